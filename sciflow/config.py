@@ -1,0 +1,280 @@
+"""Settings: what they are, where they come from, and the check of each.
+
+Read in this order, a later one wins over an earlier one:
+
+    the default
+    sciflow.toml of the project, found upward from the working directory
+    the user's file, $XDG_CONFIG_HOME/sciflow/config.toml (~/.config/sciflow/config.toml)
+    SCIFLOW_<NAME> of the environment; a table is written as JSON
+    arguments
+
+Tables are merged entry by entry. Every mistake of every source is reported at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sciflow.errors import ConfigError, Problem
+
+PROJECT_FILE = "sciflow.toml"
+PREFIX = "SCIFLOW_"
+OURS = ("SCIFLOW_TEST_",)  # variables of the environment that are no settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings; `origins` says where each value came from."""
+
+    runs: Path = Path("runs")
+    workers: int | None = None
+    memory_mb: int | None = None
+    gpus: int | None = None
+    parallelism: int | None = None
+    timeout_s: float | None = None
+    durable: Literal["normal", "full"] = "full"
+    inline_bytes: int = 4096
+    executor: str = "local"
+    progress: bool = True
+    locks: Mapping[str, int] = field(default_factory=dict)
+    host: Mapping[str, Any] = field(default_factory=dict)
+    executors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    project: Path | None = None  # folder of the project's sciflow.toml
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One row of the table of settings: `check` says whether a value will do, `expected` says it to people."""
+
+    about: str
+    expected: str
+    check: Callable[[object], bool]
+    table: bool = False
+
+
+def _count(minimum: int) -> Callable[[object], bool]:
+    return lambda value: type(value) is int and value >= minimum
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_counts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_count(1), value.values()))
+
+
+def _is_tables(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(table, dict) for table in value.values())
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "runs": Setting(
+        about="folder that holds the run folders; relative to the project, else to the working directory",
+        expected="the path of a folder",
+        check=lambda value: _is_text(value) or isinstance(value, Path),
+    ),
+    "workers": Setting(
+        about="worker processes; by default the cores of this machine that the process may use",
+        expected="a whole number from 1",
+        check=_count(1),
+    ),
+    "memory_mb": Setting(
+        about="memory that all tasks together may ask for; by default that of the machine",
+        expected="a whole number of megabytes from 1",
+        check=_count(1),
+    ),
+    "gpus": Setting(
+        about="GPUs that tasks may ask for; by default those that CUDA_VISIBLE_DEVICES or nvidia-smi name",
+        expected="a whole number from 0",
+        check=_count(0),
+    ),
+    "parallelism": Setting(
+        about="tasks of a run at once; by default as many as there are workers",
+        expected="a whole number from 1",
+        check=_count(1),
+    ),
+    "timeout_s": Setting(
+        about="seconds after which a run is stopped; by default none",
+        expected="a number of seconds above 0",
+        check=lambda value: type(value) in (int, float) and value > 0,  # type: ignore[operator]
+    ),
+    "durable": Setting(
+        about="full: what was recorded survives a power cut; normal: it survives the death of any process",
+        expected='"normal" or "full"',
+        check=lambda value: value in ("normal", "full"),
+    ),
+    "inline_bytes": Setting(
+        about="values longer than this as JSON are stored beside the database, not in it",
+        expected="a whole number of bytes from 256",
+        check=_count(256),
+    ),
+    "executor": Setting(
+        about="where an op runs that names no executor", expected="the name of an executor", check=_is_text
+    ),
+    "progress": Setting(
+        about="show progress while running", expected="true or false", check=lambda value: type(value) is bool
+    ),
+    "locks": Setting(
+        about="named locks: how many tasks on this machine may hold one at once",
+        expected="a table of names and whole numbers from 1",
+        check=_is_counts,
+        table=True,
+    ),
+    "host": Setting(
+        about="where programs, pseudopotentials and licences lie on this machine; ops read it by context().host",
+        expected="a table",
+        check=lambda value: isinstance(value, dict),
+        table=True,
+    ),
+    "executors": Setting(
+        about="named places to run at: [executors.NAME] with a kind and what that kind asks for",
+        expected="a table of tables",
+        check=_is_tables,
+        table=True,
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """Raw values of one source, and how to say where a key of it stands."""
+
+    values: Mapping[str, object]
+    where: Callable[[str], str]
+    spelling: Callable[[str], str] = str  # a setting's name as this source writes it
+
+
+def load(
+    *,
+    start: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    arguments: Mapping[str, object] | None = None,
+) -> Settings:
+    """The settings that hold in the folder `start` (the working directory); an argument of None is not given.
+
+    Raises:
+        ConfigError: with every unknown key, wrong type and unreadable file of all sources.
+    """
+    start = Path.cwd() if start is None else start.absolute()
+    environ = os.environ if environ is None else environ
+    project = find_project(start)
+    problems: list[Problem] = []
+    files = [path for path in (project, user_file(environ)) if path is not None and path.is_file()]
+    given = {name: value for name, value in (arguments or {}).items() if value is not None}
+    sources = [
+        *(source for path in files for source in _read_file(path, problems)),
+        _read_environment(environ, problems),
+        _Source(values=given, where=lambda name: f"argument {name}"),
+    ]
+    problems += [problem for source in sources for problem in _check(source)]
+    if problems:
+        raise ConfigError("\n".join(map(str, problems)))
+    folder = project.parent if project else None
+    return _merge(sources, base=folder or start, project=folder)
+
+
+def find_project(start: Path) -> Path | None:
+    """The `sciflow.toml` of `start` or of the nearest folder above it."""
+    return next((f / PROJECT_FILE for f in (start, *start.parents) if (f / PROJECT_FILE).is_file()), None)
+
+
+def user_file(environ: Mapping[str, str]) -> Path | None:
+    """Where the user's own file is looked for; None on a machine account without a home."""
+    if environ.get("XDG_CONFIG_HOME"):
+        return Path(environ["XDG_CONFIG_HOME"]) / "sciflow" / "config.toml"
+    return Path(environ["HOME"]) / ".config" / "sciflow" / "config.toml" if environ.get("HOME") else None
+
+
+def variable(name: str) -> str:
+    """The variable of the environment that sets a setting."""
+    return PREFIX + name.upper()
+
+
+def _read_file(path: Path, problems: list[Problem]) -> Iterator[_Source]:
+    import tomllib
+
+    try:
+        text = path.read_text("utf-8")
+        values = tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        problems.append(Problem(where=str(path), what=f"cannot be read: {error}", fix="correct the file, or remove it"))
+        return
+    yield _Source(values=values, where=lambda key: f"{path}:{_line_of(text, key)}")
+
+
+def _line_of(text: str, key: str) -> int:
+    """The line, from 1, where a top-level key or table begins; 1 where it is spelled in an unusual way."""
+    begins = re.compile(rf"""\s*(\[\s*)?["']?{re.escape(key)}["']?\s*(=|\.|\])""")
+    return next((n for n, line in enumerate(text.splitlines(), 1) if begins.match(line)), 1)
+
+
+def _read_environment(environ: Mapping[str, str], problems: list[Problem]) -> _Source:
+    values: dict[str, object] = {}
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and not name.startswith(OURS):
+            key = name.removeprefix(PREFIX).lower()
+            try:
+                values[key] = _parse(key, environ[name])
+            except ValueError as error:
+                problems.append(_unfit(name, key, f"{environ[name]!r} ({error})"))
+    return _Source(values=values, where=lambda key: f"environment {variable(key)}", spelling=variable)
+
+
+def _parse(key: str, text: str) -> object:
+    """The value that a variable's text stands for; text that is no JSON stands for itself, except for a table."""
+    import json
+
+    if key in ("runs", "executor", "durable"):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        if key in SETTINGS and SETTINGS[key].table:
+            raise ValueError("not JSON") from None
+        return text
+
+
+def _check(source: _Source) -> Iterator[Problem]:
+    for key, value in source.values.items():
+        if key not in SETTINGS:
+            yield _unknown(source, key)
+        elif not SETTINGS[key].check(value):
+            yield _unfit(source.where(key), key, f"{value!r}")
+
+
+def _unknown(source: _Source, key: str) -> Problem:
+    import difflib
+
+    near = difflib.get_close_matches(key, SETTINGS, n=1)
+    return Problem(
+        where=source.where(key),
+        what=f"unknown setting {source.spelling(key)!r}",
+        expected="one of " + ", ".join(map(source.spelling, SETTINGS)),
+        fix=f"did you mean {source.spelling(near[0])!r}?"
+        if near
+        else "remove it; `sciflow config show` lists them all",
+    )
+
+
+def _unfit(where: str, key: str, found: str) -> Problem:
+    expected = SETTINGS[key].expected if key in SETTINGS else ""
+    return Problem(where=where, what=f"{key} has a value that will not do", expected=expected, found=found)
+
+
+def _merge(sources: list[_Source], *, base: Path, project: Path | None) -> Settings:
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(SETTINGS, "default")
+    for source in sources:
+        for key, value in source.values.items():
+            merges = SETTINGS[key].table and key in values
+            origins[key] = f"{origins[key]}, {source.where(key)}" if merges else source.where(key)
+            values[key] = {**values[key], **value} if merges else value  # type: ignore[dict-item]
+    values["runs"] = base / Path(values.get("runs", Settings.runs)).expanduser()
+    return Settings(**values, project=project, origins=origins)
