@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sciflow.core.expr import Attr, Call, Const, Element, Expr, Index, Input, Item, Output, Text
+from sciflow.core.expr import Attr, Build, Call, Const, Element, Expr, Index, Input, Item, Output, Text
 from sciflow.view.value import one_line
 
 INFIX = {
@@ -17,8 +17,10 @@ def spelled(expr: Expr) -> str:
     match expr:
         case Const(value=value):
             return one_line(value, width=24)
-        case Input(port=name) | Item(port=name) | Output(node=name):
-            return name
+        case Input() | Item():
+            return expr.port
+        case Output():
+            return expr.node
         case Index():
             return "item"
         case Attr(of=of, name=name):
@@ -26,13 +28,35 @@ def spelled(expr: Expr) -> str:
         case Element(of=of, index=index):
             return f"{_operand(of)}[{spelled(index)}]"
         case Text(parts=parts):
-            return '"' + "".join(p if isinstance(p, str) else f"{{{spelled(p)}}}" for p in parts) + '"'
-        case Call(function=function, args=(left, right)) if function in INFIX:
-            return f"{_operand(left)} {INFIX[function]} {_operand(right)}"
-        case Call(function="neg", args=(of,)):
+            return '"' + "".join(p if isinstance(p, str) else "{" + spelled(p) + "}" for p in parts) + '"'
+        case Build():
+            return _build(expr)
+        case Call():
+            return _call(expr)
+
+
+def _build(expr: Build) -> str:
+    parts = list(map(spelled, expr.parts))
+    match expr.kind:
+        case "list":
+            return f"[{', '.join(parts)}]"
+        case "tuple":
+            return f"({', '.join(parts)})"
+        case "dict":
+            return "{" + ", ".join(f"{key}: {part}" for key, part in zip(expr.keys, parts, strict=True)) + "}"
+        case "namedtuple" | "dataclass":
+            named = (f"{key}={part}" for key, part in zip(expr.keys, parts, strict=True))
+            return f"{expr.of.rpartition(':')[2]}({', '.join(named)})"
+
+
+def _call(expr: Call) -> str:
+    match expr.args:
+        case (left, right) if expr.function in INFIX:
+            return f"{_operand(left)} {INFIX[expr.function]} {_operand(right)}"
+        case (of,) if expr.function == "neg":
             return f"-{_operand(of)}"
-        case Call(function=function, args=args):
-            return f"{NAMED.get(function, function)}({', '.join(map(spelled, args))})"
+        case args:
+            return f"{NAMED.get(expr.function, expr.function)}({', '.join(map(spelled, args))})"
 
 
 def _operand(expr: Expr) -> str:

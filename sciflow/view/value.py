@@ -39,10 +39,10 @@ def number(value: float) -> str:
 def fields(tree: Tree) -> dict[str, Tree] | None:
     """The named parts of a record's or a plain dict's tree; None where it has none."""
     match tree:
-        case {"$": "record", "v": {**parts}}:
+        case {"$": "record", "v": dict(parts)}:
             return parts
         case dict() if tree and "$" not in tree:
-            return tree
+            return dict(tree)
         case _:
             return None
 
