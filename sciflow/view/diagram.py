@@ -62,7 +62,7 @@ def diagram(spec: WorkflowSpec) -> Diagram:
         Box(id=f"in_{port.name}", shape="input", lines=(f"{port.name}: {port.type}",)) for port in entry.inputs
     )
     sources = {port.name: f"in_{port.name}" for port in entry.inputs}
-    members = drawing.members(entry, prefix="n_", sources=sources, inside=(spec.entry,))
+    members = tuple(drawing.members(entry, prefix="n_", sources=sources, inside=(spec.entry,)))
     result = Box(id="result", shape="result", lines=(f"result: {entry.output}",))
     drawing.flow(entry.result, target="result", prefix="n_", sources=sources, label="")
     return Diagram(name=spec.name, members=(*inputs, *members, result), arrows=tuple(drawing.arrows))
@@ -110,7 +110,7 @@ class _Drawing:
         lines = tuple(_lines(node))
         match self.spec.templates.get(node.template):
             case Graph() if node.template in inside or len(inside) >= DEEPEST:
-                return Box(id=id_, shape="again", lines=(*lines, f"{node.template} again"))
+                return Box(id=id_, shape="again", lines=(*lines, "once more"))
             case Graph() as graph:
                 inner = self.members(graph, prefix=f"{id_}_", sources={}, inside=(*inside, node.template))
                 return Group(id=id_, lines=lines, members=tuple(inner))

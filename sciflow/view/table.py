@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sciflow.core.expr import Tree
 from sciflow.core.progress import Task
+from sciflow.core.records import TaskError
 from sciflow.errors import MissingExtra
 from sciflow.view.value import cut, fields, one_line, plain_number
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 ALWAYS = ("task", "slice", "phase", "attempts", "seconds")
 CELL = 32  # characters of a cell on a terminal
+ERROR = 20  # characters that an error has at least
 BETWEEN = 2  # columns between two cells
 SHOWN_ROWS = 200  # of a table in a notebook
 
@@ -69,8 +71,12 @@ def _record(task: Task) -> dict[str, Tree]:
         **_apart(inputs, ALWAYS, "input"),
         **_apart(results, (*ALWAYS, *inputs), "output"),
         **{f"fact.{name}": value for name, value in task.facts.items()},
-        "error": task.error and cut(f"{task.error.type.rpartition(':')[2]}: {task.error.message}", width=200),
+        "error": task.error and cut(": ".join(filter(None, _cause(task.error))), width=200),
     }
+
+
+def _cause(error: TaskError) -> tuple[str, str]:
+    return error.type.rpartition(":")[2], error.message
 
 
 def _outputs(tree: Tree) -> Mapping[str, Tree]:
@@ -133,12 +139,24 @@ def for_terminal(table: Table, *, width: int) -> RenderableType:
     grid = Grid(box=None, padding=(0, BETWEEN, 0, 0), pad_edge=False, header_style="bold")
     for name in shown:
         numeric = all(cell == "" or _is_number(cell) for cell in telling[name])
-        grid.add_column(name, justify="right" if numeric else "left", no_wrap=True, max_width=CELL)
+        widest = None if name == "error" else CELL
+        grid.add_column(
+            name,
+            justify="right" if numeric else "left",
+            no_wrap=True,
+            min_width=_least(name, telling[name]),
+            max_width=widest,
+        )
     for cells in zip(*(telling[name] for name in shown), strict=True):
         grid.add_row(*map(Text, cells))
     missing = [name for name in telling if name not in shown]
     note = f"no room for: {', '.join(missing)} (a wider terminal or --csv shows all)"
     return Group(grid, *([Text(note, style="dim")] if missing else []))
+
+
+def _least(name: str, cells: Sequence[str]) -> int:
+    """The width of a column that is not the error's is that of its text: only an error is cut."""
+    return ERROR if name == "error" else min(max(map(len, (name, *cells))), CELL)
 
 
 def _cell(value: Tree) -> str:
@@ -153,15 +171,15 @@ def _tells(name: str, cells: Sequence[str]) -> bool:
 
 
 def _that_fit(columns: Mapping[str, Sequence[str]], *, width: int) -> list[str]:
-    """As many columns as there is room for, in their order; the error has precedence over inputs and outputs."""
+    """As many columns as there is room for, in their order; an error is cut before another column is left out."""
+    needed = {name: _least(name, cells) + BETWEEN for name, cells in columns.items()}
     first = [name for name in columns if name in ALWAYS or name == "error"]
     shown: set[str] = set()
-    room = width
+    room = width + BETWEEN
     for name in [*first, *(name for name in columns if name not in first)]:
-        needed = max(map(len, (name, *columns[name]))) + BETWEEN
-        if needed <= room + BETWEEN or not shown:
+        if needed[name] <= room or not shown:
             shown.add(name)
-            room -= needed
+            room -= needed[name]
     return [name for name in columns if name in shown]
 
 

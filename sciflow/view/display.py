@@ -1,0 +1,113 @@
+"""Where progress is shown: a terminal's live table, plain lines elsewhere, a notebook's live table.
+
+`open_display` chooses. A display is fed with snapshots by whoever watches the run; it draws at once and has no thread
+of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TextIO
+
+from sciflow.core.progress import Snapshot, StepProgress
+from sciflow.view.progress import as_html, ended, for_terminal, headline, plain_line, tally
+
+QUIET_S = 10.0  # seconds between two plain lines about one step
+
+
+class Display(Protocol):
+    """Something that shows how a run goes on."""
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show the run as it is now."""
+
+    def close(self) -> None:
+        """Leave the last picture where it is."""
+
+
+def open_display(stream: TextIO | None = None) -> Display:
+    """The display that suits the place: a notebook's live table, a terminal, or plain lines on standard error."""
+    if _in_notebook():
+        return NotebookDisplay()
+    stream = sys.stderr if stream is None else stream
+    return LiveDisplay(stream) if stream.isatty() else PlainDisplay(stream)
+
+
+def _in_notebook() -> bool:
+    """Whether this process is a notebook's kernel; asks IPython only if somebody else has imported it."""
+    ipython = sys.modules.get("IPython")
+    shell: Any = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
+
+
+class LiveDisplay:
+    """A table that is redrawn in place, by rich."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console(file=stream, highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._live.start()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Redraw."""
+        from rich.console import Group
+        from rich.text import Text
+
+        head = Text(headline(snapshot), style="bold")
+        self._live.update(Group(head, for_terminal(snapshot, width=self._console.width)), refresh=True)
+
+    def close(self) -> None:
+        """Stop redrawing; the last picture stays."""
+        self._live.stop()
+
+
+class PlainDisplay:
+    """A line for each step that began, ended, or went on for ten seconds; nothing is ever redrawn."""
+
+    def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._said: dict[str, tuple[StepProgress, float]] = {}
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Print what is worth a line."""
+        for step in snapshot.steps:
+            if self._is_news(step):
+                self._said[step.path] = (step, self._clock())
+                print(plain_line(step), file=self._stream)
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _is_news(self, step: StepProgress) -> bool:
+        before, when = self._said.get(step.path, (StepProgress(path=step.path), 0.0))
+        if tally(step) == tally(before):
+            return False
+        began_orended = step.path not in self._said or ended(step) or step.failed > before.failed == 0
+        return began_orended or self._clock() - when >= QUIET_S
+
+
+class NotebookDisplay:
+    """An HTML table that is replaced in place under a notebook's cell."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Replace the table."""
+        from IPython.display import HTML, display
+
+        picture = HTML(as_html(snapshot))
+        if self._handle is None:
+            self._handle = display(picture, display_id=True)
+        else:
+            self._handle.update(picture)
+
+    def close(self) -> None:
+        """The table stays in the notebook."""

@@ -1,0 +1,136 @@
+"""Progress of a run as text: one line a step, for terminals, plain streams and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING
+
+from sciflow.core.progress import Snapshot, StepProgress
+from sciflow.core.records import Phase
+from sciflow.view.phases import LOOKS
+from sciflow.view.quantity import duration
+from sciflow.view.value import cut
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+LINES_ON_TERMINAL = 30  # steps shown at once
+BAR = 14  # columns of a bar
+MESSAGE = 40  # characters of what an op says
+
+
+def headline(snapshot: Snapshot) -> str:
+    """The run in one line."""
+    more = f"  {snapshot.message}" if snapshot.message else ""
+    return f"{snapshot.name}  {snapshot.phase}  {duration(snapshot.seconds)}  {snapshot.run_id}{more}"
+
+
+def plain_line(step: StepProgress) -> str:
+    """One step in one line."""
+    facts = [f"{step.path:<24} {fraction(step):>11}", *remarks(step), duration(step.elapsed_s)]
+    if step.remaining_s is not None and not ended(step):
+        facts.append(f"about {duration(step.remaining_s)} left")
+    return "  ".join(facts)
+
+
+def fraction(step: StepProgress) -> str:
+    """Done and total: `3/12`, `3/?`."""
+    return f"{step.done:,}/{'?' if step.total is None else f'{step.total:,}'}"
+
+
+def remarks(step: StepProgress) -> Iterator[str]:
+    """What is more to say than done and total: only counts that are not 0."""
+    counts = {
+        "running": step.running,
+        "cached": step.cached,
+        "failed": step.failed,
+        "flagged": step.flagged,
+        "skipped": step.skipped,
+        "omitted": step.omitted,
+    }
+    yield from (f"{number:,} {word}" for word, number in counts.items() if number)
+    if step.phase is Phase.SUSPENDED:
+        yield "suspended"
+    if step.message and not ended(step):
+        yield cut(step.message, width=MESSAGE)
+
+
+def for_terminal(snapshot: Snapshot, *, width: int) -> Table:
+    """What rich prints: mark, step, bar, done/total, time, time left, remarks."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False, width=width)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
+    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
+    for step in _most_telling(snapshot.steps):
+        look = LOOKS[_state(step)]
+        bar = Text(_bar(step), style="red" if step.failed else look.style)
+        time_left = "" if step.remaining_s is None or ended(step) else f"{duration(step.remaining_s)} left"
+        notes = ", ".join(filter(None, [time_left, *remarks(step)]))
+        row = [Text(look.mark, style=look.style), Text(step.path), bar, Text(fraction(step))]
+        grid.add_row(*row, Text(duration(step.elapsed_s), style="dim"), Text(notes, style="red" if step.failed else ""))
+    hidden = len(snapshot.steps) - LINES_ON_TERMINAL
+    if hidden > 0:
+        grid.add_row("", Text(f"and {hidden} more steps", style="dim"))
+    return grid
+
+
+def _most_telling(steps: tuple[StepProgress, ...]) -> list[StepProgress]:
+    """As many steps as there is room for: running and failed ones rather than those that wait or are done."""
+    if len(steps) <= LINES_ON_TERMINAL:
+        return list(steps)
+    order = sorted(range(len(steps)), key=lambda n: (not (steps[n].running or steps[n].failed), ended(steps[n]), n))
+    return [steps[n] for n in sorted(order[:LINES_ON_TERMINAL])]
+
+
+def _bar(step: StepProgress) -> str:
+    share = 0.0 if not step.total else step.done / step.total
+    full = BAR if ended(step) else int(share * BAR)
+    return "━" * full + "╌" * (BAR - full)
+
+
+def ended(step: StepProgress) -> bool:
+    """Whether all of its tasks have come to their end."""
+    return step.total is not None and step.done >= step.total and not step.running
+
+
+def _state(step: StepProgress) -> Phase:
+    """The phase by which a step is marked, made from its counts where it was not told."""
+    if step.phase is not Phase.PENDING:
+        return step.phase
+    if step.failed:
+        return Phase.FAILED
+    if ended(step):
+        return Phase.SUCCEEDED
+    return Phase.RUNNING if step.running or step.done else Phase.PENDING
+
+
+def tally(step: StepProgress) -> tuple[object, ...]:
+    """What makes news of a step when it differs; times alone do not."""
+    return (step.total, step.done, bool(step.running), step.cached, step.failed, step.flagged, step.phase, step.message)
+
+
+def as_html(snapshot: Snapshot) -> str:
+    """The run as an HTML table."""
+    rows = "".join(map(_html_row, snapshot.steps))
+    colour = LOOKS[snapshot.phase].colour
+    head = f'<b style="color:{colour}">{escape(snapshot.phase)}</b> {escape(snapshot.name)} '
+    about = f"<code>{escape(snapshot.run_id)}</code> {duration(snapshot.seconds)} {escape(snapshot.message)}"
+    columns = ("", "step", "done", "progress", "time", "left", "")
+    heads = "".join(f'<th style="text-align:left">{name}</th>' for name in columns)
+    return f"<div>{head}{about}</div><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _html_row(step: StepProgress) -> str:
+    look = LOOKS[_state(step)]
+    left = "" if step.remaining_s is None or ended(step) else duration(step.remaining_s)
+    bar = f'<progress value="{step.done}" max="{step.total or max(step.done, 1)}" style="width:10em"></progress>'
+    mark = f'<span style="color:{look.colour}">{look.mark}</span>'
+    texts = (escape(step.path), fraction(step), bar, duration(step.elapsed_s), left, escape(", ".join(remarks(step))))
+    return "<tr>" + "".join(f'<td style="text-align:left">{text}</td>' for text in (mark, *texts)) + "</tr>"
