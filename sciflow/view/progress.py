@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from sciflow.core.progress import Snapshot, StepProgress
 from sciflow.core.records import Phase
 from sciflow.view.phases import LOOKS
-from sciflow.view.quantity import duration
+from sciflow.view.quantity import clock, duration
 from sciflow.view.value import cut
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 LINES_ON_TERMINAL = 30  # steps shown at once
-BAR = 14  # columns of a bar
+WIDE = 100  # columns of a terminal from which there are bars
+BAR = 16  # columns of a bar
 MESSAGE = 40  # characters of what an op says
 
 
@@ -42,9 +43,9 @@ def fraction(step: StepProgress) -> str:
 def remarks(step: StepProgress) -> Iterator[str]:
     """What is more to say than done and total: only counts that are not 0."""
     counts = {
+        "failed": step.failed,
         "running": step.running,
         "cached": step.cached,
-        "failed": step.failed,
         "flagged": step.flagged,
         "skipped": step.skipped,
         "omitted": step.omitted,
@@ -57,28 +58,37 @@ def remarks(step: StepProgress) -> Iterator[str]:
 
 
 def for_terminal(snapshot: Snapshot, *, width: int) -> Table:
-    """What rich prints: mark, step, bar, done/total, time, time left, remarks."""
+    """What rich prints: mark, step, bar where there is room for it, done/total, time, time left and remarks."""
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False, width=width)
     grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=2)
+    grid.add_column(no_wrap=True, max_width=width // 3)
     grid.add_column(no_wrap=True)
     grid.add_column(no_wrap=True, justify="right")
     grid.add_column(no_wrap=True, justify="right")
-    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
+    grid.add_column(no_wrap=True, ratio=1)
     for step in _most_telling(snapshot.steps):
-        look = LOOKS[_state(step)]
-        bar = Text(_bar(step), style="red" if step.failed else look.style)
-        time_left = "" if step.remaining_s is None or ended(step) else f"{duration(step.remaining_s)} left"
-        notes = ", ".join(filter(None, [time_left, *remarks(step)]))
-        row = [Text(look.mark, style=look.style), Text(step.path), bar, Text(fraction(step))]
-        grid.add_row(*row, Text(duration(step.elapsed_s), style="dim"), Text(notes, style="red" if step.failed else ""))
+        look = LOOKS[state(step)]
+        bar = Text(_bar(step) if width >= WIDE else "", style="red" if step.failed else look.style)
+        mark, time_taken = Text(look.mark, style=look.style), Text(_elapsed(step), style="dim")
+        notes = Text(", ".join(_notes(step)), style="red" if step.failed else "")
+        grid.add_row(mark, Text(step.path), bar, Text(fraction(step)), time_taken, notes)
     hidden = len(snapshot.steps) - LINES_ON_TERMINAL
     if hidden > 0:
         grid.add_row("", Text(f"and {hidden} more steps", style="dim"))
     return grid
+
+
+def _elapsed(step: StepProgress) -> str:
+    return clock(step.elapsed_s) if step.done or step.running else ""
+
+
+def _notes(step: StepProgress) -> Iterator[str]:
+    if step.remaining_s is not None and not ended(step):
+        yield f"{clock(step.remaining_s)} left"
+    yield from remarks(step)
 
 
 def _most_telling(steps: tuple[StepProgress, ...]) -> list[StepProgress]:
@@ -100,7 +110,7 @@ def ended(step: StepProgress) -> bool:
     return step.total is not None and step.done >= step.total and not step.running
 
 
-def _state(step: StepProgress) -> Phase:
+def state(step: StepProgress) -> Phase:
     """The phase by which a step is marked, made from its counts where it was not told."""
     if step.phase is not Phase.PENDING:
         return step.phase
@@ -128,7 +138,7 @@ def as_html(snapshot: Snapshot) -> str:
 
 
 def _html_row(step: StepProgress) -> str:
-    look = LOOKS[_state(step)]
+    look = LOOKS[state(step)]
     left = "" if step.remaining_s is None or ended(step) else duration(step.remaining_s)
     bar = f'<progress value="{step.done}" max="{step.total or max(step.done, 1)}" style="width:10em"></progress>'
     mark = f'<span style="color:{look.colour}">{look.mark}</span>'

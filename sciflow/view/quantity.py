@@ -25,6 +25,15 @@ def duration(seconds: float) -> str:
     return f"{whole // DAY} d {whole % DAY // HOUR} h"
 
 
+def clock(seconds: float) -> str:
+    """A time span for where there is little room: `0.4 s`, `42 s`, `3:05`, `2:10:00`."""
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{whole} s"
+    hours, minutes = divmod(whole // MINUTE, 60)
+    return f"{hours}:{minutes:02}:{whole % MINUTE:02}" if hours else f"{minutes}:{whole % MINUTE:02}"
+
+
 def size(n_bytes: int) -> str:
     """An amount of data in decimal units: `812 B`, `1.2 kB`, `34 MB`."""
     amount, unit = float(n_bytes), "B"
