@@ -1,0 +1,95 @@
+"""Values on their way into a graph: constants as trees, references as expressions, and containers of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Literal, TypeAlias
+
+from sciflow.author.annotation import name_of
+from sciflow.author.reference import Ref, told
+from sciflow.core.expr import Build, Const, Expr, Tree
+
+_PRIMITIVE = frozenset({bool, int, float, str, type(None)})
+_SAFE_INT = 2**63
+
+Kind: TypeAlias = Literal["list", "tuple", "dict", "namedtuple", "dataclass"]
+
+
+class Unencodable(Exception):
+    """A value that cannot be written down; `found` tells it shortly."""
+
+    def __init__(self, found: str, fix: str) -> None:
+        super().__init__(found)
+        self.found = found
+        self.fix = fix
+
+
+def lifted(value: Any, *, pickled: bool = False, tracer: object = None) -> Expr:
+    """The expression that stands for a value: a constant, a reference's own, or a container put together.
+
+    Raises:
+        Unencodable: a part of it cannot be written down, or is a reference that does not belong to `tracer`'s graph.
+    """
+    if type(value) is Ref:
+        if tracer is not None and value._tracer is not tracer:  # noqa: SLF001
+            raise Unencodable(f"{told(value)}, of another workflow", "hand it over as an argument of this workflow")
+        return value._expr  # noqa: SLF001
+    if type(value) in _PRIMITIVE or not holds_reference(value):
+        return Const(value=encoded(value, pickled=pickled))
+    kind, names, parts = _taken_apart(value)
+    of = name_of(type(value)) if kind in {"namedtuple", "dataclass"} else ""
+    exprs = tuple(lifted(p, pickled=pickled, tracer=tracer) for p in parts)
+    return Build(kind=kind, of=of, keys=names, parts=exprs)
+
+
+def _taken_apart(value: Any) -> tuple[Kind, tuple[str, ...], list[Any]]:
+    if isinstance(value, dict):
+        if not all(type(k) is str for k in value):
+            raise Unencodable("a dict with references whose keys are not all text", "use text as keys")
+        return "dict", tuple(value), list(value.values())
+    if dataclasses.is_dataclass(value):
+        names = tuple(f.name for f in dataclasses.fields(value))
+        return "dataclass", names, [getattr(value, n) for n in names]
+    if hasattr(value, "_fields"):
+        return "namedtuple", value._fields, list(value)
+    return ("list" if isinstance(value, list) else "tuple"), (), list(value)
+
+
+def holds_reference(value: Any) -> bool:
+    """Whether a reference lies anywhere in a value."""
+    if type(value) is Ref:
+        return True
+    if isinstance(value, (list, tuple)):
+        kinds = set(map(type, value))
+        return not kinds <= _PRIMITIVE and any(map(holds_reference, value))
+    if isinstance(value, dict):
+        return any(map(holds_reference, value.values()))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return any(holds_reference(getattr(value, f.name, None)) for f in dataclasses.fields(value))
+    return False
+
+
+def encoded(value: Any, *, pickled: bool = False) -> Tree:
+    """A constant as a tree; a Path becomes absolute.
+
+    Raises:
+        Unencodable: it cannot be written down.
+    """
+    match value:
+        case bool() | None:
+            return value
+        case int() if type(value) is int and -_SAFE_INT < value < _SAFE_INT:
+            return value
+        case float() if type(value) is float and math.isfinite(value):
+            return value
+        case str() if type(value) is str and value.isascii():
+            return value
+    from sciflow.runner.codec import encode
+    from sciflow.runner.failures import CodecError
+
+    try:
+        return encode(value, pickled=pickled)
+    except CodecError as error:
+        found, _, fix = str(error).partition("; ")
+        raise Unencodable(found, fix) from error

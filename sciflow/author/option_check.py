@@ -1,0 +1,145 @@
+"""What is wrong with options: unknown names, values that cannot be."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sciflow.author.active import TRACER
+from sciflow.author.location import user_place
+from sciflow.author.secret import SecretRef
+from sciflow.errors import InvalidWorkflow, Problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What an option takes: a test, and in words."""
+
+    holds: Callable[[Any], bool]
+    expected: str
+    fix: str = ""
+
+
+def refuse_names(unknown: Sequence[str], known: frozenset[str], of: str) -> None:
+    """Note, or outside a workflow raise, a problem for each option that does not exist.
+
+    Raises:
+        InvalidWorkflow: nothing is being traced.
+    """
+    where = user_place()
+    problems = [
+        Problem(where=where, what=f"{of} has no option {n!r}", expected=_names(known), found=n, fix=_meant(n, known))
+        for n in unknown
+    ]
+    tracer = TRACER.get()
+    if tracer is None:
+        raise InvalidWorkflow(problems)
+    tracer.problems.extend(problems)
+
+
+def unfit_values(settings: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """A problem for each option whose value cannot be."""
+    for name, value in settings.items():
+        rule = RULES.get(name)
+        if rule is not None and not rule.holds(value):
+            yield Problem(
+                where=where,
+                what=f"option {name} cannot be {_short(value)}",
+                expected=rule.expected,
+                found=_short(value),
+                fix=rule.fix,
+            )
+
+
+def _names(known: frozenset[str]) -> str:
+    return "one of " + ", ".join(sorted(known))
+
+
+def _meant(name: str, known: frozenset[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else "leave it out"
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124  not NaN
+
+
+def _count(least: int, *, none: bool = False) -> Callable[[Any], bool]:
+    return lambda v: (none and v is None) or (isinstance(v, int) and not isinstance(v, bool) and v >= least)
+
+
+def _seconds(*, none: bool = False) -> Callable[[Any], bool]:
+    return lambda v: (none and v is None) or (_number(v) and v >= 0 and (v > 0 or not none))
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value))
+
+
+def _locks(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(k, str) and _count(1)(v) for k, v in value.items())
+    return _texts(value)
+
+
+def _environment(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(k, str) and isinstance(v, (str, SecretRef)) for k, v in value.items()
+    )
+
+
+def _exceptions(value: object) -> bool:
+    classes = value if isinstance(value, (list, tuple)) else (value,)
+    return all(isinstance(c, type) and issubclass(c, BaseException) for c in classes)
+
+
+def _share(value: object) -> bool:
+    return value is None or (_number(value) and ((isinstance(value, int) and value >= 0) or 0.0 <= value <= 1.0))  # type: ignore[operator]
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_BOOL = Rule(holds=_flag, expected="True or False")
+_PATTERNS = Rule(holds=_texts, expected="file patterns", fix='write keep=["*.log", "trajectory.xyz"]')
+RULES: Mapping[str, Rule] = {
+    "retries": Rule(holds=_count(0), expected="a count from 0"),
+    "retry_on": Rule(holds=_exceptions, expected="exception classes", fix="write retry_on=[OSError, MyError]"),
+    "backoff_s": Rule(holds=_seconds(), expected="seconds from 0"),
+    "backoff_factor": Rule(holds=lambda v: _number(v) and v >= 1, expected="a number from 1"),
+    "backoff_max_s": Rule(holds=_seconds(), expected="seconds from 0"),
+    "timeout_s": Rule(holds=_seconds(none=True), expected="seconds above 0, or None"),
+    "cache": _BOOL,
+    "isolate": _BOOL,
+    "priority": Rule(holds=lambda v: isinstance(v, int) and not isinstance(v, bool), expected="a whole number"),
+    "locks": Rule(
+        holds=_locks,
+        expected="names, or names with how many tasks may hold each",
+        fix='write locks="disk" or locks={"licence": 2}',
+    ),
+    "keep": _PATTERNS,
+    "never_keep": _PATTERNS,
+    "env": Rule(
+        holds=_environment, expected="variables with text or secret(...)", fix='write env={"OMP_NUM_THREADS": "4"}'
+    ),
+    "cpus": Rule(holds=_count(1), expected="a count from 1"),
+    "memory_mb": Rule(holds=_count(0), expected="MiB from 0"),
+    "gpus": Rule(holds=_count(0), expected="a count from 0"),
+    "chunk": Rule(holds=_count(1, none=True), expected="a count from 1, or None"),
+    "workers": Rule(holds=_count(1, none=True), expected="a count from 1, or None"),
+    "parallelism": Rule(holds=_count(1, none=True), expected="a count from 1, or None"),
+    "min_success": Rule(
+        holds=_share,
+        expected="a count from 0, or a ratio from 0.0 to 1.0",
+        fix="write min_success=0.9 or min_success=10",
+    ),
+    "name": Rule(holds=lambda v: isinstance(v, str), expected="text"),
+}

@@ -1,0 +1,89 @@
+"""The options of ops, nodes and runs: their names, and what each takes.
+
+Standard library only and clean for Python 3.9: a decorator with options is run wherever an op runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
+
+from sciflow.author.secret import SecretRef
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class OpOptions(TypedDict, total=False):
+    """What may be said where an op is defined; a node's own options go before."""
+
+    retries: int  # runs again after TransientError, a lost place, or what `retry_on` names
+    retry_on: Sequence[type[BaseException]]
+    backoff_s: float  # wait before the first retry
+    backoff_factor: float  # each further wait is so many times longer
+    backoff_max_s: float
+    timeout_s: Optional[float]
+    cache: bool  # take the outputs of an earlier task of the same code and inputs
+    isolate: bool  # a fresh process for every task
+    priority: int  # higher goes first
+    locks: Union[str, Sequence[str], Mapping[str, int]]  # name -> how many tasks of the run may hold it at once
+    keep: Union[str, Sequence[str]]  # patterns of left files to keep; none given: all
+    never_keep: Union[str, Sequence[str]]
+    env: Mapping[str, Union[str, SecretRef]]
+    cpus: int
+    memory_mb: int
+    gpus: int
+    executor: Optional[str]
+    image: Optional[str]
+
+
+class NodeOptions(OpOptions, total=False):
+    """What may be said of one call of an op; of a fan also `min_success`."""
+
+    name: str  # the node's id
+    key: str  # the task's own name, with holes: "relax-{item}", "{structure}-{scale}"
+    after: Any  # a reference, or several, that must have ended before
+    chunk: Optional[int]  # of a fan: slices per job
+    workers: Optional[int]  # of a fan: slices of a job at once
+    parallelism: Optional[int]  # of a fan: slices at once
+
+
+class WorkflowOptions(TypedDict, total=False):
+    """What may be said of a call of a workflow, or of its run."""
+
+    name: str  # of a node its id, of a run its name
+    timeout_s: Optional[float]
+    parallelism: Optional[int]  # slices at once, tasks at once
+    key: str  # of a node
+    after: Any  # of a node
+    priority: int  # of a node
+    workers: Optional[int]  # of a run, and all the following
+    runs: Union[str, Path, None]  # folder of the run folders
+    memory_mb: Optional[int]
+    gpus: Optional[int]
+    durable: Optional[bool]
+    progress: bool
+    reuse: Mapping[str, Any]  # key -> task of an earlier run, or a value
+
+
+OP_NAMES = frozenset(OpOptions.__annotations__)
+NODE_NAMES = frozenset(NodeOptions.__annotations__) | OP_NAMES | {"min_success"}
+WORKFLOW_NAMES = frozenset(WorkflowOptions.__annotations__) | {"min_success"}
+RUN_NAMES = frozenset(
+    {"name", "timeout_s", "parallelism", "workers", "runs", "memory_mb", "gpus", "durable", "progress", "reuse"}
+)
+RUN_ONLY = frozenset({"runs", "durable", "progress", "reuse"})
+FAN_ONLY = frozenset({"min_success", "chunk", "parallelism"})
+
+
+def check_names(settings: Mapping[str, Any], known: frozenset[str], of: str) -> None:
+    """Refuse options that do not exist.
+
+    Raises:
+        InvalidWorkflow: names each, and the option that was probably meant.
+    """
+    unknown = settings.keys() - known
+    if unknown:
+        from sciflow.author.option_check import refuse_names
+
+        refuse_names(sorted(unknown), known, of)

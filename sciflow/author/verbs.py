@@ -1,0 +1,129 @@
+"""The verbs that ops and workflows share: call, partial, map, product, run, submit, plan.
+
+Outside a workflow they work on the function itself; inside, they make nodes. Standard library only and clean for
+Python 3.9: where an op runs, it just carries its function, and nothing is traced.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, cast
+
+from sciflow.author.active import TRACER
+
+if sys.version_info >= (3, 10):
+    from typing import ParamSpec
+else:
+    ParamSpec = TypeVar
+
+if TYPE_CHECKING:
+    from sciflow.engine.handle import Run
+    from sciflow.engine.plan import Plan
+
+P = ParamSpec("P")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Verbs(Generic[P, R_co]):
+    """A function with the verbs; `fixed` are arguments given by `partial`, `settings` those given by `options`."""
+
+    def __init__(
+        self,
+        function: Callable[P, R_co],
+        *,
+        fixed: Optional[Mapping[str, Any]] = None,
+        settings: Optional[Mapping[str, Any]] = None,
+    ) -> None:
+        self.function = function
+        self.fixed: Mapping[str, Any] = {} if fixed is None else fixed
+        self.settings: Mapping[str, Any] = {} if settings is None else settings
+        self.__wrapped__ = function
+        self.__doc__ = function.__doc__
+        self.__name__: str = getattr(function, "__name__", type(function).__name__)
+        self.__qualname__: str = getattr(function, "__qualname__", self.__name__)
+        self.__module__ = function.__module__
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function; inside a workflow, make a node of it and give back a reference to its output."""
+        tracer = TRACER.get()
+        if tracer is not None:
+            return cast("R_co", tracer.call(self, args, kwargs))
+        if self.fixed:
+            return self.function(*args, **{**self.fixed, **kwargs})  # type: ignore[arg-type]
+        return self.function(*args, **kwargs)
+
+    def map(self, *lists: Iterable[Any], **named: Iterable[Any]) -> list[R_co]:
+        """Call once per element, all lists side by side; results in order.
+
+        Raises:
+            ValueError: lists of unequal length (inside a workflow: the node fails, or is refused where known).
+        """
+        tracer = TRACER.get()
+        if tracer is not None:
+            return cast("list[R_co]", tracer.fan(self, "zip", lists, named))
+        from sciflow.author.eager import zipped
+
+        return [self(*args, **kwargs) for args, kwargs in zipped(lists, named)]  # type: ignore[arg-type]
+
+    def product(self, *lists: Iterable[Any], **named: Iterable[Any]) -> list[R_co]:
+        """Call once per combination of elements, the last list running fastest."""
+        tracer = TRACER.get()
+        if tracer is not None:
+            return cast("list[R_co]", tracer.fan(self, "product", lists, named))
+        from sciflow.author.eager import crossed
+
+        return [self(*args, **kwargs) for args, kwargs in crossed(lists, named)]  # type: ignore[arg-type]
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Run[R_co]:
+        """Run here and now, in this process, and return when it has ended.
+
+        Raises:
+            InvalidWorkflow: it cannot run as written.
+            InvalidInput: the arguments do not fit.
+        """
+        from sciflow.author.launch import run
+
+        return run(self, args, kwargs)
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Run[R_co]:
+        """Start a run that goes on without this process. Raises as `run` does."""
+        from sciflow.author.launch import submit
+
+        return submit(self, args, kwargs)
+
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
+        """What a run would do, without running it. Raises as `run` does."""
+        from sciflow.author.launch import plan
+
+        return plan(self, args, kwargs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By name where the object itself lies under its name in a module, else its function and settings."""
+        module = self.__module__
+        if module != "__main__" and find(module, self.__qualname__) is self:
+            return find, (module, self.__qualname__)
+        return type(self)._rebuild, (self.function, dict(self.fixed), dict(self.settings), self._more())
+
+    def _more(self) -> dict[str, Any]:
+        """Further keyword arguments that make an equal object."""
+        return {}
+
+    @classmethod
+    def _rebuild(
+        cls, function: Callable[P, R_co], fixed: dict[str, Any], settings: dict[str, Any], more: dict[str, Any]
+    ) -> Any:
+        return cls(function, fixed=fixed, settings=settings, **more)
+
+    def _with(self, *, fixed: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+        return self._rebuild(self.function, {**self.fixed, **fixed}, {**self.settings, **settings}, self._more())
+
+
+def find(module: str, qualname: str) -> Any:
+    """What lies under a dotted name of a module that is or can be imported; None if nothing does."""
+    import importlib
+
+    found: Any = sys.modules.get(module) or importlib.import_module(module)
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found

@@ -1,0 +1,283 @@
+"""Expressions: where a value comes from, as data.
+
+Every place of a graph that takes a value takes an `Expr`, a closed union. A value is a *tree*: JSON with the
+codec's tags (see `sciflow.runner.codec`), so a graph can be stored, sent and read without the user's classes.
+`evaluate` gives Python's meaning to an expression. It does no I/O: what a leaf stands for is asked of a `Scope`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+
+Tree: TypeAlias = Any  # JSON: None, bool, int, float, str, list[Tree], dict[str, Tree]
+
+
+class Const(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="const"):
+    """A value known when the workflow was written, as a tree."""
+
+    value: Tree
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="input"):
+    """An input port of the graph that the node stands in."""
+
+    port: str
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="output"):
+    """All that a node of the same graph gives back; of a fan, the list of its slices' outputs in order."""
+
+    node: str
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="item"):
+    """Inside a fan's node: the element that this slice takes for a port."""
+
+    port: str
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="index"):
+    """Inside a fan's node: the number of this slice, from 0."""
+
+
+class Attr(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="attr"):
+    """A field of a NamedTuple, dataclass or TypedDict."""
+
+    of: Expr
+    name: str
+
+
+class Element(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="element"):
+    """`of[index]` of a list, tuple, text or dict."""
+
+    of: Expr
+    index: Expr
+
+
+class Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="text"):
+    """Text with holes: the parts put together, a value as `str()` writes it."""
+
+    parts: tuple[str | Expr, ...]
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="call"):
+    """An operator or function of `OPERATORS`, applied."""
+
+    function: str
+    args: tuple[Expr, ...]
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="build"):
+    """A container put together from parts that are not all known when the workflow is written.
+
+    `keys` names the parts of a dict or record; `of` is the record's class, "module:Qualname".
+    """
+
+    kind: Literal["list", "tuple", "dict", "namedtuple", "dataclass"]
+    parts: tuple[Expr, ...]
+    keys: tuple[str, ...] = ()
+    of: str = ""
+
+
+Expr: TypeAlias = Const | Input | Output | Item | Index | Attr | Element | Text | Call | Build
+
+
+class Argo(Enum):
+    """How an operator fares in an Argo expression."""
+
+    EXACT = "exact"  # Argo's expression language means the same, for the types that the operator takes
+    RUNNER = "runner"  # Argo differs from Python somewhere: the runner computes it, in a pod
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One row of the table: `apply` takes decoded values, except for the lazy ones (`choose`, `and`, `or`)."""
+
+    arity: int | tuple[int, int]
+    apply: Callable[..., object]
+    argo: Argo
+    spelling: str  # as Python writes it, for people
+
+
+def _row(arity: int | tuple[int, int], apply: Callable[..., object], spelling: str, *, exact: bool = False) -> Operator:
+    return Operator(arity=arity, apply=apply, argo=Argo.EXACT if exact else Argo.RUNNER, spelling=spelling)
+
+
+# Python's meaning. EXACT holds for integers below 2**63, floats, text and booleans of one type on both sides;
+# the back end checks the types, and takes RUNNER for all others. Why a row is RUNNER: `/` and `//` and `%` and `**`
+# go through float64 or take the sign of the dividend, `+ - *` wrap silently at 2**63, `round` is not banker's, text of a
+# float is spelled differently, `in` means another thing for text.
+OPERATORS: Mapping[str, Operator] = {
+    "eq": _row(2, operator.eq, "a == b", exact=True),
+    "ne": _row(2, operator.ne, "a != b", exact=True),
+    "lt": _row(2, operator.lt, "a < b", exact=True),
+    "le": _row(2, operator.le, "a <= b", exact=True),
+    "gt": _row(2, operator.gt, "a > b", exact=True),
+    "ge": _row(2, operator.ge, "a >= b", exact=True),
+    "and": _row(2, lambda a, b: a and b, "a & b", exact=True),
+    "or": _row(2, lambda a, b: a or b, "a | b", exact=True),
+    "not": _row(1, operator.not_, "not_(a)", exact=True),
+    "choose": _row(3, lambda c, a, b: a if c else b, "choose(c, a, b)", exact=True),
+    "len": _row(1, len, "length(a)", exact=True),  # type: ignore[arg-type]
+    "add": _row(2, operator.add, "a + b"),
+    "sub": _row(2, operator.sub, "a - b"),
+    "mul": _row(2, operator.mul, "a * b"),
+    "truediv": _row(2, operator.truediv, "a / b"),
+    "floordiv": _row(2, operator.floordiv, "a // b"),
+    "mod": _row(2, operator.mod, "a % b"),
+    "pow": _row(2, operator.pow, "a ** b"),
+    "neg": _row(1, operator.neg, "-a"),
+    "abs": _row(1, abs, "abs(a)"),  # type: ignore[arg-type]
+    "round": _row((1, 2), round, "round(a, n)"),  # type: ignore[arg-type]
+    "contains": _row(2, operator.contains, "contains(a, b)"),
+    "range": _row((1, 3), lambda *a: list(range(*a)), "sequence(start, stop, step)"),
+}
+
+
+class Absent(Exception):  # noqa: N818  a signal between `Scope` and `evaluate`'s caller, not an error
+    """The expression rests on a node that was skipped."""
+
+
+class Scope(Protocol):
+    """What the leaves of an expression stand for in one run."""
+
+    def leaf(self, expr: Input | Output | Item | Index) -> Tree:
+        """The leaf's tree, with no stored value left folded at its top.
+
+        Raises:
+            Absent: the leaf is the output of a node that was skipped.
+        """
+
+    def unfold(self, tree: Tree) -> Tree:
+        """The tree itself, where `tree` only says in which file it is stored."""
+
+    def decode(self, tree: Tree) -> object:
+        """The tree as a Python value, without the user's classes."""
+
+    def encode(self, value: object) -> Tree:
+        """The inverse of `decode`."""
+
+
+def evaluate(expr: Expr, scope: Scope) -> Tree:
+    """The tree that `expr` stands for.
+
+    Raises:
+        Absent: it rests on a skipped node.
+        LookupError, TypeError, ArithmeticError, ValueError: as Python does for the operation.
+    """
+    match expr:
+        case Const(value=value):
+            return value
+        case Input() | Output() | Item() | Index():
+            return scope.leaf(expr)
+        case Attr(of=of, name=name):
+            return scope.unfold(_attribute(evaluate(of, scope), name))
+        case Element(of=of, index=index):
+            return _element(evaluate(of, scope), scope.decode(evaluate(index, scope)), scope)
+        case Text(parts=parts):
+            return "".join(p if isinstance(p, str) else str(scope.decode(evaluate(p, scope))) for p in parts)
+        case Build(parts=parts):
+            return _container(expr, [evaluate(p, scope) for p in parts])
+        case Call(function="choose", args=(condition, then, otherwise)):
+            return evaluate(then if scope.decode(evaluate(condition, scope)) else otherwise, scope)
+        case Call(function="and" | "or" as which, args=(left, right)):
+            tree = evaluate(left, scope)
+            stops = bool(scope.decode(tree)) is (which == "or")
+            return tree if stops else evaluate(right, scope)
+        case Call(function=function, args=args):
+            values = [scope.decode(evaluate(a, scope)) for a in args]
+            return scope.encode(OPERATORS[function].apply(*values))
+
+
+def leaves(expr: Expr) -> list[Input | Output | Item | Index]:
+    """Every leaf of `expr` that is not a constant."""
+    match expr:
+        case Const():
+            return []
+        case Input() | Output() | Item() | Index():
+            return [expr]
+        case Attr(of=of):
+            return leaves(of)
+        case Element(of=of, index=index):
+            return leaves(of) + leaves(index)
+        case Text(parts=parts):
+            return [leaf for p in parts if not isinstance(p, str) for leaf in leaves(p)]
+        case Call(args=parts) | Build(parts=parts):
+            return [leaf for p in parts for leaf in leaves(p)]
+
+
+def _container(expr: Build, trees: list[Tree]) -> Tree:
+    match expr.kind:
+        case "list":
+            return trees
+        case "tuple":
+            return {"$": "tuple", "v": trees}
+        case "dict" if "$" not in expr.keys:
+            return dict(zip(expr.keys, trees, strict=True))
+        case "dict":
+            return {"$": "dict", "v": [list(pair) for pair in zip(expr.keys, trees, strict=True)]}
+        case kind:
+            fields = dict(zip(expr.keys, trees, strict=True))
+            return {"$": "record", "type": expr.of, "kind": kind, "v": fields}
+
+
+def _attribute(tree: Tree, name: str) -> Tree:
+    match tree:
+        case {"$": "record", "v": {**fields}} if name in fields:
+            return fields[name]
+        case dict() if "$" not in tree and name in tree:
+            return tree[name]
+        case _:
+            raise AttributeError(f"no field {name!r} in {_short(tree)}")
+
+
+def _element(tree: Tree, index: object, scope: Scope) -> Tree:
+    match tree:
+        case list() | {"$": "tuple", "v": list()}:
+            items = tree if isinstance(tree, list) else tree["v"]
+            return scope.unfold(items[operator.index(index)])  # type: ignore[arg-type]
+        case {"$": "record", "kind": "namedtuple", "v": {**fields}}:
+            return scope.unfold(list(fields.values())[operator.index(index)])  # type: ignore[arg-type]
+        case dict() if "$" not in tree:
+            return scope.unfold(tree[index])
+        case _:
+            return scope.encode(scope.decode(tree)[index])  # type: ignore[index]
+
+
+def _short(tree: Tree) -> str:
+    kind = tree.get("type", tree.get("$", "dict")) if isinstance(tree, dict) else type(tree).__name__
+    return f"a value of type {kind}"
+
+
+def condition(expr: Expr, scope: Scope) -> bool:
+    """The truth of a `when`.
+
+    Raises:
+        Absent: it rests on a skipped node.
+        ValueError: it compares with NaN, or is NaN: neither branch would be right.
+    """
+    match expr:
+        case Call(function="not", args=(of,)):
+            return not condition(of, scope)
+        case Call(function="and", args=(left, right)):
+            return condition(left, scope) and condition(right, scope)
+        case Call(function="or", args=(left, right)):
+            return condition(left, scope) or condition(right, scope)
+        case Call(function="lt" | "le" | "gt" | "ge" | "eq" | "ne" as function, args=(left, right)):
+            values = [_number(evaluate(side, scope), scope) for side in (left, right)]
+            return bool(OPERATORS[function].apply(*values))
+        case _:
+            return bool(_number(evaluate(expr, scope), scope))
+
+
+def _number(tree: Tree, scope: Scope) -> object:
+    value = scope.decode(tree)
+    if isinstance(value, float) and value != value:  # NaN alone differs from itself
+        raise ValueError("a condition needs a number, and found NaN")
+    return value
