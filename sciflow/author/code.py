@@ -12,6 +12,7 @@ from sciflow.author.signature import Signature, resolved_hints
 from sciflow.author.verbs import Verbs, find
 from sciflow.core.graph import Function, Program
 from sciflow.errors import Problem
+from sciflow.runner.names import SCRIPT
 
 
 def code_of(
@@ -37,6 +38,7 @@ def function_code(
 ) -> Function:
     """The shortest way to the function that works in another process."""
     module, qualname = function.__module__, function.__qualname__
+    module = "__main__" if module == SCRIPT else module  # a script that the command line has opened
     if "<" not in qualname and reached(module, qualname, function):
         if module != "__main__":
             return Function(module=module, qualname=qualname)

@@ -47,7 +47,7 @@ def run(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any])
     from sciflow.engine import api
 
     spec, trees = _prepared(target, args, kwargs)
-    return api.run(spec, trees, options=_options(target))
+    return api.run(spec, trees, options=run_options(target))
 
 
 def submit(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Run[Any]:
@@ -55,7 +55,7 @@ def submit(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, An
     from sciflow.engine import api
 
     spec, trees = _prepared(target, args, kwargs)
-    return api.submit(spec, trees, options=_options(target))
+    return api.submit(spec, trees, options=run_options(target))
 
 
 def plan(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Plan:
@@ -63,7 +63,7 @@ def plan(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     from sciflow.engine import api
 
     spec, trees = _prepared(target, args, kwargs)
-    return api.plan(spec, trees, options=_options(target))
+    return api.plan(spec, trees, options=run_options(target))
 
 
 def _prepared(
@@ -74,10 +74,12 @@ def _prepared(
     return spec, encode_arguments(spec, target, args, kwargs, where=where)
 
 
-def _options(target: Verbs[..., Any]) -> RunOptions:
+def run_options(target: Verbs[..., Any], given: Mapping[str, Any] | None = None) -> RunOptions:
+    """The options of a run of `target`: those that it carries, and those `given` for this run before them."""
     from sciflow.engine.api import RunOptions
 
     chosen = {n: v for n, v in target.settings.items() if n in RUN_NAMES} if isinstance(target, Workflow) else {}
+    chosen |= given or {}
     script = getattr(sys.modules["__main__"], "__file__", None)
     if chosen.get("runs") is not None:
         chosen["runs"] = Path(chosen["runs"])
