@@ -1,0 +1,154 @@
+"""`sciflow run | submit | plan TARGET --input value ...`: the inputs of the workflow are options of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sciflow.cli.arguments import given, option_of
+from sciflow.cli.output import note, show, show_json
+
+if TYPE_CHECKING:
+    from sciflow.author.verbs import Verbs
+    from sciflow.core.graph import WorkflowSpec
+    from sciflow.core.ports import Port
+    from sciflow.engine.api import RunOptions
+
+Act = Callable[["WorkflowSpec", "dict[str, Any]", "RunOptions", bool], int]
+
+OPTIONS: Sequence[click.Option] = (
+    click.Option(["--name"], help="Name of the run; by default the workflow's."),
+    click.Option(["--runs"], type=click.Path(path_type=Path, file_okay=False), help="Folder of the run folders."),
+    click.Option(["--workers"], type=click.IntRange(min=1), help="Worker processes; by default the cores."),
+    click.Option(["--memory-mb"], type=click.IntRange(min=1), help="Memory that all tasks together may ask for."),
+    click.Option(["--gpus"], type=click.IntRange(min=0), help="GPUs that tasks may ask for."),
+    click.Option(["--parallelism"], type=click.IntRange(min=1), help="Tasks at once."),
+    click.Option(["--timeout-s"], type=click.FloatRange(min=0, min_open=True), help="Stop the run after so long."),
+    click.Option(["--durable/--no-durable"], default=None, help="Records survive a power cut, or not."),
+    click.Option(["--progress/--no-progress"], default=None, help="Show progress on stderr, or do not."),
+)
+
+
+class TargetGroup(click.Group):
+    """Takes a target where a group takes a command: each target has options of its own."""
+
+    act: Act
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command that runs the target."""
+        from sciflow.author.launch import spec_of
+        from sciflow.cli.target import open_target
+
+        target = open_target(cmd_name)
+        return _command(cmd_name, target, spec_of(target), self.act)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """None: targets cannot be listed."""
+        return []
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[click.shell_completion.CompletionItem]:
+        """Files, beside the options."""
+        from click.shell_completion import CompletionItem
+
+        found = super().shell_complete(ctx, incomplete)
+        return found if incomplete.startswith("-") else [CompletionItem(incomplete, type="file")]
+
+
+def _group(name: str, act: Act, about: str) -> TargetGroup:
+    group = TargetGroup(
+        name,
+        params=[*OPTIONS, _as_json()],
+        help=about,
+        subcommand_metavar="TARGET [INPUTS]...",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    group.act = act
+    return group
+
+
+def _as_json() -> click.Option:
+    return click.Option(["--json", "as_json"], is_flag=True, default=None, help="Print JSON, for programs.")
+
+
+def _command(name: str, target: Verbs[..., Any], spec: WorkflowSpec, act: Act) -> click.Command:
+    """The target's own command: an option per input, and those of the run whose names no input has."""
+    ports = spec.templates[spec.entry].inputs  # type: ignore[union-attr]
+    taken = {port.name for port in ports}
+    of_run = [option for option in (*OPTIONS, _as_json()) if option.name not in taken]
+
+    @click.pass_context
+    def call(ctx: click.Context, /, **values: Any) -> int:
+        before = ctx.parent.params if ctx.parent else {}
+        chosen = {o.name: values[o.name] for o in of_run if o.name and values.get(o.name) is not None}
+        chosen = {key: value for key, value in before.items() if value is not None} | chosen
+        as_json = bool(chosen.pop("as_json", False))
+        return _launch(target, spec, given(values, ports), chosen, as_json=as_json, act=act)
+
+    return click.Command(
+        name,
+        callback=call,
+        params=[*map(option_of, ports), *of_run],
+        help=_about(target, ports),
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def _about(target: Verbs[..., Any], ports: Sequence[Port]) -> str:
+    first = (target.__doc__ or "").strip().partition("\n\n")[0]
+    return first or f"{target.__name__}: {len(ports)} inputs"
+
+
+def _launch(
+    target: Verbs[..., Any],
+    spec: WorkflowSpec,
+    values: dict[str, Any],
+    chosen: dict[str, Any],
+    *,
+    as_json: bool,
+    act: Act,
+) -> int:
+    from sciflow.author.arguments import encode_arguments
+    from sciflow.author.launch import run_options
+
+    trees = encode_arguments(spec, target, (), values, where="command line")
+    return act(spec, trees, run_options(target, chosen), as_json)
+
+
+def _run(spec: WorkflowSpec, trees: dict[str, Any], options: RunOptions, as_json: bool) -> int:
+    from sciflow.cli.ending import finish
+    from sciflow.engine import api
+
+    return finish(api.run(spec, trees, options=options), as_json=as_json)
+
+
+def _submit(spec: WorkflowSpec, trees: dict[str, Any], options: RunOptions, as_json: bool) -> int:
+    from sciflow.engine import api
+
+    started = api.submit(spec, trees, options=options)
+    if as_json:
+        show_json({"id": started.id, "folder": started.folder})
+        return 0
+    click.echo(started.id)
+    note(f"follow it with: sciflow watch {started.id}")
+    return 0
+
+
+def _plan(spec: WorkflowSpec, trees: dict[str, Any], options: RunOptions, as_json: bool) -> int:
+    from sciflow.engine import api
+    from sciflow.view.plan import for_terminal
+
+    plan = api.plan(spec, trees, options=options)
+    if as_json:
+        show_json(plan)
+    else:
+        show(for_terminal(plan))
+    return 0
+
+
+run = _group("run", _run, "Run a workflow or an op here and wait for it: `sciflow run eos.py:eos --structure cu.cif`.")
+submit = _group("submit", _submit, "Start a run that goes on without this terminal, and print its id.")
+plan = _group("plan", _plan, "Say what a run would do, and what it would take from the cache; nothing is run.")

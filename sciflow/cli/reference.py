@@ -1,0 +1,59 @@
+"""How a command names a run: by id, the beginning of one, a folder, or "last"; with completion in the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from sciflow.engine.handle import Run
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class RunReference(click.ParamType[str]):
+    """A run's name, completed from the runs that there are."""
+
+    name = "run"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """The ids that begin so."""
+        from click.shell_completion import CompletionItem
+
+        from sciflow.engine import api
+
+        ids = [run.id for run in api.list_runs(runs=runs_folder(None))]
+        return [CompletionItem(id_) for id_ in [*reversed(ids), "last"] if id_.startswith(incomplete)]
+
+
+runs_option = click.option(
+    "--runs", type=click.Path(path_type=Path, file_okay=False), help="Folder of the run folders; else as configured."
+)
+
+
+def run_argument(command: F) -> F:
+    """RUN, by default the last one, and the folder in which it is looked for."""
+    return click.argument("reference", metavar="[RUN]", default="last", type=RunReference())(runs_option(command))
+
+
+def runs_folder(chosen: Path | None) -> Path:
+    """The folder of the run folders that holds here."""
+    from sciflow import config
+
+    return config.load(arguments={"runs": chosen}).runs
+
+
+def open_run(reference: str, runs: Path | None) -> Run[Any]:
+    """The run that is meant.
+
+    Raises:
+        RunNotFound: none, or several.
+    """
+    from sciflow.engine import api
+
+    return api.open_run(reference, runs=runs_folder(runs))

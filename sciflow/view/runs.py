@@ -1,0 +1,62 @@
+"""Runs in one line each: the list of them, and the line in which one ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sciflow.core.progress import Counts, RunSummary, Snapshot
+from sciflow.core.records import Phase
+from sciflow.view.phases import LOOKS
+from sciflow.view.quantity import count, duration, moment
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def for_terminal(runs: Sequence[RunSummary]) -> Table:
+    """What rich prints: a line a run."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in ("run", "phase", "started"):
+        grid.add_column(name, no_wrap=True)
+    grid.add_column("time", justify="right", no_wrap=True)
+    grid.add_column("tasks")
+    for run in runs:
+        look = LOOKS[run.phase]
+        phase = Text(f"{look.mark} {run.phase}", style=look.style)
+        grid.add_row(Text(run.id), phase, moment(run.started)[:16], duration(run.seconds), tally(run.counts))
+    return grid
+
+
+def tally(counts: Counts) -> str:
+    """Tasks by what became of them: `12 of 43, 2 failed, 1 omitted`."""
+    done = f"{counts.succeeded:,}" + (f" of {counts.total:,}" if counts.total != counts.succeeded else "")
+    facts = {
+        "failed": counts.failed + counts.error,
+        "omitted": counts.omitted,
+        "skipped": counts.skipped,
+        "running": counts.running,
+        "suspended": counts.suspended,
+        "cached": counts.cached,
+        "flagged": counts.flagged,
+    }
+    return ", ".join([done, *(f"{number:,} {word}" for word, number in facts.items() if number)])
+
+
+def ending(snapshot: Snapshot) -> str:
+    """The end of a run in one line: phase, time, tasks."""
+    steps = snapshot.steps
+    sums = {
+        "cached": sum(step.cached for step in steps),
+        "failed": sum(step.failed for step in steps),
+        "flagged": sum(step.flagged for step in steps),
+        "skipped": sum(step.skipped for step in steps),
+        "omitted": sum(step.omitted for step in steps),
+    }
+    facts = [count(sum(step.done for step in steps), "task")]
+    facts += [f"{number:,} {word}" for word, number in sums.items() if number]
+    word = "ended" if snapshot.phase is Phase.RUNNING else str(snapshot.phase).lower()
+    return f"{snapshot.name} {word} in {duration(snapshot.seconds)}: {', '.join(facts)}"
