@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "submit": ("launching", "submit", "Start a run that goes on without this terminal."),
     "plan": ("launching", "plan", "Say what a run would do, and what it would take from the cache."),
     "list": ("inspection", "list_", "List the runs, newest last."),
-    "show": ("inspection", "show", "Show a run: its steps, and its result or what went wrong."),
+    "show": ("inspection", "show_", "Show a run: its steps, and its result or what went wrong."),
     "watch": ("inspection", "watch", "Follow a run until it ends."),
     "logs": ("inspection", "logs", "Print what tasks wrote to stdout and stderr."),
     "table": ("inspection", "table", "A table of tasks: inputs, outputs, phase, time, error."),

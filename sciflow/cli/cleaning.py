@@ -1,0 +1,104 @@
+"""`sciflow clean`: old runs removed, never one that an engine works on."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from sciflow.cli.output import note, show
+from sciflow.cli.reference import runs_folder, runs_option
+from sciflow.core.progress import RunSummary
+from sciflow.core.records import Phase
+from sciflow.errors import RunBusy
+from sciflow.view.quantity import count, size
+
+UNITS_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+class Age(click.ParamType[float]):
+    """A time span: `12h`, `30d`, `2w`; in seconds."""
+
+    name = "age"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([hdw])", str(value).strip())
+        if found is None:
+            self.fail(f"expected a number of hours, days or weeks such as 12h, 30d, 2w; found {value!r}", param, ctx)
+        return float(found[1]) * UNITS_S[found[2]]
+
+
+@click.command()
+@runs_option
+@click.option("--older", type=Age(), help="Runs that started longer ago than 12h, 30d, 2w.")
+@click.option(
+    "--phase",
+    "phases",
+    multiple=True,
+    type=click.Choice([p.value for p in Phase], case_sensitive=False),
+    help="Runs in this phase; may be given several times.",
+)
+@click.option("--keep", type=click.IntRange(min=0), help="All but the newest so many.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clean(
+    *, runs: Path | None, older: float | None, phases: tuple[str, ...], keep: int | None, dry_run: bool, yes: bool
+) -> int:
+    """Remove runs that meet every condition given: age, phase, number kept. A run that goes on is never removed."""
+    from sciflow.engine import api
+    from sciflow.view.runs import for_terminal
+
+    if older is None and not phases and keep is None:
+        raise click.UsageError("say which: --older 30d, --phase Failed, --keep 10; together they must all hold")
+    chosen = _chosen(api.list_runs(runs=runs_folder(runs)), older=older, phases=phases, keep=keep)
+    if not chosen:
+        note("nothing to remove")
+        return 0
+    show(for_terminal(chosen))
+    amount = size(sum(_bytes(run.folder) for run in chosen))
+    if dry_run:
+        note(f"would remove {count(len(chosen), 'run')}, {amount}")
+        return 0
+    if not yes:
+        click.confirm(f"Remove {count(len(chosen), 'run')}, {amount}?", abort=True, err=True)
+    removed = sum(map(_remove, chosen))
+    note(f"removed {count(removed, 'run')}")
+    return 0
+
+
+def _chosen(
+    runs: Sequence[RunSummary], *, older: float | None, phases: Sequence[str], keep: int | None
+) -> list[RunSummary]:
+    kept = {run.id for run in sorted(runs, key=lambda run: run.started)[-keep:]} if keep else set()
+    latest = time.time() - older if older is not None else time.time()
+    lowered = [phase.lower() for phase in phases]
+    return [
+        run
+        for run in runs
+        if run.id not in kept and run.started <= latest and (not lowered or run.phase.lower() in lowered)
+    ]
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def _remove(run: RunSummary) -> bool:
+    """Remove a run's folder while its lock is held, so that no engine begins to work on it meanwhile."""
+    from sciflow.engine.run_folder import RunFolder
+
+    try:
+        with RunFolder(run.folder).lock():
+            shutil.rmtree(run.folder)
+    except RunBusy:
+        note(f"kept {run.id}: it goes on")
+        return False
+    except OSError as error:
+        note(f"kept {run.id}: {error}")
+        return False
+    return True

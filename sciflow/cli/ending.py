@@ -1,0 +1,56 @@
+"""How a command ends that has run something: one line about the run, its result or its report, the exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from sciflow.cli.output import code_of, note, show, show_json, stdout
+from sciflow.core.records import Phase
+
+if TYPE_CHECKING:
+    from sciflow.engine.handle import Run
+
+
+def finish(run: Run[Any], *, as_json: bool) -> int:
+    """Print how the run ended, and give the exit code."""
+    from sciflow.view.runs import ending
+
+    snapshot = run.snapshot()
+    phase = snapshot.phase
+    if as_json:
+        show_json(_facts(run, phase, snapshot.seconds))
+    elif phase is Phase.SUCCEEDED:
+        note(f"{ending(snapshot)}\nfolder: {run.folder}\n")
+        show_result(run)
+    else:
+        sys.stdout.flush()
+        note("\n" + run.report())
+    return code_of(phase)
+
+
+def show_result(run: Run[Any], *, as_json: bool = False) -> None:
+    """Print the result.
+
+    Raises:
+        RunFailed: there is none.
+    """
+    from sciflow.view.plain import plain
+    from sciflow.view.result import for_people
+
+    tree = run.result_tree()
+    if as_json:
+        show_json(plain(tree, folder=run.folder))
+        return
+    shown = for_people(tree, width=stdout().width)
+    if shown is not None:
+        show(shown)
+
+
+def _facts(run: Run[Any], phase: Phase, seconds: float) -> dict[str, Any]:
+    from sciflow.view.plain import plain
+
+    facts = {"id": run.id, "name": run.name, "phase": phase, "seconds": seconds, "folder": run.folder}
+    if phase is Phase.SUCCEEDED:
+        return facts | {"result": plain(run.result_tree(), folder=run.folder)}
+    return facts | {"errors": run.errors}

@@ -1,0 +1,148 @@
+"""Commands that look at runs and change nothing: list, show, watch, logs, table, result, explain."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from sciflow.cli.ending import finish, show_result
+from sciflow.cli.output import json_option, note, show, show_json, stdout
+from sciflow.cli.reference import open_run, run_argument, runs_folder, runs_option
+from sciflow.core.records import Phase
+
+PHASES = click.Choice([phase.value for phase in Phase], case_sensitive=False)
+
+
+@click.command("list")
+@runs_option
+@click.option("-n", "--number", type=click.IntRange(min=1), help="Only so many, the newest.")
+@click.option("--phase", type=PHASES, help="Only those in this phase.")
+@json_option
+def list_(runs: Path | None, number: int | None, phase: str | None, as_json: bool) -> None:
+    """List the runs, newest last."""
+    from sciflow.engine import api
+    from sciflow.view.runs import for_terminal
+
+    folder = runs_folder(runs)
+    found = [run for run in api.list_runs(runs=folder) if phase is None or run.phase.lower() == phase.lower()]
+    found = found[-number:] if number else found
+    if as_json:
+        show_json(found)
+    elif found:
+        show(for_terminal(found))
+    else:
+        note(f"no runs in {folder}")
+
+
+@click.command("show")
+@run_argument
+@json_option
+def show_(reference: str, runs: Path | None, as_json: bool) -> None:
+    """Show a run: its steps, and its result or what went wrong."""
+    from rich.text import Text
+
+    from sciflow.view.progress import for_terminal, headline
+
+    run = open_run(reference, runs)
+    snapshot = run.snapshot()
+    if as_json:
+        show_json({"folder": run.folder, "snapshot": snapshot, "errors": run.errors})
+        return
+    console = stdout()
+    show(Text(headline(snapshot), style="bold"))
+    show(for_terminal(snapshot, width=min(console.width, 120)))
+    if snapshot.phase is Phase.SUCCEEDED:
+        show_result(run)
+    elif snapshot.phase.bad:
+        click.echo("\n" + run.report())
+    click.echo(f"folder: {run.folder}")
+
+
+@click.command()
+@run_argument
+@click.option("--every-s", default=0.2, show_default=True, help="Seconds between two looks.")
+def watch(reference: str, runs: Path | None, every_s: float) -> int:
+    """Follow a run until it ends; the exit code says how. Ctrl-C ends the watching, not the run."""
+    from sciflow.view.display import open_display
+
+    run = open_run(reference, runs)
+    display = open_display()
+    try:
+        for snapshot in run.watch():
+            display.show(snapshot)
+            time.sleep(every_s)
+    finally:
+        display.close()
+    return finish(run, as_json=False)
+
+
+@click.command()
+@run_argument
+@click.argument("task", required=False)
+@click.option("--stream", type=click.Choice(["both", "stdout", "stderr"]), default="both", show_default=True)
+@click.option("--tail", type=click.IntRange(min=1), metavar="N", help="Only the last N lines.")
+def logs(reference: str, runs: Path | None, task: str | None, stream: str, tail: int | None) -> None:
+    """Print what tasks wrote: `sciflow logs last energy/12`; without TASK of all that failed, else of all."""
+    run = open_run(reference, runs)
+    if task is not None:
+        click.echo(run.logs(task, stream=stream, tail=tail), nl=False)
+        return
+    tasks = run.tasks()
+    for found in [t for t in tasks if t.phase in (Phase.FAILED, Phase.ERROR)] or tasks:
+        text = run.logs(found.path, stream=stream, tail=tail)
+        if text:
+            click.echo(f"==> {found.path} <==\n{text}" + ("" if text.endswith("\n") else "\n"))
+
+
+@click.command()
+@run_argument
+@click.argument("step", required=False)
+@click.option("--phase", type=PHASES, help="Only tasks in this phase.")
+@click.option("--csv", is_flag=True, help="Comma-separated, every column.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write CSV into this file.")
+@json_option
+def table(
+    *,
+    reference: str,
+    runs: Path | None,
+    step: str | None,
+    phase: str | None,
+    csv: bool,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """A table of tasks, of all steps or of STEP: inputs, outputs, phase, time, error."""
+    from sciflow.view import table as view
+    from sciflow.view.plain import plain
+
+    run = open_run(reference, runs)
+    wanted = None if phase is None else next(p for p in Phase if p.lower() == phase.lower())
+    rows = view.of_tasks(run.tasks(step, phase=wanted))
+    if output is not None:
+        output.write_text(view.as_csv(rows), "utf-8")
+        note(f"wrote {output}: {len(rows)} rows")
+    elif as_json:
+        show_json([{name: plain(value, folder=run.folder) for name, value in row.items()} for row in rows])
+    elif csv:
+        click.echo(view.as_csv(rows), nl=False)
+    else:
+        show(view.for_terminal(rows, width=stdout().width))
+
+
+@click.command()
+@run_argument
+@json_option
+def result(reference: str, runs: Path | None, as_json: bool) -> None:
+    """Print the result of a run; of one that failed, its report."""
+    run = open_run(reference, runs)
+    show_result(run, as_json=as_json)
+
+
+@click.command()
+@run_argument
+@click.argument("task")
+def explain(reference: str, runs: Path | None, task: str) -> None:
+    """Say why a task was run, or taken from the cache: `sciflow explain last energy/12`."""
+    click.echo(open_run(reference, runs).explain(task))
