@@ -1,0 +1,452 @@
+"""Values as trees: JSON with tags, which give every value back equal, bit for bit.
+
+    encode(value) -> tree        decode(tree) -> value
+
+`decode` reads neutrally unless told how to find classes: records become `Record`, enums `EnumValue`, artifacts
+`Artifact`, anything else unknown `Opaque`; nothing is imported and nothing unpickled. With `types=import_type` (or
+`names.resolver`) it gives the user's own classes. The kinds of values stand in tables; arrays, ase.Atoms, records and
+dates have modules of their own, imported when such a value comes by.
+
+The exact built-in types take the fast path. A subclass of one is refused rather than cut to its base.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from binascii import a2b_base64, b2a_base64
+
+from sciflow.runner.failures import CodecError
+from sciflow.runner.names import import_type, resolver, type_name
+from sciflow.runner.neutral import Artifact, EnumValue, Opaque, Record
+from sciflow.runner.text import dump
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import PurePath
+    from typing import Any, Callable
+
+    from sciflow.runner.names import Resolver
+
+    Tree = Any
+
+__all__ = ["Artifact", "EnumValue", "Opaque", "Record", "decode", "encode", "import_type", "resolver"]
+
+INT_LIMIT = 1 << 63
+_INFINITY = float("inf")
+
+
+def encode(value: object, *, pickled: bool = False, artifact: Callable[[PurePath], Tree] | None = None) -> Tree:
+    """The tree of `value`.
+
+    Args:
+        pickled: write what has no form of its own as a pickle, in place of refusing it.
+        artifact: the tree of a path; without it, that of the absolute path.
+
+    Raises:
+        CodecError: says where in the value, what was found, and what to do.
+    """
+    return Encoder(pickled=pickled, artifact=artifact or _absolute).encode(value)
+
+
+def decode(
+    tree: Tree,
+    *,
+    types: Resolver | None = None,
+    store: Callable[[Tree], Tree] | None = None,
+    artifact: Callable[[Tree], object] | None = None,
+) -> Any:
+    """The value of `tree`; containers are always new.
+
+    Args:
+        types: the class of a name; without it the tree is read neutrally.
+        store: the tree of a `value` tag, which is stored elsewhere.
+        artifact: the value of an `artifact` tag; without it `Artifact`.
+
+    Raises:
+        CodecError: the tree is not one of ours, or a class is not to be found here.
+    """
+    return Decoder(types=types, store=store, artifact=artifact or Artifact).decode(tree)
+
+
+def _absolute(path: PurePath) -> Tree:
+    place = os.path.abspath(path)
+    return {"$": "artifact", "path": place, "kind": "folder" if os.path.isdir(place) else "file"}
+
+
+class Fault(CodecError):
+    """A `CodecError` under way: learns its place in the value as it rises."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = ""
+
+    def inside(self, step: str) -> Fault:
+        """The same, one level further out."""
+        self.where = step + self.where
+        return self
+
+    def __str__(self) -> str:
+        return f"at {self.where}: {self.what}" if self.where else self.what
+
+
+class Encoder:
+    """Writes values; one per call of `encode`."""
+
+    __slots__ = ("artifact", "pickled")
+
+    def __init__(self, *, pickled: bool, artifact: Callable[[PurePath], Tree]) -> None:
+        self.pickled = pickled
+        self.artifact = artifact
+
+    def encode(self, value: object) -> Tree:
+        """The tree of a whole value."""
+        try:
+            return self.write(value)
+        except RecursionError:
+            raise CodecError("the value is nested too deep, or holds itself") from None
+
+    def write(self, value: Any) -> Tree:
+        """The tree of a part of a value."""
+        writer = _WRITERS.get(type(value))
+        return _write_other(self, value) if writer is None else writer(self, value)
+
+    def items(self, values: Any) -> list[Tree]:
+        """The trees of a sequence."""
+        trees: list[Tree] = []
+        try:
+            for value in values:
+                trees.append(self.write(value))
+        except Fault as fault:
+            raise fault.inside(f"[{len(trees)}]")  # noqa: B904  the same error, with its place
+        return trees
+
+    def fields(self, values: dict[str, Any], *, step: str = ".{}") -> dict[str, Tree]:
+        """The trees of named values."""
+        trees = {}
+        for name, value in values.items():
+            try:
+                trees[name] = self.write(value)
+            except Fault as fault:
+                raise fault.inside(step.format(name))  # noqa: B904
+        return trees
+
+
+def _write_plain(_: Encoder, value: Tree) -> Tree:
+    return value
+
+
+def _write_int(_: Encoder, value: int) -> Tree:
+    return value if -INT_LIMIT < value < INT_LIMIT else {"$": "int", "v": hex(value)}
+
+
+def _write_float(_: Encoder, value: float) -> Tree:
+    return value if -_INFINITY < value < _INFINITY else {"$": "float", "v": repr(value)}
+
+
+def _write_str(_: Encoder, value: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise Fault(
+                f"the text has a lone surrogate ({value[error.start]!a}) at character {error.start}, which no file or "
+                "database keeps; text read from bytes: keep the bytes, or read with errors='replace'"
+            ) from None
+    return value
+
+
+def _write_list(encoder: Encoder, value: list[Any]) -> list[Tree]:
+    return value[:] if _is_plain(value) else encoder.items(value)
+
+
+def _is_plain(values: list[Any]) -> bool:
+    """Whether the list is a tree as it stands, told without looking at its elements one by one."""
+    kinds = set(map(type, values))
+    if len(kinds) != 1:
+        return not kinds
+    kind = kinds.pop()
+    if kind is float:
+        return -_INFINITY < sum(values) < _INFINITY
+    if kind is int:
+        return bool(min(values) > -INT_LIMIT and max(values) < INT_LIMIT)
+    return kind is bool or kind is type(None) or (kind is str and "".join(values).isascii())
+
+
+def _write_dict(encoder: Encoder, value: dict[Any, Any]) -> Tree:
+    for key in value:
+        if type(key) is not str or key == "$":
+            return {"$": "dict", "v": [[encoder.write(k), _write_entry(encoder, k, v)] for k, v in value.items()]}
+        _write_str(encoder, key)
+    return encoder.fields(value, step="[{!r}]")
+
+
+def _write_entry(encoder: Encoder, key: Any, value: Any) -> Tree:
+    try:
+        return encoder.write(value)
+    except Fault as fault:
+        raise fault.inside(f"[{_short(key)}]")  # noqa: B904
+
+
+def _write_tuple(encoder: Encoder, value: tuple[Any, ...]) -> Tree:
+    return {"$": "tuple", "v": encoder.items(value)}
+
+
+def _write_set(encoder: Encoder, value: Any) -> Tree:
+    # sorted by text: equal sets are written alike, whatever the order of their hashes
+    return {"$": type(value).__name__, "v": sorted(encoder.items(value), key=dump)}
+
+
+def _write_complex(encoder: Encoder, value: complex) -> Tree:
+    return {"$": "complex", "v": [encoder.write(value.real), encoder.write(value.imag)]}
+
+
+def to_base64(data: Any) -> str:
+    """Bytes as one line of text."""
+    return b2a_base64(data, newline=False).decode("ascii")
+
+
+_WRITERS: dict[type, Callable[[Encoder, Any], Tree]] = {
+    type(None): _write_plain,
+    bool: _write_plain,
+    int: _write_int,
+    float: _write_float,
+    str: _write_str,
+    list: _write_list,
+    dict: _write_dict,
+    tuple: _write_tuple,
+    set: _write_set,
+    frozenset: _write_set,
+    complex: _write_complex,
+    bytes: lambda _, value: {"$": "bytes", "v": to_base64(value)},
+    Record: lambda encoder, value: _record(value.type, value.kind, encoder.fields(value.fields), encoder.fields(value.extra)),
+    EnumValue: lambda _, value: value.tree,
+    Artifact: lambda _, value: value.tree,
+    Opaque: lambda _, value: value.tree,
+}
+
+
+def _record(type_: str, kind: str, fields: dict[str, Tree], extra: dict[str, Tree]) -> Tree:
+    tree = {"$": "record", "type": type_, "kind": kind, "v": fields}
+    return {**tree, "extra": extra} if extra else tree
+
+
+def _write_other(encoder: Encoder, value: Any) -> Tree:
+    """What is known by more than its exact type; a module that was never imported has no values."""
+    cls = type(value)
+    if "enum" in sys.modules and isinstance(value, sys.modules["enum"].Enum):
+        return _write_enum(encoder, value)
+    if isinstance(value, tuple) and hasattr(cls, "_fields"):
+        return _record(type_of(cls), "namedtuple", encoder.fields(dict(zip(cls._fields, value))), {})
+    if hasattr(cls, "__dataclass_fields__"):
+        from sciflow.runner import records
+
+        fields, extra = records.take_apart(value)
+        return _record(type_of(cls), "dataclass", encoder.fields(fields), encoder.fields(extra))
+    tree = _write_library(encoder, value, cls.__module__.partition(".")[0])
+    if tree is not None:
+        return tree
+    if encoder.pickled:
+        from sciflow.runner import pickles
+
+        return pickles.write(value)
+    raise Fault(_refusal(value))
+
+
+def _write_library(encoder: Encoder, value: Any, package: str) -> Tree | None:
+    """The tree of a value of the standard library, numpy or ase; None: not one that has a form."""
+    tree: Tree | None = None
+    if package == "pathlib":
+        tree = _write_path(encoder, value)
+    elif package == "datetime":
+        from sciflow.runner import dates
+
+        tree = dates.write(encoder, value)
+    elif package == "ase":
+        from sciflow.runner import atoms
+
+        tree = atoms.write(encoder, value)
+    elif "numpy" in sys.modules:
+        from sciflow.runner import arrays
+
+        tree = arrays.write(encoder, value)
+    return tree
+
+
+def _write_enum(encoder: Encoder, value: Any) -> Tree:
+    cls = type(value)
+    tree: dict[str, Tree] = {"$": "enum", "type": type_of(cls)}
+    if value.name in cls.__members__:
+        return {**tree, "name": value.name}
+    return {**tree, "value": encoder.write(value.value)}  # flags put together
+
+
+def _write_path(encoder: Encoder, value: Any) -> Tree | None:
+    from pathlib import Path, PurePosixPath, PureWindowsPath
+
+    if isinstance(value, Path):
+        return encoder.artifact(value) if type(value) is type(Path()) else None
+    if type(value) not in (PurePosixPath, PureWindowsPath):
+        return None
+    tree = {"$": "purepath", "v": _write_str(encoder, str(value))}
+    return tree if type(value) is PurePosixPath else {**tree, "flavour": "windows"}
+
+
+def type_of(cls: type) -> str:
+    """The name of a class that can be found again.
+
+    Raises:
+        CodecError: it was made inside a function.
+    """
+    if "<locals>" in cls.__qualname__:
+        raise Fault(f"class {cls.__qualname__} is made inside a function, where nobody finds it; move it to the module's top")
+    return type_name(cls)
+
+
+def _short(value: object) -> str:
+    return repr(value)[:40] if isinstance(value, (str, int, float)) else type(value).__name__
+
+
+def _refusal(value: object) -> str:
+    cls = type(value)
+    base = next((b for b in cls.__mro__[1:] if b in _WRITERS), None)
+    name = type_name(cls).replace("builtins:", "").replace(":", ".")
+    if base is not None:
+        return f"{name} is a subclass of {base.__name__} and would not come back as itself; give {base.__name__}(...)"
+    return (
+        f"a value of type {name} has no form that gives it back; use JSON types, a dataclass, NamedTuple or array, "
+        f"or say that it may be pickled: sciflow.Pickled[{cls.__qualname__}]"
+    )
+
+
+class Decoder:
+    """Reads trees; one per call of `decode`."""
+
+    __slots__ = ("artifact", "store", "types")
+
+    def __init__(
+        self, *, types: Resolver | None, store: Callable[[Tree], Tree] | None, artifact: Callable[[Tree], object]
+    ) -> None:
+        self.types = types
+        self.store = store
+        self.artifact = artifact
+
+    def decode(self, tree: Tree) -> Any:
+        """The value of a whole tree."""
+        try:
+            return self.read(tree)
+        except (KeyError, ValueError, TypeError, LookupError) as error:
+            raise CodecError(f"not a value that sciflow has written: {type(error).__name__}: {error}") from error
+
+    def read(self, tree: Tree) -> Any:
+        """The value of a part of a tree."""
+        if type(tree) is list:
+            kinds = set(map(type, tree))
+            return list(map(self.read, tree)) if dict in kinds or list in kinds else tree[:]
+        if type(tree) is not dict:
+            return tree
+        kind = tree.get("$")
+        if kind is None:
+            return {key: self.read(value) for key, value in tree.items()}
+        reader = _READERS.get(kind)
+        if reader is not None:
+            return reader(self, tree)
+        if self.types is not None:
+            raise CodecError(f"a value of kind {kind!r} cannot be read: it was written by a newer sciflow")
+        return Opaque(tree)
+
+
+def _read_dict(decoder: Decoder, tree: Tree) -> Any:
+    return {decoder.read(key): decoder.read(value) for key, value in tree["v"]}
+
+
+def _read_record(decoder: Decoder, tree: Tree) -> Any:
+    fields = {name: decoder.read(field) for name, field in tree["v"].items()}
+    extra = {name: decoder.read(field) for name, field in tree.get("extra", {}).items()}
+    if decoder.types is None:
+        return Record(tree["type"], tree["kind"], fields, extra)
+    from sciflow.runner import records
+
+    return records.put_together(decoder.types(tree["type"]), tree["kind"], fields, extra)
+
+
+def _read_enum(decoder: Decoder, tree: Tree) -> Any:
+    if decoder.types is None:
+        return EnumValue(tree)
+    cls = decoder.types(tree["type"])
+    return cls[tree["name"]] if "name" in tree else cls(decoder.read(tree["value"]))
+
+
+def _read_purepath(_: Decoder, tree: Tree) -> Any:
+    from pathlib import PurePosixPath, PureWindowsPath
+
+    return (PureWindowsPath if tree.get("flavour") == "windows" else PurePosixPath)(tree["v"])
+
+
+def _read_stored(decoder: Decoder, tree: Tree) -> Any:
+    return Opaque(tree) if decoder.store is None else decoder.read(decoder.store(tree))
+
+
+def _read_pickle(decoder: Decoder, tree: Tree) -> Any:
+    if decoder.types is None:
+        return Opaque(tree)
+    from sciflow.runner import pickles
+
+    return pickles.read(tree)
+
+
+def _read_date(_: Decoder, tree: Tree) -> Any:
+    from sciflow.runner import dates
+
+    return dates.read(tree)
+
+
+def _read_array(decoder: Decoder, tree: Tree) -> Any:
+    if decoder.types is None and not _installed("numpy"):
+        return Opaque(tree)
+    from sciflow.runner import arrays
+
+    return arrays.read(tree)
+
+
+def _read_atoms(decoder: Decoder, tree: Tree) -> Any:
+    if decoder.types is None and not _installed("ase"):
+        return Opaque(tree)
+    from sciflow.runner import atoms
+
+    return atoms.read(decoder, tree)
+
+
+def _installed(package: str) -> bool:
+    try:
+        __import__(package)
+    except ImportError:
+        return False
+    return True
+
+
+_READERS: dict[str, Callable[[Decoder, Tree], Any]] = {
+    "float": lambda _, tree: float(tree["v"]),
+    "int": lambda _, tree: int(tree["v"], 16),
+    "complex": lambda decoder, tree: complex(*map(decoder.read, tree["v"])),
+    "bytes": lambda _, tree: a2b_base64(tree["v"]),
+    "tuple": lambda decoder, tree: tuple(map(decoder.read, tree["v"])),
+    "set": lambda decoder, tree: set(map(decoder.read, tree["v"])),
+    "frozenset": lambda decoder, tree: frozenset(map(decoder.read, tree["v"])),
+    "dict": _read_dict,
+    "purepath": _read_purepath,
+    "datetime": _read_date,
+    "date": _read_date,
+    "time": _read_date,
+    "timedelta": _read_date,
+    "enum": _read_enum,
+    "record": _read_record,
+    "ndarray": _read_array,
+    "scalar": _read_array,
+    "atoms": _read_atoms,
+    "spacegroup": _read_atoms,
+    "pickle": _read_pickle,
+    "artifact": lambda decoder, tree: decoder.artifact(tree),
+    "value": _read_stored,
+}

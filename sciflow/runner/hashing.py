@@ -1,0 +1,160 @@
+"""Content of files and folders: hashes, and copies that are hashed on the way."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from sciflow.runner.failures import PlaceError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+BLOCK_BYTES = 1 << 18
+FICLONE = 0x40049409  # linux/fs.h: make this file share the blocks of that one
+
+
+def file_hash(path: str) -> tuple[str, int]:
+    """SHA-256 and size of a file."""
+    from hashlib import sha256
+
+    digest, size = sha256(), 0
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while True:
+            block = os.read(fd, BLOCK_BYTES)
+            if not block:
+                break
+            digest.update(block)
+            size += len(block)
+    finally:
+        os.close(fd)
+    return digest.hexdigest(), size
+
+
+def folder_hash(path: str) -> tuple[str, int]:
+    """SHA-256 of a folder's content and the size of its files together.
+
+    Over the sorted entries: relative path, kind, whether it may be executed, the file's own hash or the link's target.
+    Empty folders count; times, owners and other modes do not.
+    """
+    from hashlib import sha256
+
+    digest, total = sha256(), 0
+    for relative, entry in sorted(_entries(path, "")):
+        if entry.is_symlink():
+            fact = f"link\0{os.readlink(entry.path)}"
+        elif entry.is_dir():
+            fact = "folder\0"
+        else:
+            content, size = file_hash(entry.path)
+            total += size
+            executable = "x" if entry.stat().st_mode & stat.S_IXUSR else "-"
+            fact = f"file\0{executable}\0{content}"
+        digest.update(f"{relative}\0{fact}\0\n".encode(errors="surrogateescape"))
+    return digest.hexdigest(), total
+
+
+def _entries(path: str, prefix: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    with os.scandir(path) as found:
+        entries = list(found)
+    for entry in entries:
+        relative = prefix + entry.name
+        yield relative, entry
+        if entry.is_dir(follow_symlinks=False):
+            yield from _entries(entry.path, relative + "/")
+
+
+class Copier:
+    """Copies of files and folders that share no later change with the original.
+
+    Where the file system can, the copy shares its blocks (reflink); that is tried once per file system.
+    """
+
+    def __init__(self) -> None:
+        self._cannot_clone: set[tuple[int, int]] = set()
+
+    def file(self, source: str, target: str, *, sha256: str | None = None) -> None:
+        """Copy a file, its permission to be executed kept; `sha256` is checked while copying.
+
+        Raises:
+            PlaceError: the content is not what the hash says.
+        """
+        reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            mode = os.fstat(reader)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            writer = os.open(target, flags, 0o755 if mode.st_mode & stat.S_IXUSR else 0o644)
+            try:
+                found = self._content(reader, writer, mode.st_dev, hashed=sha256 is not None)
+            finally:
+                os.close(writer)
+        finally:
+            os.close(reader)
+        if sha256 is not None and found != sha256:
+            raise PlaceError(f"{source} was changed after its content was recorded (SHA-256 {sha256[:12]}, now {found[:12]})")
+
+    def _content(self, reader: int, writer: int, device: int, *, hashed: bool) -> str:
+        cloned = self._clone(reader, writer, device)
+        if not hashed:
+            if not cloned:
+                _copy(reader, writer, None)
+            return ""
+        from hashlib import sha256
+
+        digest = sha256()
+        _copy(reader, -1 if cloned else writer, digest)
+        return digest.hexdigest()
+
+    def _clone(self, reader: int, writer: int, device: int) -> bool:
+        place = (device, os.fstat(writer).st_dev)
+        if place in self._cannot_clone or place[0] != place[1]:
+            return False
+        import fcntl
+
+        try:
+            fcntl.ioctl(writer, FICLONE, reader)
+        except OSError:
+            self._cannot_clone.add(place)
+            return False
+        return True
+
+    def folder(self, source: str, target: str, *, sha256: str | None = None) -> None:
+        """Copy a folder; links inside stay links, empty folders stay.
+
+        Raises:
+            PlaceError: the content is not what the hash says.
+        """
+        self._tree(source, target)
+        if sha256 is not None:
+            found, _ = folder_hash(target)
+            if found != sha256:
+                raise PlaceError(f"{source} was changed after its content was recorded (SHA-256 {sha256[:12]}, now {found[:12]})")
+
+    def _tree(self, source: str, target: str) -> None:
+        os.mkdir(target)
+        with os.scandir(source) as found:
+            entries = list(found)
+        for entry in entries:
+            place = f"{target}/{entry.name}"
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), place)
+            elif entry.is_dir():
+                self._tree(entry.path, place)
+            elif entry.is_file():
+                self.file(entry.path, place)
+
+
+def _copy(reader: int, writer: int, digest: Any) -> None:
+    """Copy from descriptor to descriptor (to none if `writer` is -1), past a digest if one is given."""
+    while True:
+        block = os.read(reader, BLOCK_BYTES)
+        if not block:
+            return
+        if digest is not None:
+            digest.update(block)
+        if writer >= 0:
+            rest = block
+            while rest:
+                rest = rest[os.write(writer, rest) :]

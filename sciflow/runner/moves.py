@@ -1,0 +1,97 @@
+"""Moving what an op has made to where it is kept, so that it stands for itself there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from sciflow.runner.failures import OpError
+from sciflow.runner.hashing import Copier
+from sciflow.runner.removal import remove
+from sciflow.runner.selection import Selection
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable
+
+
+def keep(place: str, target: Callable[[], str], *, scratch: str) -> bool:
+    """Move something left over; whether it was worth it: a link into the scratch folder and a pipe or socket are not."""
+    mode = os.lstat(place).st_mode
+    if stat.S_ISLNK(mode):
+        if os.path.realpath(place).startswith(f"{scratch}/in/"):
+            return False
+    elif not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        return False
+    _rename(place, target())
+    return True
+
+
+def move(place: str, target: str, selection: Selection) -> None:
+    """Move an output, so that it stands for itself: links that lead out of it become what they lead to.
+
+    Raises:
+        OpError: it holds something that is neither file, folder nor link.
+    """
+    mode = os.lstat(place).st_mode
+    if stat.S_ISREG(mode):
+        _rename(place, target)
+    elif stat.S_ISDIR(mode):
+        selection.purge(place)
+        settle(place, os.path.realpath(place))
+        _rename(place, target)
+    elif stat.S_ISLNK(mode):
+        real = os.path.realpath(place)
+        _copy(real, target)
+        os.unlink(place)
+    else:
+        raise OpError(f"output {os.path.basename(place)!r} is neither a file nor a folder")
+
+
+def settle(folder: str, inside: str) -> None:
+    """Make a folder movable: links that stay in `inside` relative, links out of it copies, nothing special.
+
+    Raises:
+        OpError: a link leads nowhere, or there is a pipe, socket or device.
+    """
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        if entry.is_symlink():
+            _settle_link(entry.path, inside)
+        elif entry.is_dir():
+            settle(entry.path, inside)
+        elif not entry.is_file():
+            raise OpError(f"output folder holds {entry.name!r}, which is neither a file nor a folder")
+
+
+def _settle_link(link: str, inside: str) -> None:
+    text = os.readlink(link)
+    real = os.path.realpath(link)
+    if f"{real}/".startswith(f"{inside}/"):
+        if os.path.isabs(text):
+            os.unlink(link)
+            os.symlink(os.path.relpath(real, os.path.dirname(os.path.realpath(link))), link)
+        return
+    if not os.path.exists(real):
+        raise OpError(f"output folder holds the link {os.path.basename(link)!r}, which leads to {text!r}, where nothing is")
+    os.unlink(link)
+    _copy(real, link)
+
+
+def _rename(place: str, target: str) -> None:
+    try:
+        os.rename(place, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        if os.path.islink(place):
+            os.symlink(os.readlink(place), target)
+        else:
+            _copy(place, target)
+        remove(place)
+
+
+def _copy(place: str, target: str) -> None:
+    (Copier().folder if os.path.isdir(place) else Copier().file)(place, target)
