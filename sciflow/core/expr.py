@@ -173,7 +173,7 @@ def evaluate(expr: Expr, scope: Scope) -> Tree:
     """
     match expr:
         case Const(value=value):
-            return value
+            return scope.unfold(value)
         case Input() | Output() | Item() | Index():
             return scope.leaf(expr)
         case Attr(of=of, name=name):

@@ -2,10 +2,86 @@
 
 from __future__ import annotations
 
-from sciflow.core.graph import WorkflowSpec
+from collections.abc import Collection, Iterator
+
+from sciflow.core.checking import meant, names
+from sciflow.core.conform import misfit
+from sciflow.core.expr import Const
+from sciflow.core.graph import Graph, OpTemplate, Program, Suspend, WorkflowSpec
+from sciflow.core.graph_check import GraphCheck, ports_of
+from sciflow.core.ordering import recursion_problems
 from sciflow.errors import Problem
 
 
-def validate(spec: WorkflowSpec) -> list[Problem]:
-    """Every problem of a workflow, in the order of its templates and nodes."""
-    return []
+def validate(spec: WorkflowSpec, *, executors: Collection[str] | None = None) -> list[Problem]:
+    """Every problem of a workflow, in the order of its templates and nodes; `executors`, if given, are those known."""
+    problems: list[Problem] = []
+    entry = spec.templates.get(spec.entry)
+    if not isinstance(entry, Graph):
+        found = f"{spec.entry!r}, {'which is not there' if entry is None else 'an op'}"
+        problems.append(
+            Problem(
+                where="",
+                what=f"workflow {spec.name} has no graph to start with",
+                expected=names(spec.templates),
+                found=found,
+                fix=meant(spec.entry, spec.templates),
+            )
+        )
+    ports = {name: ports_of(t) for name, t in spec.templates.items()}
+    for template in spec.templates.values():
+        if not isinstance(template, Suspend):
+            problems += _default_problems(template)
+        if isinstance(template, Graph):
+            problems += GraphCheck(template, spec.templates, ports).problems()
+        elif isinstance(template, OpTemplate) and isinstance(template.code, Program):
+            problems += _program_problems(template, template.code)
+    problems += recursion_problems(spec)
+    problems += [] if executors is None else _executor_problems(spec, executors)
+    return problems
+
+
+def _default_problems(template: OpTemplate | Graph) -> Iterator[Problem]:
+    for port in template.inputs:
+        wrong = None if port.default is None else misfit(port.default.value, port.type)
+        if wrong is not None:
+            fix = (
+                f"annotate {port.name} as {port.type} | None"
+                if wrong.found == "None"
+                else f"give a {wrong.expected} as default"
+            )
+            yield Problem(
+                where=template.where,
+                what=f"the default of {port.name} of {template.name}{wrong.at} does not fit",
+                expected=str(wrong.expected),
+                found=wrong.found,
+                fix=fix,
+            )
+
+
+def _program_problems(template: OpTemplate, program: Program) -> Iterator[Problem]:
+    ports = {p.name for p in template.inputs}
+    holes = [part["port"] for arg in program.argv for part in arg if isinstance(part, dict)]
+    used = [*holes, *program.files, *([program.stdin] if program.stdin else [])]
+    for name in dict.fromkeys(n for n in used if n not in ports):
+        yield Problem(
+            where=template.where,
+            what=f"command {template.name} has a hole {{{name}}} that is no input",
+            expected=names(sorted(ports)),
+            found=name,
+            fix=meant(name, ports),
+        )
+
+
+def _executor_problems(spec: WorkflowSpec, executors: Collection[str]) -> Iterator[Problem]:
+    for template in spec.templates.values():
+        for node in template.nodes if isinstance(template, Graph) else ():
+            if isinstance(node.executor, Const) and node.executor.value not in executors:
+                found = str(node.executor.value)
+                yield Problem(
+                    where=node.where,
+                    what=f"there is no executor {found!r}",
+                    expected=names(sorted(executors)),
+                    found=found,
+                    fix=f"{meant(found, executors)}, or define [executors.{found}] in sciflow.toml",
+                )

@@ -1,0 +1,137 @@
+"""Ports and their types: what flows where, and what fits what.
+
+A `Type` describes a Python annotation by structure, so that a graph can be checked without the user's classes.
+`sciflow.author.signature` makes one from an annotation; the runner checks values against the annotation itself.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sciflow.core.expr import Const
+
+NUMBERS = ("bool", "int", "float", "complex")  # each fits where a later one is asked for (PEP 484's numeric tower)
+
+
+class Type(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An annotation.
+
+    `name` is one of any, none, bool, int, float, complex, str, bytes, path, list (1 arg), set (1), frozenset (1),
+    dict (2), tuple (n, or 1 with `variadic`), union (n), literal (`values`), or object (`of` and `bases`).
+    """
+
+    name: str
+    args: tuple[Type, ...] = ()
+    variadic: bool = False
+    values: tuple[str | int | bool | None, ...] = ()
+    of: str = ""  # "module:Qualname" of a class
+    bases: tuple[str, ...] = ()  # the class's other ancestors, "module:Qualname", without object
+    kind: str = ""  # of an object: class, enum, namedtuple, dataclass, typeddict; of a path, if said: file, folder
+    fields: dict[str, Type] = {}  # of a namedtuple, dataclass or typeddict
+    optional: tuple[str, ...] = ()  # fields of a typeddict that may be missing
+    pickled: bool = False  # the port says that a value travels as a pickle
+
+    def __str__(self) -> str:
+        match self.name:
+            case "union":
+                return " | ".join(map(str, self.args))
+            case "literal":
+                return f"Literal[{', '.join(map(repr, self.values))}]"
+            case "object":
+                return self.of.partition(":")[2] or self.of
+            case "path":
+                return f"Path of a {self.kind}" if self.kind else "Path"
+            case "none":
+                return "None"
+            case "any":
+                return "Any"
+            case "tuple" if self.variadic:
+                return f"tuple[{self.args[0]}, ...]"
+            case _:
+                return f"{self.name}[{', '.join(map(str, self.args))}]" if self.args else self.name
+
+
+ANY = Type(name="any")
+NONE = Type(name="none")
+
+
+class Port(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A named, typed input; required unless it has a default."""
+
+    name: str
+    type: Type
+    default: Const | None = None
+
+
+def list_of(item: Type) -> Type:
+    """The type of a list of `item`."""
+    return Type(name="list", args=(item,))
+
+
+def optional(type_: Type) -> Type:
+    """`type_ | None`, flat."""
+    members = type_.args if type_.name == "union" else (type_,)
+    return type_ if type_.name == "any" or NONE in members else Type(name="union", args=(*members, NONE))
+
+
+def accepts_none(type_: Type) -> bool:
+    """Whether None is a value of the type."""
+    return fits(NONE, type_)
+
+
+def fits(found: Type, expected: Type) -> bool:
+    """Whether every value of `found` may be a value of `expected`; unknown (`Any`) fits on both sides.
+
+    A union fits where each of its members does. Containers are taken as read-only, so they vary with their elements.
+    """
+    if found.name == "any" or expected.name == "any":
+        return True
+    if found.name == "union":
+        return all(fits(member, expected) for member in found.args)
+    if expected.name == "union":
+        return any(fits(found, member) for member in expected.args)
+    if found.name == "literal":
+        return _literal_fits(found, expected)
+    return _same_kind_fits(found, expected)
+
+
+def _literal_fits(found: Type, expected: Type) -> bool:
+    if expected.name == "literal":
+        return all(any(v == e and type(v) is type(e) for e in expected.values) for v in found.values)
+    return all(fits(Type(name="none" if v is None else type(v).__name__), expected) for v in found.values)
+
+
+def _same_kind_fits(found: Type, expected: Type) -> bool:
+    if found.name in NUMBERS and expected.name in NUMBERS:
+        return NUMBERS.index(found.name) <= NUMBERS.index(expected.name)
+    if expected.name == "object":
+        return found.name == "object" and (found.of == expected.of or expected.of in found.bases)
+    if found.name == "object":
+        return _record_fits(found, expected)
+    if found.name != expected.name:
+        return False
+    if found.name == "tuple":
+        return _tuple_fits(found, expected)
+    return all(fits(f, e) for f, e in zip(found.args, expected.args, strict=False))
+
+
+def _record_fits(found: Type, expected: Type) -> bool:
+    """A NamedTuple is a tuple, a TypedDict a dict of text keys."""
+    match found.kind, expected.name:
+        case "namedtuple", "tuple":
+            return _tuple_fits(Type(name="tuple", args=tuple(found.fields.values())), expected)
+        case "typeddict", "dict":
+            key, value = expected.args or (ANY, ANY)
+            return fits(Type(name="str"), key) and all(fits(f, value) for f in found.fields.values())
+        case _:
+            return f"builtins:{expected.name}" in found.bases
+
+
+def _tuple_fits(found: Type, expected: Type) -> bool:
+    if not found.args or not expected.args:
+        return True
+    if expected.variadic:
+        return all(fits(f, expected.args[0]) for f in found.args)
+    if found.variadic:
+        return False
+    return len(found.args) == len(expected.args) and all(map(fits, found.args, expected.args))

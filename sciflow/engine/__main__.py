@@ -1,0 +1,38 @@
+"""The engine of a detached run: `python -m sciflow.engine RUN_FOLDER [--reopen]`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from sciflow.core.records import Phase
+from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.session import carry_on, open_writer
+from sciflow.errors import RunBusy, SciflowError
+
+
+def main() -> None:
+    """Carries the run on; what goes wrong stands in `logs/engine.log` and in the run's database."""
+    folder = RunFolder(Path(sys.argv[1]))
+    try:
+        outcome = carry_on(folder, reopen="--reopen" in sys.argv[2:])
+    except RunBusy as error:
+        sys.exit(f"{error}")
+    except SciflowError as error:
+        _record(folder, str(error))
+        sys.exit(f"{type(error).__name__}: {error}")
+    print(f"{time.strftime('%F %T')} engine {os.getpid()}: {outcome.phase.value}", flush=True)
+
+
+def _record(folder: RunFolder, message: str) -> None:
+    with folder.lock():
+        db = open_writer(folder, durable="normal")
+        for name, value in {"phase": Phase.ERROR.value, "message": message, "ended": str(time.time())}.items():
+            db.put_fact(name, value)
+        db.close()
+
+
+if __name__ == "__main__":
+    main()

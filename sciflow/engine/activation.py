@@ -1,0 +1,131 @@
+"""The state of a run in memory: graphs at work, their nodes, and the tasks of each node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sciflow.core.graph import Node
+from sciflow.core.job import SINGLE
+from sciflow.core.records import Phase, TaskError
+from sciflow.engine.graph_index import GraphIndex
+
+WAITING, ENDED = 0, 1  # of one slice
+
+
+@dataclass(slots=True, eq=False)
+class StepCount:
+    """What a step (all nodes of one path but for the slices' numbers) has come to."""
+
+    path: str
+    total: int = 0
+    done: int = 0
+    running: int = 0
+    cached: int = 0
+    failed: int = 0
+    skipped: int = 0
+    omitted: int = 0
+    suspended: int = 0
+    flagged: int = 0
+    started: float = 0.0
+    ended: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class TaskSet:
+    """The tasks of one node: one, or a fan's slices. The lists hold JSON texts, an element each."""
+
+    total: int
+    single: bool = True
+    columns: tuple[str, ...] = ()
+    lists: Sequence[Sequence[bytes]] = ()
+    strides: Sequence[int] = ()  # of a product; empty for a zip
+    state: bytearray = field(default_factory=bytearray)
+    cursor: int = 0  # slices before it were handed out at least once
+    again: list[int] = field(default_factory=list)
+    attempts: dict[int, int] = field(default_factory=dict)  # of slices that were tried before
+    delayed: int = 0  # slices that wait for the end of their back-off
+    ended: int = 0
+    succeeded: int = 0
+    known: bool = False  # some slices ended in an earlier session
+    jobs: int = 0  # in flight
+
+    def __post_init__(self) -> None:
+        self.state = bytearray(self.total)
+
+    @property
+    def left(self) -> int:
+        """How many slices wait to be handed out."""
+        return self.total - self.cursor + len(self.again)
+
+    def pick(self, most: int) -> Sequence[int]:
+        """The next slices to hand out, fewer than `most` only at the end or before slices that ended earlier."""
+        if self.again:
+            taken, self.again = self.again[:most], self.again[most:]
+            return taken
+        if self.known:
+            self._skip_ended()
+        start = self.cursor
+        stop = min(self.total, start + most)
+        if self.known:
+            stop = next((i for i in range(start, stop) if self.state[i] == ENDED), stop)
+        self.cursor = stop
+        return (SINGLE,) if self.single and stop > start else range(start, stop)
+
+    def _skip_ended(self) -> None:
+        found = self.state.find(WAITING, self.cursor)
+        self.cursor = self.total if found < 0 else found
+
+    def elements(self, slice_: int) -> Sequence[bytes]:
+        """The texts that a slice takes from the lists."""
+        if not self.strides:
+            return [texts[slice_] for texts in self.lists]
+        return [texts[slice_ // s % len(texts)] for texts, s in zip(self.lists, self.strides, strict=True)]
+
+    def end(self, slice_: int, *, succeeded: bool) -> bool:
+        """Marks a slice as ended; False if it was already."""
+        if self.state[slice_] == ENDED:
+            return False
+        self.state[slice_] = ENDED
+        self.ended += 1
+        self.succeeded += succeeded
+        return True
+
+
+@dataclass(slots=True, eq=False)
+class NodeRun:
+    """A node in a run."""
+
+    number: int
+    path: str
+    node: Node
+    position: int
+    home: Activation
+    waiting: int  # nodes it needs that have not ended
+    step: StepCount
+    phase: Phase = Phase.PENDING
+    tasks: TaskSet | None = None
+    fixed: bytes = b"{}"
+    seed: int = 0
+    output: bytes | None = None
+    error: TaskError | None = None
+    because: str = ""  # path of the task or node whose failure stopped this one
+
+
+@dataclass(slots=True, eq=False)
+class Activation:
+    """A graph at work: the root, a sub-workflow, or one slice of a fan over a sub-workflow."""
+
+    index: GraphIndex
+    prefix: str  # of its nodes' paths: "" or "relax/3/"
+    inputs: dict[str, bytes]
+    parent: NodeRun | None
+    slice: int = SINGLE
+    nodes: list[NodeRun] = field(default_factory=list)
+    open: int = 0  # nodes that have not ended
+    jobs: int = 0  # in flight, below it too
+
+
+def step_path(path: str) -> str:
+    """A node's path without slice numbers: "relax/3/energy" -> "relax/energy"."""
+    return "/".join(part for part in path.split("/") if not part.isdigit())

@@ -1,0 +1,61 @@
+"""The verbs that scripts, the command line, notebooks and the web page share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sciflow import config
+from sciflow.core.expr import Tree
+from sciflow.core.graph import WorkflowSpec
+from sciflow.core.progress import RunSummary
+from sciflow.engine.creation import create_run
+from sciflow.engine.handle import Run, summary
+from sciflow.engine.run_folder import find_run_folder, list_run_folders
+from sciflow.engine.setup import RunOptions
+
+__all__ = ["Run", "RunOptions", "list_runs", "open_run", "plan", "run", "submit"]
+
+
+def run(spec: WorkflowSpec, args: Mapping[str, Tree], *, options: RunOptions = RunOptions()) -> Run[Any]:  # noqa: B008
+    """Runs a workflow in this process, to its end.
+
+    Raises:
+        ConfigError: a setting will not do.
+        RunDamaged: the run's folder cannot be made or written.
+        RunInterrupted: ctrl-C; the run can be resumed.
+    """
+    made: Run[Any] = Run(create_run(spec, args, options, detached=False))
+    made.carry_on(progress=options.progress)
+    return made
+
+
+def submit(spec: WorkflowSpec, args: Mapping[str, Tree], *, options: RunOptions = RunOptions()) -> Run[Any]:  # noqa: B008
+    """Starts a workflow in a process of its own and returns at once.
+
+    Raises:
+        ConfigError: a setting will not do.
+        RunDamaged: the run's folder cannot be made.
+    """
+    made: Run[Any] = Run(create_run(spec, args, options, detached=True))
+    made.detach()
+    return made
+
+
+def open_run(reference: str | Path, *, runs: Path | None = None) -> Run[Any]:
+    """The run that is meant by its folder, its id, the beginning of its id, its name (the newest), or "last".
+
+    Raises:
+        RunNotFound: there is none.
+    """
+    folder = runs if runs is not None else config.load().runs
+    return Run(find_run_folder(reference, folder))
+
+
+def list_runs(*, runs: Path | None = None) -> list[RunSummary]:
+    """Every run in the folder of runs, the oldest first."""
+    folder = runs if runs is not None else config.load().runs
+    return [summary(found) for found in list_run_folders(folder)]

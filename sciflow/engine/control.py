@@ -1,0 +1,52 @@
+"""Requests to the engine at work, as files in the run's `control/`: they survive until an engine has taken them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from sciflow.core.expr import Tree
+
+
+class Verb(StrEnum):
+    """What can be asked of an engine."""
+
+    STOP = "stop"  # nothing new; what runs may end; the exit handler runs
+    TERMINATE = "terminate"  # kill what runs; no exit handler
+    SUSPEND = "suspend"  # nothing new until resumed
+    RESUME = "resume"  # go on; with a node: that one, with a value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request."""
+
+    verb: Verb
+    node: str = ""
+    value: Tree = None
+
+
+def post(folder: Path, request: Request) -> None:
+    """Leaves a request for the engine; it looks about every quarter of a second."""
+    name = f"{time.time_ns():020d}-{os.getpid()}.json"
+    text = json.dumps({"verb": request.verb.value, "node": request.node, "value": request.value})
+    beside = folder / f".{name}"
+    beside.write_text(text)
+    beside.rename(folder / name)
+
+
+def collect(folder: Path) -> list[Request]:
+    """Takes all requests out of the folder, the oldest first."""
+    taken = []
+    for name in sorted(os.listdir(folder)):
+        if name.startswith("."):
+            continue
+        path = folder / name
+        facts = json.loads(path.read_text())
+        path.unlink()
+        taken.append(Request(verb=Verb(facts["verb"]), node=facts["node"], value=facts["value"]))
+    return taken

@@ -1,0 +1,107 @@
+"""Makes a run: a new folder that holds all that the run needs, however long it takes and wherever it goes on."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sciflow import config
+from sciflow.core.expr import Tree
+from sciflow.core.graph import Function, OpTemplate, WorkflowSpec, encode_spec
+from sciflow.core.records import Phase
+from sciflow.engine.constants import map_constants
+from sciflow.engine.intake import Intake
+from sciflow.engine.run_folder import RunFolder, create_run_folder
+from sciflow.engine.session import open_writer
+from sciflow.engine.setup import RunOptions, RunSetup
+from sciflow.engine.values import StoredValues
+
+
+def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions, *, detached: bool) -> RunFolder:
+    """A run folder, ready for an engine.
+
+    Raises:
+        ConfigError: a setting will not do.
+        RunDamaged: the folder cannot be made, or an input file cannot be read.
+    """
+    settings = config.load(arguments={"runs": options.runs, "durable": _durable(options.durable)})
+    setup = _setup(spec, options, settings, detached=detached)
+    folder = create_run_folder(settings.runs, setup.name)
+    try:
+        _fill(folder, spec, args, setup, options.reuse)
+    except BaseException:
+        shutil.rmtree(folder.root, ignore_errors=True)
+        raise
+    return folder
+
+
+def _fill(
+    folder: RunFolder, spec: WorkflowSpec, args: Mapping[str, Tree], setup: RunSetup, reuse: Mapping[str, Tree]
+) -> None:
+    values = StoredValues(folder.root, pack="values/0-inputs", inline_bytes=setup.inline_bytes, outputs=lambda _: ())
+    intake = Intake(folder.root, values)
+    inputs = {name: json.loads(intake.text(tree)) for name, tree in args.items()}
+    taken = {key: json.loads(intake.text(tree)) for key, tree in reuse.items()}
+    spec = map_constants(_externalised(spec, folder), lambda tree: json.loads(intake.text(tree)))
+    values.close()
+    if setup.script is not None and os.path.isfile(setup.script):
+        shutil.copyfile(setup.script, folder.part("code") / os.path.basename(setup.script))
+    db = open_writer(folder, durable=setup.durable)
+    db.put_fact("spec", encode_spec(spec))
+    db.put_fact("inputs", msgspec.json.encode(inputs))
+    db.put_fact("setup", msgspec.json.encode(msgspec.structs.replace(setup, reuse=taken)))
+    db.put_fact("name", setup.name)
+    db.put_fact("started", str(time.time()))
+    db.put_fact("phase", Phase.PENDING.value)
+    db.close()
+
+
+def _setup(spec: WorkflowSpec, options: RunOptions, settings: config.Settings, *, detached: bool) -> RunSetup:
+    def chosen(given: Any, setting: Any) -> Any:
+        return setting if given is None else given
+
+    return RunSetup(
+        name=options.name or spec.name,
+        executor=chosen(options.executor, settings.executor),
+        workers=chosen(options.workers, settings.workers),
+        memory_mb=chosen(options.memory_mb, settings.memory_mb),
+        gpus=chosen(options.gpus, settings.gpus),
+        parallelism=chosen(options.parallelism, settings.parallelism),
+        timeout_s=chosen(options.timeout_s, settings.timeout_s),
+        durable=settings.durable,
+        inline_bytes=settings.inline_bytes,
+        locks=dict(settings.locks),
+        detached=detached,
+        cwd=os.getcwd(),
+        argv=options.argv,
+        sys_path=options.sys_path,
+        script=options.script,
+    )
+
+
+def _durable(durable: bool | None) -> str | None:
+    return None if durable is None else "full" if durable else "normal"
+
+
+def _externalised(spec: WorkflowSpec, folder: RunFolder) -> WorkflowSpec:
+    """The workflow with pickled functions in files under `code/`."""
+    templates = {name: _pickle_in_file(t, folder) if isinstance(t, OpTemplate) else t for name, t in spec.templates.items()}
+    return msgspec.structs.replace(spec, templates=templates)
+
+
+def _pickle_in_file(template: OpTemplate, folder: RunFolder) -> OpTemplate:
+    code = template.code
+    if not isinstance(code, Function) or code.pickled is None:
+        return template
+    data = base64.b64decode(code.pickled)
+    file = f"code/{hashlib.sha256(data).hexdigest()[:16]}.pkl"
+    (folder.root / file).write_bytes(data)
+    return msgspec.structs.replace(template, code=msgspec.structs.replace(code, pickled=file))

@@ -1,0 +1,283 @@
+"""Carries a run out: asks the scheduler what is next, hands it to executors, writes down what came of it.
+
+One loop in one thread. Each turn hands out what is ready, commits what has ended, and waits until there is news. State
+lies in the run's folder only: an engine that dies leaves nothing that the next one needs.
+"""
+
+from __future__ import annotations
+
+import json
+import select
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import msgspec
+
+from sciflow.core.graph import OpTemplate, WorkflowSpec
+from sciflow.core.job import job_of, position_of
+from sciflow.core.progress import Snapshot
+from sciflow.core.records import Extra, Phase, Progress, TaskError
+from sciflow.engine import control
+from sciflow.engine.control import Request, Verb
+from sciflow.engine.journal import Ending, Values
+from sciflow.engine.probe import Probe
+from sciflow.engine.records_db import Writer
+from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.scheduler import InFlight, Outcome, Scheduler
+from sciflow.engine.snapshots import snapshot
+from sciflow.executors.executor import Died, Ended, Executor, Identified, Lost, Report
+
+LOOK_S = 0.25  # between looks at requests, time limit and watchers
+NAP_S = 0.001  # when no worker will run dry meanwhile, so that many ends are taken in one turn
+
+
+class Level(IntEnum):
+    """How far a halt goes."""
+
+    NONE = 0
+    PAUSE = 1  # nothing new until resumed
+    STOP = 2  # nothing new; what runs may end
+    KILL = 3  # what runs is killed
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """Why the engine does not go on. After an interruption the run can be resumed; `ends` says that this is its end."""
+
+    level: Level = Level.NONE
+    why: str = ""
+    ends: bool = False
+    exit_handler: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class Parts:
+    """What an engine is put together from."""
+
+    folder: RunFolder
+    name: str
+    db: Writer
+    values: Values
+    scheduler: Scheduler
+    executors: Mapping[str, Executor]
+    probe: Probe
+    spec: WorkflowSpec
+    inputs: Mapping[str, bytes]
+    timeout_s: float | None = None
+    started: float = field(default_factory=time.time)
+    on_update: Callable[[Snapshot], None] | None = None
+
+
+class Engine:
+    """The engine of one run, once."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._scheduler = parts.scheduler
+        self._db = parts.db
+        self._halt = Halt()
+        self._exited = False  # the exit handler was begun, or there is none
+        self._next_look = 0.0
+        self._messages: dict[str, str] = {}
+
+    def halt(self, halt: Halt) -> None:
+        """Asks the engine to end; safe to call from a signal handler. A weaker halt than the present one is ignored."""
+        if halt.level > self._halt.level:
+            self._halt = halt
+            self._next_look = 0.0
+
+    def run(self) -> Outcome:
+        """Carries the run on until it has ended, waits for somebody, or was halted."""
+        self._scheduler.start(self._parts.inputs)
+        while True:
+            self._look()
+            self._probe()
+            if self._halt.level is Level.NONE:
+                self._dispatch()
+            self._commit()
+            outcome = self._outcome()
+            if outcome is None:
+                self._wait()
+                self._collect()
+            elif not self._begin_exit(outcome):
+                self._update(outcome)
+                return outcome
+
+    def _begin_exit(self, outcome: Outcome) -> bool:
+        """Starts the exit handler, if the run has ended and there is one that has not run."""
+        if self._exited or outcome.phase is Phase.SUSPENDED or not self._halt.exit_handler:
+            return False
+        self._exited = True
+        self._halt = Halt()
+        return self._scheduler.begin_exit(outcome)
+
+    # --- one turn ----------------------------------------------------------------------------------------------------
+
+    def _probe(self) -> None:
+        while self._scheduler.probes:
+            run = self._scheduler.probes.popleft()
+            template = self._parts.spec.templates[run.node.template]
+            assert isinstance(template, OpTemplate)
+            need = self._scheduler.need(run)
+            self._parts.probe.settle(self._scheduler, run, template, need)
+
+    def _dispatch(self) -> None:
+        now = time.time()
+        for need in self._scheduler.needs():
+            executor = self._parts.executors[need.executor]
+            while (ready := self._scheduler.next_template(need)) is not None:
+                template, remaining = ready
+                offer = executor.offer(need, template, remaining=remaining)
+                if offer.jobs == 0:
+                    break
+                job = self._scheduler.take(need, offer.slices)
+                if job is not None:
+                    step = self._scheduler.in_flight[job.id].run.step
+                    step.started = step.started or now
+                    executor.submit(job)
+
+    def _commit(self) -> None:
+        self._db.commit()
+        self._parts.probe.commit()
+
+    def _outcome(self) -> Outcome | None:
+        """What the run has come to, if this engine has nothing more to do."""
+        if self._scheduler.outcome is not None:
+            return self._scheduler.outcome
+        if self._scheduler.in_flight:
+            return None
+        if self._halt.level >= Level.STOP:
+            error = TaskError(kind="cancelled", type="sciflow:Halted", message=self._halt.why)
+            return Outcome(Phase.FAILED if self._halt.ends else Phase.SUSPENDED, error=error)
+        if self._halt.level is Level.PAUSE or (self._scheduler.gates and self._scheduler.idle):
+            message = self._halt.why or "waits for an answer at " + ", ".join(self._scheduler.gates)
+            return Outcome(Phase.SUSPENDED, error=TaskError(kind="suspended", message=message))
+        return None
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        until, calm = self._next_look - time.monotonic(), True
+        for executor in self._parts.executors.values():
+            watch = executor.watch()
+            for fd in watch.read:
+                poll.register(fd, select.POLLIN)
+            for fd in watch.write:
+                poll.register(fd, select.POLLOUT)
+            calm = calm and watch.calm
+            until = min(until, watch.seconds) if watch.seconds is not None else until
+        wake = self._scheduler.next_wake()
+        until = min(until, wake - time.time()) if wake is not None else until
+        if calm:
+            time.sleep(NAP_S)
+        poll.poll(max(0.0, until) * 1000)
+
+    def _collect(self) -> None:
+        now = time.time()
+        self._scheduler.wake(now)
+        for executor in self._parts.executors.values():
+            for report in executor.poll():
+                self._take(report, now)
+
+    def _take(self, report: Report, now: float) -> None:
+        match report:
+            case Ended(reply=reply):
+                succeeded = reply.phase == "Succeeded"
+                ending = Ending(
+                    Phase.SUCCEEDED if succeeded else Phase(reply.phase), bytes(reply.output) if succeeded else None,
+                    reply.started, reply.seconds, report.worker, (report.stdout_start, reply.stdout_end),
+                    (report.stderr_start, reply.stderr_end), reply.extra,
+                )  # fmt: skip
+                self._finish(reply.number, ending, now)
+            case Died(number=number, error=error):
+                phase = Phase.FAILED if error.kind == "timeout" else Phase.ERROR
+                ending = Ending(
+                    phase, None, report.started, report.seconds, report.worker, report.stdout, report.stderr,
+                    Extra(error=error),
+                )  # fmt: skip
+                self._finish(number, ending, now)
+            case Lost(numbers=numbers):
+                positions: dict[int, list[int]] = {}
+                for number in numbers:
+                    positions.setdefault(job_of(number), []).append(position_of(number))
+                for job, lost in positions.items():
+                    self._scheduler.lost(job, lost)
+            case Progress():
+                self._hear(report)
+            case Identified(template=template, identity=identity):
+                self._parts.probe.identify(template, identity)
+
+    def _finish(self, number: int, ending: Ending, now: float) -> None:
+        flight = self._scheduler.in_flight[job_of(number)]
+        flight.run.step.ended = now
+        if flight.job.policy.cache and ending.phase is Phase.SUCCEEDED:
+            self._learn(flight, flight.job.slices[position_of(number)], ending)
+        interrupted = self._halt.level is Level.KILL and not self._halt.ends
+        if interrupted and ending.phase is not Phase.SUCCEEDED:
+            self._scheduler.lost(flight.job.id, [position_of(number)])  # not failed: to be run again
+            return
+        self._scheduler.finish(flight.job.id, position_of(number), ending, now)
+
+    def _learn(self, flight: InFlight, slice_: int, ending: Ending) -> None:
+        assert ending.output is not None
+        job = flight.job
+        self._parts.probe.learn(flight.run, job.template, job.need, slice_, ending.output, ending.extra)
+
+    def _hear(self, said: Progress) -> None:
+        flight = self._scheduler.in_flight.get(job_of(said.number))
+        if flight is not None:
+            total = "" if said.total is None else f"/{said.total:g}"
+            task = flight.job.task_path(position_of(said.number))
+            self._messages[flight.run.step.path] = f"{task}: {said.done:g}{total} {said.message}".rstrip()
+
+    # --- what comes from outside -------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_S
+        for request in control.collect(self._parts.folder.part("control")):
+            self._obey(request)
+        limit = self._parts.timeout_s
+        if limit is not None and time.time() - self._parts.started > limit:
+            self.halt(Halt(Level.KILL, f"the run took longer than its time limit of {limit:g} s", ends=True))
+        if self._halt.level is Level.KILL:
+            self._kill()
+        self._update(None)
+
+    def _kill(self) -> None:
+        error = TaskError(kind="cancelled", type="sciflow:Cancelled", message=self._halt.why)
+        for executor in self._parts.executors.values():
+            executor.cancel(list(self._scheduler.in_flight), error)
+
+    def _obey(self, request: Request) -> None:
+        match request:
+            case Request(verb=Verb.STOP):
+                self.halt(Halt(Level.STOP, "the run was stopped", ends=True))
+            case Request(verb=Verb.TERMINATE):
+                self.halt(Halt(Level.KILL, "the run was terminated", ends=True, exit_handler=False))
+            case Request(verb=Verb.SUSPEND):
+                self.halt(Halt(Level.PAUSE, "the run was suspended"))
+            case Request(verb=Verb.RESUME, node="") if self._halt.level is Level.PAUSE:
+                self._halt = Halt()
+            case Request(verb=Verb.RESUME, node=node, value=value):
+                self._answer(node, value)
+        self._db.put_event(time.time(), request.verb.value, request.node)
+
+    def _answer(self, node: str, value: object) -> None:
+        gates = [node] if node in self._scheduler.gates else list(self._scheduler.gates) if not node else []
+        for path in gates:
+            self._scheduler.answer(path, json.dumps(value).encode())
+
+    def _update(self, outcome: Outcome | None) -> None:
+        phase = outcome.phase if outcome is not None else Phase.RUNNING
+        message = outcome.error.message if outcome is not None and outcome.error is not None else self._halt.why
+        now = time.time()
+        picture = snapshot(
+            run_id=self._parts.folder.id, name=self._parts.name, phase=phase, started=self._parts.started, now=now,
+            steps=self._scheduler.steps, messages=self._messages, message=message,
+        )  # fmt: skip
+        self._db.put_fact("live", msgspec.json.encode(picture))
+        if self._parts.on_update is not None:
+            self._parts.on_update(picture)

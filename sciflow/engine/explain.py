@@ -1,0 +1,56 @@
+"""Says why a task ran, was taken from the cache, or would run again."""
+
+from __future__ import annotations
+
+from sciflow.core.graph import OpTemplate
+from sciflow.core.job import SINGLE
+from sciflow.core.records import Phase
+from sciflow.engine import binding
+from sciflow.engine.cache import Cache, fingerprint
+from sciflow.engine.records_db import NodeRow, TaskRow
+from sciflow.engine.replica import Replica
+from sciflow.errors import RunError
+
+
+def explain(replica: Replica, path: str) -> str:
+    """A few sentences about one task or node."""
+    row, slice_ = replica.find(path)
+    rows = replica.reader.tasks(row.id, slice_=slice_)
+    if not rows:
+        return _not_run(row)
+    task = rows[0]
+    lines = [f"{path}: {task.phase.value} in attempt {task.attempt}"] + _source(replica, row, task)
+    return "\n".join(lines)
+
+
+def _not_run(row: NodeRow) -> str:
+    match row.phase:
+        case Phase.SKIPPED:
+            return f"{row.path}: Skipped, its condition was false"
+        case Phase.OMITTED:
+            return f"{row.path}: Omitted because of {row.because}"
+        case phase:
+            return f"{row.path}: {phase.value}, it has not ended"
+
+
+def _source(replica: Replica, row: NodeRow, task: TaskRow) -> list[str]:
+    if task.cached:
+        return [f"    not run: its outcome was taken from {task.cached}"]
+    try:
+        run = replica.bound(row.path)
+    except (binding.BindingError, LookupError) as error:
+        raise RunError(f"{row.path}: its inputs cannot be told: {error}") from error
+    template = replica.spec.templates[run.node.template]
+    if not isinstance(template, OpTemplate) or not run.node.policy.cache:
+        return ["    run: it does not use the cache (say `.options(cache=True)`)"]
+    assert run.tasks is not None
+    need = binding.need_of(run, replica.values, "local")
+    texts = binding.split_object(run.fixed)
+    told = fingerprint(template, template.identity, need, texts, run.tasks.columns)
+    cache = Cache(replica.root.parent / "cache.db")
+    try:
+        elements = () if task.slice == SINGLE else run.tasks.elements(task.slice)
+        reasons = cache.nearest(told, elements, besides=str(replica.root))
+    finally:
+        cache.close()
+    return ["    run: " + "; ".join(reasons)]

@@ -1,0 +1,54 @@
+"""What the scheduler asks of a graph again and again, computed once per template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from sciflow.core.expr import Const, Expr, Output, leaves
+from sciflow.core.graph import Graph, Node, WorkflowSpec
+
+
+@dataclass(frozen=True, slots=True)
+class GraphIndex:
+    """A graph with its edges drawn: `needs[i]` are the nodes that node i waits for, `feeds[i]` those that wait for it."""
+
+    graph: Graph
+    position: dict[str, int]
+    needs: tuple[tuple[int, ...], ...]
+    feeds: tuple[tuple[int, ...], ...]
+
+
+def expressions(node: Node) -> list[Expr]:
+    """Every expression of a node."""
+    fan = [] if node.fan is None else list(node.fan.over.values())
+    single = [e for e in (node.when, node.key, node.executor, node.image) if e is not None]
+    return [*node.inputs.values(), *fan, *single]
+
+
+def needed_nodes(node: Node) -> set[str]:
+    """The ids of the nodes that must have ended before this one can begin."""
+    used = {leaf.node for e in expressions(node) for leaf in leaves(e) if isinstance(leaf, Output)}
+    return used | set(node.after)
+
+
+def index_graph(graph: Graph) -> GraphIndex:
+    """The graph's edges as positions."""
+    position = {node.id: i for i, node in enumerate(graph.nodes)}
+    needs = tuple(tuple(sorted(position[n] for n in needed_nodes(node))) for node in graph.nodes)
+    feeds: list[list[int]] = [[] for _ in graph.nodes]
+    for i, sources in enumerate(needs):
+        for source in sources:
+            feeds[source].append(i)
+    return GraphIndex(graph, position, needs, tuple(map(tuple, feeds)))
+
+
+def index_spec(spec: WorkflowSpec) -> dict[str, GraphIndex]:
+    """The index of every graph of a workflow, by template name."""
+    return {name: index_graph(t) for name, t in spec.templates.items() if isinstance(t, Graph)}
+
+
+def const_text(expr: Const) -> bytes:
+    """A constant's tree as JSON text."""
+    return msgspec.json.encode(expr.value)

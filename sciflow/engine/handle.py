@@ -1,0 +1,392 @@
+"""`Run`: a run as scripts, notebooks and the command line hold it; any number of them, in any process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from sciflow.core.graph import WorkflowSpec, decode_spec
+from sciflow.core.progress import Counts, RunSummary, Snapshot, Task
+from sciflow.core.records import Phase, TaskError
+from sciflow.engine import control, explain
+from sciflow.engine.control import Request, Verb
+from sciflow.engine.records_db import Reader
+from sciflow.engine.replica import Replica
+from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.session import carry_on, open_writer
+from sciflow.engine.setup import RunSetup
+from sciflow.engine.task_logs import read_log
+from sciflow.errors import RunBusy, RunError, RunFailed, RunInterrupted
+from sciflow.runner import codec
+from sciflow.runner.packs import Pack
+from sciflow.runner.text import parse as parse_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sciflow.view.table import Table
+
+R_co = TypeVar("R_co", covariant=True)
+STARTING_S = 20.0  # within which a detached engine must have taken the run up
+MOST_FAILURES = 1000  # that a report looks at
+
+
+class Run(Generic[R_co]):
+    """A run. Reading never disturbs the engine at work; the verbs that change something go through it.
+
+    Attributes that are read from the run's folder each time: `phase`, `result`, `outputs`, `errors`.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {self.phase.value})"
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The run's id: the name of its folder."""
+        return self._folder.id
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return self._folder.root
+
+    @property
+    def name(self) -> str:
+        """The name of its workflow, or the one given to the run."""
+        with self._reader() as reader:
+            return reader.text("name")
+
+    @property
+    def phase(self) -> Phase:
+        """Where the run stands. Error if its engine died: `resume` goes on."""
+        return self.snapshot().phase
+
+    @property
+    def running(self) -> bool:
+        """Whether an engine is at work on it."""
+        return self._folder.lock().held()
+
+    @property
+    def result(self) -> R_co:
+        """What the workflow gives back; waits for the end.
+
+        Raises:
+            RunFailed: it did not succeed; the message is the report.
+        """
+        self.wait(check=True)
+        with self._reader() as reader:
+            return self._typed(reader.fact("result"))  # type: ignore[no-any-return]
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The result's fields by name; `result` alone if it has none."""
+        result: Any = self.result
+        if hasattr(result, "_asdict"):
+            return dict(result._asdict())
+        if hasattr(result, "__dataclass_fields__"):
+            return {name: getattr(result, name) for name in result.__dataclass_fields__}
+        return dict(result) if isinstance(result, dict) else {"result": result}
+
+    def output(self, path: str) -> Any:
+        """What a task gave back, as a Python value; of a fan, the list of what its slices gave back."""
+        with self._reader() as reader:
+            replica = Replica(self.folder, reader)
+            row, slice_ = replica.find(path)
+            rows = reader.tasks(row.id, slice_=slice_)
+            if slice_ is not None or row.total == 1 and rows and rows[0].slice < 0:
+                return self._typed(rows[0].output if rows else None)
+            return self._typed(replica.values.gather(row.id, row.total or 0))
+
+    @property
+    def errors(self) -> list[TaskError]:
+        """Why tasks failed, in the order of time."""
+        return [task.error for task in self.failed_tasks() if task.error is not None]
+
+    def tasks(self, path: str | None = None, *, phase: Phase | str | None = None) -> list[Task]:
+        """The tasks of the run, of a step (`relax/energy`), a node (`relax/3/energy`), or one task."""
+        wanted = None if phase is None else Phase(phase)
+        with self._reader() as reader:
+            replica = Replica(self.folder, reader)
+            found = list(self._tasks(replica, path))
+        return [task for task in found if wanted is None or task.phase is wanted]
+
+    def _tasks(self, replica: Replica, path: str | None) -> Iterator[Task]:
+        from sciflow.engine.activation import step_path
+
+        if path is not None and path not in replica.nodes and not any(step_path(p) == path for p in replica.nodes):
+            row, slice_ = replica.find(path)
+            yield from replica.tasks(row, replica.reader.tasks(row.id, slice_=slice_))
+            return
+        for row in replica.nodes.values():
+            if path is None or path in (row.path, step_path(row.path)):
+                rows = replica.reader.tasks(row.id)
+                yield from replica.tasks(row, rows)
+                if not rows and (row.total is None or row.total > 0):
+                    yield replica.node_task(row)
+
+    def failed_tasks(self) -> list[Task]:
+        """The tasks and nodes that failed, in the order of time."""
+        with self._reader() as reader:
+            replica = Replica(self.folder, reader)
+            rows = {row.id: row for row in replica.nodes.values()}
+            failed = [task for r in reader.failed(MOST_FAILURES) for task in replica.tasks(rows[r.node], [r])]
+            nodes = [replica.node_task(r) for r in rows.values() if r.error is not None and r.phase is Phase.FAILED]
+        return failed + nodes
+
+    def table(self, step: str | None = None) -> pd.DataFrame | Table:
+        """One row a task, a column per input and output; a DataFrame if pandas is installed.
+
+        Without `step`, the tasks of all steps.
+        """
+        from sciflow.view import table
+
+        made = table.of_tasks(self.tasks(step))
+        return table.as_frame(made, codec.decode) if find_spec("pandas") is not None else made
+
+    def logs(self, path: str | None = None, *, stream: str = "both", tail: int | None = None) -> str:
+        """What a task printed, of all its attempts; without a path, what every failed task printed."""
+        with self._reader() as reader:
+            replica = Replica(self.folder, reader)
+            return read_log(replica, path, stream=stream, tail=tail)
+
+    def report(self) -> str:
+        """Why the run did not succeed: root causes first, then what they kept from running, then what to do."""
+        from sciflow.view import report
+
+        picture = self.snapshot()
+        failures = [report.Failure(task=t, log=self._log_end(t, report.LOG_LINES)) for t in self.failed_tasks()]
+        return report.report(
+            report.Troubles(
+                run_id=self.id, name=picture.name, phase=picture.phase, seconds=picture.seconds, folder=self.folder,
+                failures=failures, omitted=self._omitted(), message=picture.message,
+            )
+        )  # fmt: skip
+
+    def _log_end(self, task: Task, lines: int) -> str:
+        try:
+            return self.logs(task.path, tail=lines)
+        except (RunError, OSError):
+            return ""
+
+    def _omitted(self) -> list[Task]:
+        with self._reader() as reader:
+            replica = Replica(self.folder, reader)
+            return [replica.node_task(row) for row in replica.nodes.values() if row.phase is Phase.OMITTED]
+
+    def graph(self) -> WorkflowSpec:
+        """The workflow that the run carries out."""
+        with self._reader() as reader:
+            return decode_spec(reader.fact("spec") or b"{}")
+
+    def snapshot(self) -> Snapshot:
+        """The run as it is now."""
+        with self._reader() as reader:
+            return snapshot_of(self._folder, reader)
+
+    def watch(self, *, interval_s: float = 0.25) -> Iterator[Snapshot]:
+        """The run again and again, until it has ended or waits for somebody."""
+        while True:
+            picture = self.snapshot()
+            yield picture
+            if picture.phase.ended or picture.phase is Phase.SUSPENDED:
+                return
+            time.sleep(interval_s)
+
+    def wait(self, timeout_s: float | None = None, *, check: bool = False) -> Phase:
+        """Waits until the run has ended or waits for somebody; the phase at the end or when the time is over.
+
+        Raises:
+            RunFailed: with `check`, if it did not succeed; the message is the report.
+        """
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        pause = 0.005
+        phase = self.phase
+        while not (phase.ended or phase is Phase.SUSPENDED) and (until is None or time.monotonic() < until):
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.25)
+            phase = self.phase
+        if check and phase is not Phase.SUCCEEDED:
+            raise RunFailed(self.report())
+        return phase
+
+    def explain(self, path: str) -> str:
+        """Why a task ran, was taken from the cache, or would run again."""
+        with self._reader() as reader:
+            return explain.explain(Replica(self.folder, reader), path)
+
+    # --- verbs that change something -----------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Ends the run at once: what runs is killed, the exit handler does not run."""
+        self._end(Verb.TERMINATE, "the run was terminated")
+
+    terminate = cancel
+
+    def stop(self) -> None:
+        """Ends the run in order: nothing new is begun, what runs may end, the exit handler runs."""
+        self._end(Verb.STOP, "the run was stopped")
+
+    def suspend(self) -> None:
+        """Begins nothing new until `resume`."""
+        if self.running:
+            control.post(self._folder.part("control"), Request(verb=Verb.SUSPEND))
+
+    def resume(self, value: object = None, *, node: str = "", detach: bool | None = None) -> Phase:
+        """Goes on with a run that was interrupted, suspended, or whose engine died; tells a suspended node its value.
+
+        Args:
+            value: what the suspended node gives on.
+            node: its path; not needed if only one waits.
+            detach: in a process of its own, or here; as the run was started, if not given.
+        """
+        if value is not None or node or self._waits():
+            control.post(self._folder.part("control"), Request(verb=Verb.RESUME, node=node, value=codec.encode(value)))
+        elif self.running:
+            control.post(self._folder.part("control"), Request(verb=Verb.RESUME))
+        return self.phase if self.running else self._go_on(detach=detach)
+
+    def retry(self, *, detach: bool | None = None) -> Phase:
+        """Runs again the tasks that failed, ended in error or were omitted, and nothing else.
+
+        Raises:
+            RunBusy: an engine is at work on the run.
+        """
+        if self.running:
+            raise RunBusy(f"{self.folder}: an engine is at work on this run; wait for it, or cancel it first")
+        return self._go_on(detach=detach, reopen=True)
+
+    def _go_on(self, *, detach: bool | None, reopen: bool = False) -> Phase:
+        with self._reader() as reader:
+            setup = msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
+        if setup.detached if detach is None else detach:
+            self.detach(reopen=reopen)
+            return Phase.RUNNING
+        return self.carry_on(reopen=reopen)
+
+    def carry_on(self, *, progress: bool | None = None, reopen: bool = False) -> Phase:
+        """Is the run's engine, here, until the run ends.
+
+        Raises:
+            RunBusy: another engine is at work on it.
+            RunInterrupted: ctrl-C.
+        """
+        display = _display(progress)
+        try:
+            outcome = carry_on(self._folder, on_update=display.show if display else None, reopen=reopen)
+        finally:
+            if display:
+                display.close()
+        if outcome.phase is Phase.SUSPENDED and outcome.error is not None and outcome.error.kind == "cancelled":
+            raise RunInterrupted(f"{self.id}: {outcome.error.message}")
+        return outcome.phase
+
+    def detach(self, *, reopen: bool = False) -> None:
+        """Starts an engine for the run in a process of its own."""
+        root = str(Path(__file__).parents[2])
+        start = "import sys; sys.path.append(sys.argv.pop(1)); from sciflow.engine.__main__ import main; main()"
+        argv = [sys.executable, "-P", "-c", start, root, str(self.folder), *(["--reopen"] if reopen else [])]
+        log = str(self._folder.part("logs") / "engine.log")
+        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+        actions += [(os.POSIX_SPAWN_OPEN, fd, log, append, 0o644) for fd in (1, 2)]
+        os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
+
+    def _end(self, verb: Verb, message: str) -> None:
+        if self.running:
+            control.post(self._folder.part("control"), Request(verb=verb))
+            return
+        if self.phase.ended and self.phase is not Phase.ERROR:
+            return
+        with self._folder.lock():
+            db = open_writer(self._folder, durable="normal")
+            for name, value in {"phase": Phase.FAILED.value, "message": message, "ended": str(time.time())}.items():
+                db.put_fact(name, value)
+            db.close()
+
+    def _waits(self) -> bool:
+        """Whether a suspended node waits for an answer."""
+        with self._reader() as reader:
+            return any(row.phase is Phase.SUSPENDED for row in reader.nodes())
+
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[Reader]:
+        reader = Reader(self._folder.database)
+        try:
+            yield reader
+        finally:
+            reader.close()
+
+    def _typed(self, text: bytes | None) -> Any:
+        """A stored text as the Python value it was, of the user's own classes."""
+        if text is None:
+            return None
+        pack = Pack(str(self.folder), "", inline_bytes=0)
+        return codec.decode(
+            parse_json(text.decode()), types=codec.import_type, store=pack.load,
+            artifact=lambda tree: self.folder / tree["path"],
+        )  # fmt: skip
+
+
+def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
+    """The run as its database and its lock tell."""
+    live = reader.fact("live")
+    phase = Phase(reader.text("phase") or Phase.PENDING)
+    started = float(reader.text("started") or 0)
+    ended = reader.text("ended")
+    message = reader.text("message")
+    seconds = (float(ended) if ended and phase is not Phase.RUNNING else time.time()) - started
+    waiting = phase is Phase.PENDING and seconds < STARTING_S
+    if phase in (Phase.PENDING, Phase.RUNNING) and not waiting and not folder.lock().held():
+        again = reader.text("phase")  # it may have ended between the two looks
+        if again == phase.value:
+            phase, message = Phase.ERROR, "its engine died: `sciflow resume` goes on where it was"
+    if live is None:
+        return Snapshot(
+            run_id=folder.id, name=reader.text("name"), phase=phase, started=started, seconds=seconds, message=message
+        )  # fmt: skip
+    picture = msgspec.json.decode(live, type=Snapshot)
+    return msgspec.structs.replace(
+        picture, run_id=folder.id, phase=phase, seconds=seconds, message=message or picture.message
+    )  # fmt: skip
+
+
+def summary(folder: RunFolder) -> RunSummary:
+    """One line of the list of runs."""
+    reader = Reader(folder.database)
+    try:
+        picture = snapshot_of(folder, reader)
+    finally:
+        reader.close()
+    steps = picture.steps
+    failed, skipped = sum(s.failed for s in steps), sum(s.skipped for s in steps)
+    omitted, running = sum(s.omitted for s in steps), sum(s.running for s in steps)
+    done = sum(s.done for s in steps)
+    counts = Counts(
+        pending=max(0, sum(s.total or 0 for s in steps) - done - running + skipped + omitted), running=running,
+        succeeded=done - failed - skipped - omitted, failed=failed, skipped=skipped, omitted=omitted,
+        cached=sum(s.cached for s in steps), flagged=sum(s.flagged for s in steps),
+    )  # fmt: skip
+    return RunSummary(
+        id=folder.id, name=picture.name, phase=picture.phase, started=picture.started, seconds=picture.seconds,
+        counts=counts, folder=folder.root,
+    )  # fmt: skip
+
+
+def _display(progress: bool | None) -> Any:
+    from sciflow import config
+    from sciflow.view.display import open_display
+
+    return open_display() if (config.load().progress if progress is None else progress) else None

@@ -1,0 +1,106 @@
+"""Looks up tasks whose outcome is known before they run: by key in what the caller gave, by content in the cache."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from sciflow.core.expr import Tree
+from sciflow.core.graph import OpTemplate
+from sciflow.core.job import SINGLE, Need
+from sciflow.core.records import Extra, Phase
+from sciflow.engine.activation import ENDED, NodeRun
+from sciflow.engine.binding import split_object
+from sciflow.engine.cache import Cache, Fingerprint, Hit, fingerprint
+from sciflow.engine.intake import Intake, absolute
+from sciflow.engine.journal import Ending
+from sciflow.engine.scheduler import Scheduler
+from sciflow.errors import RunDamaged
+
+
+class Probe:
+    """What may be known of a run's tasks. The cache file is opened when the first op asks for it."""
+
+    def __init__(self, *, runs: Path, run: str, reuse: Mapping[str, Tree], intake: Intake) -> None:
+        self._runs = runs
+        self._run = run
+        self._reuse = reuse
+        self._intake = intake
+        self._cache: Cache | None = None
+        self._prints: dict[int, Fingerprint] = {}
+        self._identities: dict[str, Mapping[str, str]] = {}
+
+    def identify(self, template: str, parts: Mapping[str, str]) -> None:
+        """A worker has loaded an op's code and tells by what it is known; that holds from now on."""
+        self._identities[template] = parts
+
+    def settle(self, scheduler: Scheduler, run: NodeRun, template: OpTemplate, need: Need) -> None:
+        """Ends the tasks of a node that are known, and releases the others."""
+        assert run.tasks is not None
+        slices = [SINGLE] if run.tasks.single else range(run.tasks.total)
+        open_slices = [i for i in slices if run.tasks.state[i] != ENDED]
+        keys = {i: scheduler.key(run, i) for i in open_slices} if run.node.key is not None else {}
+        given = {i: key for i, key in keys.items() if key in self._reuse}
+        for slice_, key in given.items():
+            text = self._intake.text(self._reuse[key])
+            scheduler.known(run, slice_, key, Ending(Phase.SUCCEEDED, text, cached=f"key {key}"))
+        if run.node.policy.cache:
+            self._settle_cached(scheduler, run, template, need, [i for i in open_slices if i not in given], keys)
+        scheduler.release(run)
+
+    def _settle_cached(
+        self, scheduler: Scheduler, run: NodeRun, template: OpTemplate, need: Need, slices: list[int],
+        keys: Mapping[int, str | None],
+    ) -> None:  # fmt: skip
+        assert run.tasks is not None
+        told = self._print(run, template, need)
+        by_slice = {i: told.key(() if i == SINGLE else run.tasks.elements(i)) for i in slices}
+        hits = self._open_cache().find(told, list(by_slice.values()))
+        for slice_, hash_ in by_slice.items():
+            hit = hits.get(hash_)
+            text = self._taken_in(hit) if hit is not None else None
+            if hit is not None and text is not None:
+                ending = Ending(Phase.SUCCEEDED, text, cached=f"{Path(hit.run).name}:{hit.path}")
+                scheduler.known(run, slice_, keys.get(slice_), ending)
+
+    def _taken_in(self, hit: Hit) -> bytes | None:
+        """The hit's text with its files in this run; None if they are gone or changed."""
+        if b'"$":' not in hit.output:
+            return hit.output
+        try:
+            return self._intake.text(absolute(json.loads(hit.output), Path(hit.run)))
+        except RunDamaged:
+            return None
+
+    def _print(self, run: NodeRun, template: OpTemplate, need: Need) -> Fingerprint:
+        if run.number not in self._prints:
+            parts = self._identities.get(template.name, template.identity)
+            assert run.tasks is not None
+            fixed = split_object(run.fixed)
+            self._prints[run.number] = fingerprint(template, parts, need, fixed, run.tasks.columns)
+        return self._prints[run.number]
+
+    def learn(self, run: NodeRun, template: OpTemplate, need: Need, slice_: int, output: bytes, extra: Extra | None) -> None:
+        """Puts a new outcome into the cache."""
+        assert run.tasks is not None
+        elements = () if slice_ == SINGLE else run.tasks.elements(slice_)
+        path = run.path if slice_ == SINGLE else f"{run.path}/{slice_}"
+        needs = extra.needs if extra is not None else {}
+        told = self._print(run, template, need)
+        self._open_cache().put(told, elements, output=output, run=self._run, path=path, needs=needs)
+
+    def _open_cache(self) -> Cache:
+        if self._cache is None:
+            self._cache = Cache(self._runs / "cache.db")
+        return self._cache
+
+    def commit(self) -> None:
+        """Writes what was learnt."""
+        if self._cache is not None:
+            self._cache.commit()
+
+    def close(self) -> None:
+        """Lets go of the cache."""
+        if self._cache is not None:
+            self._cache.close()

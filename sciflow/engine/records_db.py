@@ -1,0 +1,317 @@
+"""Every SQL statement of a run's database.
+
+One writer, the engine of the run; any number of readers. The writer collects rows and writes them in one transaction
+per `commit`, so that durability costs little. Phases are stored by their names' first letters (see `PHASES`), outputs
+as JSON text of at most a few KiB: what is larger lies in a file, and the text says where.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from sciflow.core.records import BAD, Extra, Phase
+from sciflow.errors import RunDamaged
+
+VERSION = 1
+PHASES: Mapping[Phase, int] = {phase: number for number, phase in enumerate(Phase)}
+_BY_NUMBER = tuple(Phase)
+_BAD = ",".join(str(PHASES[phase]) for phase in Phase if phase in BAD)
+
+_SCHEMA = """
+CREATE TABLE fact (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+CREATE TABLE node (
+    id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, template TEXT NOT NULL, phase INTEGER NOT NULL,
+    total INTEGER, succeeded INTEGER, because TEXT, error BLOB);
+CREATE TABLE task (
+    node INTEGER, slice INTEGER, phase INTEGER, attempt INTEGER, key TEXT, output BLOB, started REAL, seconds REAL,
+    worker TEXT, out0 INTEGER, out1 INTEGER, err0 INTEGER, err1 INTEGER, extra BLOB, cached TEXT,
+    PRIMARY KEY (node, slice)) WITHOUT ROWID;
+CREATE TABLE attempt (
+    node INTEGER, slice INTEGER, phase INTEGER, attempt INTEGER, key TEXT, output BLOB, started REAL, seconds REAL,
+    worker TEXT, out0 INTEGER, out1 INTEGER, err0 INTEGER, err1 INTEGER, extra BLOB, cached TEXT);
+CREATE INDEX attempt_task ON attempt (node, slice);
+CREATE INDEX task_key ON task (key) WHERE key IS NOT NULL;
+CREATE TABLE event (time REAL, kind TEXT, text TEXT);
+"""
+_TASK_COLUMNS = "slice, phase, attempt, key, output, started, seconds, worker, out0, out1, err0, err1, extra, cached"
+
+TaskValues: TypeAlias = tuple[object, ...]  # a row of `task`, node first
+
+
+class TaskRow(msgspec.Struct, frozen=True):
+    """A task's end, as stored."""
+
+    node: int
+    slice: int
+    phase: Phase
+    attempt: int
+    key: str | None
+    output: bytes | None
+    started: float
+    seconds: float
+    worker: str
+    stdout: tuple[int, int]
+    stderr: tuple[int, int]
+    extra: Extra | None
+    cached: str
+
+
+class NodeRow(msgspec.Struct, frozen=True):
+    """A node of the run, as stored."""
+
+    id: int
+    path: str
+    template: str
+    phase: Phase
+    total: int | None
+    succeeded: int | None
+    because: str
+    error: bytes | None
+
+
+@contextmanager
+def _clear(path: Path) -> Iterator[None]:
+    """Turns SQLite's words into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RunDamaged(f"{path}: {error}\n    fix:      {_advice(str(error))}") from error
+
+
+def _advice(message: str) -> str:
+    if "full" in message or "disk I/O" in message:
+        return "make room on the disk, then `sciflow resume`; all that was recorded is kept"
+    if "readonly" in message or "unable to open" in message:
+        return "check that the folder exists and that you may write in it"
+    if "malformed" in message or "not a database" in message:
+        return "the file is damaged: restore it from a copy; the results under tasks/ are still there"
+    return "see that no other program writes to the run's folder"
+
+
+class Reader:
+    """Reads a run's database, also while its engine writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.exists():
+            raise RunDamaged(f"{path}: no such file: not the folder of a run, or deleted")
+        with _clear(path):
+            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=10)
+            self._db.execute("SELECT 1 FROM fact LIMIT 1").fetchone()
+
+    def close(self) -> None:
+        """Lets go of the file."""
+        self._db.close()
+
+    def _all(self, sql: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        with _clear(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def fact(self, name: str) -> bytes | None:
+        """A fact of the run as stored."""
+        rows = self._all("SELECT value FROM fact WHERE name = ?", (name,))
+        return rows[0][0] if rows else None  # type: ignore[return-value]
+
+    def text(self, name: str) -> str:
+        """A fact of the run as text; empty if it is not known."""
+        return (self.fact(name) or b"").decode()
+
+    def nodes(self) -> list[NodeRow]:
+        """Every node, in the order in which they came up."""
+        sql = "SELECT id, path, template, phase, total, succeeded, because, error FROM node ORDER BY id"
+        return [NodeRow(*row[:3], _BY_NUMBER[row[3]], *row[4:6], row[6] or "", row[7]) for row in self._all(sql)]  # type: ignore[arg-type, index, misc, call-overload]
+
+    def tasks(self, node: int, *, phase: Phase | None = None, slice_: int | None = None) -> list[TaskRow]:
+        """The ended tasks of a node, in the order of its slices."""
+        sql, values = f"SELECT node, {_TASK_COLUMNS} FROM task WHERE node = ?", [node]
+        if phase is not None:
+            sql, values = sql + " AND phase = ?", [*values, PHASES[phase]]
+        if slice_ is not None:
+            sql, values = sql + " AND slice = ?", [*values, slice_]
+        return [_task_row(row) for row in self._all(sql + " ORDER BY slice", values)]
+
+    def tasks_of_key(self, key: str) -> list[TaskRow]:
+        """The ended tasks with a key."""
+        return [_task_row(row) for row in self._all(f"SELECT node, {_TASK_COLUMNS} FROM task WHERE key = ?", (key,))]
+
+    def keys(self) -> list[tuple[str, int, int]]:
+        """(key, node, slice) of all tasks that have one."""
+        return self._all("SELECT key, node, slice FROM task WHERE key IS NOT NULL ORDER BY node, slice")  # type: ignore[return-value]
+
+    def attempts(self, node: int, slice_: int) -> list[TaskRow]:
+        """The earlier attempts of a task."""
+        sql = f"SELECT node, {_TASK_COLUMNS} FROM attempt WHERE node = ? AND slice = ? ORDER BY attempt, started"
+        return [_task_row(row) for row in self._all(sql, (node, slice_))]
+
+    def outputs(self, node: int) -> Iterator[tuple[int, bytes | None]]:
+        """(slice, output text) of the succeeded tasks of a node, in order, without holding all of them."""
+        with _clear(self.path):
+            yield from self._db.execute(
+                "SELECT slice, output FROM task WHERE node = ? AND phase = ? ORDER BY slice",
+                (node, PHASES[Phase.SUCCEEDED]),
+            )
+
+    def failed(self, most: int) -> list[TaskRow]:
+        """The tasks that failed, the first ones by time."""
+        failed = f"{PHASES[Phase.FAILED]}, {PHASES[Phase.ERROR]}"
+        sql = f"SELECT node, {_TASK_COLUMNS} FROM task WHERE phase IN ({failed}) ORDER BY started, slice LIMIT ?"
+        return [_task_row(row) for row in self._all(sql, (most,))]
+
+    def counts(self) -> list[tuple[int, Phase, int]]:
+        """(node, phase, number of ended tasks)."""
+        rows = self._all("SELECT node, phase, count(*) FROM task GROUP BY node, phase")
+        return [(node, _BY_NUMBER[phase], n) for node, phase, n in rows]  # type: ignore[index, misc, call-overload]
+
+    def events(self) -> list[tuple[float, str, str]]:
+        """(time, kind, text) of what happened to the run as a whole."""
+        return self._all("SELECT time, kind, text FROM event ORDER BY time")  # type: ignore[return-value]
+
+
+_EXTRA = msgspec.json.Decoder(Extra)
+
+
+def _task_row(row: tuple[object, ...]) -> TaskRow:
+    node, slice_, phase, attempt, key, output, started, seconds, worker, out0, out1, err0, err1, extra, cached = row
+    return TaskRow(
+        node, slice_, _BY_NUMBER[phase], attempt, key, output, started, seconds, worker or "",  # type: ignore[arg-type, index, call-overload]
+        (out0, out1), (err0, err1), _EXTRA.decode(extra) if extra else None, cached or "",  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+class Writer(Reader):
+    """Reads and writes a run's database; one per run at a time, guarded by the run's lock."""
+
+    def __init__(self, path: Path, *, full: bool, network: bool = False) -> None:
+        self.path = path
+        with _clear(path):
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
+            self._db.execute(f"PRAGMA journal_mode = {'DELETE' if network else 'WAL'}")
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if full or network else 'NORMAL'}")
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        self._tasks: list[TaskValues] = []
+        self._attempts: list[TaskValues] = []
+        self._nodes: dict[int, tuple[object, ...]] = {}
+        self._facts: dict[str, bytes] = {}
+        self._events: list[tuple[float, str, str]] = []
+        self._numbers: dict[str, int] = dict(self._all("SELECT path, id FROM node"))  # type: ignore[arg-type]
+
+    def number(self, path: str, template: str) -> int:
+        """A node's number, a new one if it has none."""
+        number = self._numbers.get(path)
+        if number is None:
+            number = self._numbers[path] = len(self._numbers) + 1
+            self._nodes[number] = (number, path, template, PHASES[Phase.PENDING], None, None, None, None)
+        return number
+
+    def put_node(self, row: NodeRow) -> None:
+        """Writes a node's row anew."""
+        phase = PHASES[row.phase]
+        self._nodes[row.id] = (
+            row.id, row.path, row.template, phase, row.total, row.succeeded, row.because or None, row.error,
+        )  # fmt: skip
+
+    def put_task(self, values: TaskValues) -> None:
+        """Adds a task's end."""
+        self._tasks.append(values)
+
+    def put_attempt(self, values: TaskValues) -> None:
+        """Adds an attempt that another follows."""
+        self._attempts.append(values)
+
+    def put_fact(self, name: str, value: bytes | str) -> None:
+        """Sets a fact of the run."""
+        self._facts[name] = value.encode() if isinstance(value, str) else value
+
+    def put_event(self, time: float, kind: str, text: str) -> None:
+        """Adds an event."""
+        self._events.append((time, kind, text))
+
+    def commit(self) -> None:
+        """Writes all that was put, whole or not at all."""
+        if not (self._tasks or self._nodes or self._facts or self._attempts or self._events):
+            return
+        with _clear(self.path):
+            self._write()
+        self._tasks, self._attempts, self._nodes, self._facts, self._events = [], [], {}, {}, []
+
+    def _write(self) -> None:
+        many = self._db.executemany
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            if self._nodes:
+                many("INSERT OR REPLACE INTO node VALUES (?,?,?,?,?,?,?,?)", self._nodes.values())
+            if self._tasks:
+                many("INSERT OR REPLACE INTO task VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", self._tasks)
+            if self._attempts:
+                many("INSERT INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", self._attempts)
+            if self._facts:
+                many("INSERT OR REPLACE INTO fact VALUES (?,?)", self._facts.items())
+            if self._events:
+                many("INSERT INTO event VALUES (?,?,?)", self._events)
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def outputs(self, node: int) -> Iterator[tuple[int, bytes | None]]:
+        """See `Reader.outputs`; sees what was put and is not committed too."""
+        self.commit()
+        return super().outputs(node)
+
+    def ended(self, node: int) -> list[tuple[int, Phase, int]]:
+        """(slice, phase, attempt) of a node's ended tasks."""
+        rows = self._all("SELECT slice, phase, attempt FROM task WHERE node = ? ORDER BY slice", (node,))
+        return [(slice_, _BY_NUMBER[phase], attempt) for slice_, phase, attempt in rows]  # type: ignore[index, misc, call-overload]
+
+    def tried(self, node: int) -> list[tuple[int, int]]:
+        """(slice, attempts) of a node's tasks that were tried and have not ended."""
+        sql = (
+            "SELECT slice, max(attempt) FROM attempt a WHERE node = ? AND attempt > 0 AND NOT EXISTS "
+            "(SELECT 1 FROM task t WHERE t.node = a.node AND t.slice = a.slice) GROUP BY slice"
+        )
+        return self._all(sql, (node,))  # type: ignore[return-value]
+
+    def output(self, node: int, slice_: int) -> bytes | None:
+        """The output text of one task."""
+        rows = self._all("SELECT output FROM task WHERE node = ? AND slice = ?", (node, slice_))
+        return rows[0][0] if rows else None  # type: ignore[return-value]
+
+    def reopen(self) -> int:
+        """Takes back the end of every failed, error and omitted task, keeping it as an attempt; how many there were."""
+        self.commit()
+        with _clear(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            # attempt 0: the end of an earlier try of the run, which does not count against this one's retries
+            self._db.execute(
+                f"INSERT INTO attempt SELECT node, slice, phase, 0, key, output, started, seconds, worker, out0, out1, "
+                f"err0, err1, extra, cached FROM task WHERE phase IN ({_BAD})"
+            )
+            self._db.execute("UPDATE attempt SET attempt = 0")
+            gone = self._db.execute(f"DELETE FROM task WHERE phase IN ({_BAD})").rowcount
+            omitted = self._db.execute(f"UPDATE node SET phase = 0 WHERE phase IN ({_BAD})").rowcount
+            self._db.execute("COMMIT")
+        return max(gone, omitted)
+
+    def forget(self, path: str) -> None:
+        """Takes back the end of a node and of all below it."""
+        self.commit()
+        with _clear(self.path):
+            like = path.replace("%", "") + "/%"
+            self._db.execute("DELETE FROM task WHERE node IN (SELECT id FROM node WHERE path = ? OR path LIKE ?)", (path, like))
+
+    def close(self) -> None:
+        """Commits and lets go of the file, which then stands by itself: no log beside it, readable in a copy."""
+        try:
+            self.commit()
+            with suppress(sqlite3.Error):  # a reader has it open: the next writer does it
+                self._db.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            self._db.close()

@@ -1,0 +1,173 @@
+"""A run's folder: where what lies, and the lock that keeps a second engine out.
+
+    run.db          all that is recorded
+    engine.lock     held by the engine at work
+    control/        requests to the engine, a file each
+    tasks/<path>/   what a task left behind: output files, files in its working folder
+    artifacts/      files and folders that the run was given
+    values/         large values, packed
+    code/           the script as it was, and functions that are in no file
+    logs/           what workers printed
+    work/           scratch folders of workers; empty when no engine is at work
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from sciflow.errors import RunBusy, RunDamaged, RunNotFound
+
+PARTS = ("control", "tasks", "artifacts", "values", "code", "logs", "work")
+LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The paths of one run."""
+
+    root: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id: its folder's name."""
+        return self.root.name
+
+    @property
+    def database(self) -> Path:
+        """The run's database."""
+        return self.root / "run.db"
+
+    def part(self, name: str) -> Path:
+        """One of the folder's parts."""
+        return self.root / name
+
+    def task(self, path: str) -> Path:
+        """Where a task's files are kept; exists only if there are any."""
+        return self.root / "tasks" / path
+
+    def lock(self) -> EngineLock:
+        """The lock of the engine at work."""
+        return EngineLock(self.root / "engine.lock")
+
+
+class EngineLock:
+    """Held while an engine works on the run. The system frees it when the holder dies, so it is never stale."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> None:
+        """Takes the lock.
+
+        Raises:
+            RunBusy: another engine holds it.
+        """
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise RunDamaged(f"{self._path}: {error.strerror}: the run's folder must exist and be writable") from error
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = self.holder()
+            os.close(fd)
+            raise RunBusy(f"{self._path.parent}: another engine works on this run ({holder})") from None
+        os.ftruncate(fd, 0)
+        os.write(fd, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}).encode())
+        self._fd = fd
+
+    def release(self) -> None:
+        """Gives the lock back."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def held(self) -> bool:
+        """Whether an engine holds the lock now."""
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def holder(self) -> str:
+        """Who wrote itself into the lock last."""
+        try:
+            facts = json.loads(self._path.read_text() or "{}")
+        except (OSError, ValueError):
+            return "unknown"
+        return f"process {facts.get('pid')} on {facts.get('host')}"
+
+    def __enter__(self) -> EngineLock:
+        self.acquire()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+
+def create_run_folder(runs: Path, name: str) -> RunFolder:
+    """A new, empty run folder `<name>-<date>-<time>-<random>` in `runs`.
+
+    Raises:
+        RunDamaged: it cannot be made.
+    """
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    root = runs / f"{name}-{stamp}-{secrets.token_hex(2)}"
+    try:
+        root.mkdir(parents=True)
+        for part in PARTS:
+            (root / part).mkdir()
+    except FileExistsError:
+        return create_run_folder(runs, name)
+    except OSError as error:
+        fix = "free some space, or choose another folder: SCIFLOW_RUNS, or `runs` in sciflow.toml"
+        raise RunDamaged(f"{root}: no run folder can be made: {error.strerror}\n    fix:      {fix}") from error
+    return RunFolder(root)
+
+
+def find_run_folder(reference: str | Path, runs: Path) -> RunFolder:
+    """The run that is meant by a folder, an id, the beginning of one, a name's newest, or "last".
+
+    Raises:
+        RunNotFound: none, or several ids begin so.
+    """
+    path = Path(reference)
+    if (path / "run.db").is_file():
+        return RunFolder(path.resolve())
+    known = list_run_folders(runs)
+    text = str(reference)
+    if text == LAST and known:
+        return known[-1]
+    found = [folder for folder in known if folder.id.startswith(text)]
+    exact = [folder for folder in found if folder.id == text]
+    of_name = [folder for folder in found if folder.id.rsplit("-", 3)[0] == text]
+    if len(exact or found) == 1 or of_name:
+        return (exact or of_name or found)[-1]
+    if found:
+        raise RunNotFound(f"{text!r} begins the ids of {len(found)} runs: {', '.join(f.id for f in found[:5])} ...")
+    raise RunNotFound(f"no run {text!r} in {runs}: `sciflow list` shows those there are")
+
+
+def list_run_folders(runs: Path) -> list[RunFolder]:
+    """Every run in a folder, the oldest first."""
+    try:
+        entries = [entry for entry in os.scandir(runs) if os.path.isfile(os.path.join(entry.path, "run.db"))]
+    except FileNotFoundError:
+        return []
+    return [RunFolder(Path(e.path)) for e in sorted(entries, key=lambda e: (e.name.rsplit("-", 3)[1:3], e.stat().st_mtime))]

@@ -1,0 +1,180 @@
+"""One engine's time with a run: opens the folder, puts the engine together, carries on, writes down how it ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from sciflow import config
+from sciflow.core.expr import Tree
+from sciflow.core.graph import OpTemplate, WorkflowSpec, decode_spec
+from sciflow.core.progress import Snapshot
+from sciflow.core.records import Phase
+from sciflow.engine.db_journal import DbJournal
+from sciflow.engine.engine import Engine, Halt, Level, Parts
+from sciflow.engine.intake import Intake
+from sciflow.engine.limits import Limits
+from sciflow.engine.probe import Probe
+from sciflow.engine.records_db import Writer
+from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.scheduler import Outcome, Scheduler
+from sciflow.engine.setup import RunSetup
+from sciflow.engine.values import StoredValues
+from sciflow.executors.capacity import Capacity
+from sciflow.executors.executor import Executor
+from sciflow.executors.local import LocalExecutor, Place
+from sciflow.storage.mounts import on_network
+
+Watcher = Callable[[Snapshot], None]
+
+
+def open_writer(folder: RunFolder, *, durable: str) -> Writer:
+    """The run's database, to write; the lock must be held."""
+    return Writer(folder.database, full=durable == "full", network=on_network(folder.root))
+
+
+def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: bool = False) -> Outcome:
+    """Carries a run on until it ends, waits for somebody, or is interrupted; `reopen` takes up again what failed.
+
+    Raises:
+        RunBusy: another engine works on it.
+        RunDamaged: its folder cannot be read or written.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(folder.lock())
+        db = open_writer(folder, durable=_setup_of(folder).durable)
+        stack.callback(db.close)
+        if reopen:
+            db.reopen()
+        session = _Session(folder, db, stack)
+        engine = session.engine(on_update)
+        session.begin()
+        with interruptible(engine):
+            outcome = engine.run()
+        session.end(outcome)
+        return outcome
+
+
+def _setup_of(folder: RunFolder) -> RunSetup:
+    from sciflow.engine.records_db import Reader
+
+    reader = Reader(folder.database)
+    try:
+        return msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
+    finally:
+        reader.close()
+
+
+class _Session:
+    def __init__(self, folder: RunFolder, db: Writer, stack: ExitStack) -> None:
+        self._folder = folder
+        self._db = db
+        self._stack = stack
+        self._setup = msgspec.json.decode(db.fact("setup") or b"{}", type=RunSetup)
+        self._spec = decode_spec(db.fact("spec") or b"{}")
+        self._number = int(db.fact("sessions") or 0) + 1
+        self._started = float(db.fact("started") or time.time())
+
+    def engine(self, on_update: Watcher | None) -> Engine:
+        """The engine with all its parts; the stack closes them."""
+        setup, db, root = self._setup, self._db, self._folder.root
+        settings = config.load(start=Path(setup.cwd) if os.path.isdir(setup.cwd) else None)
+        pack = f"values/{self._number}-engine"
+        values = StoredValues(root, pack=pack, inline_bytes=setup.inline_bytes, outputs=db.outputs)
+        self._stack.callback(values.close)
+        limits = Limits(parallelism=setup.parallelism, locks=dict(settings.locks) | setup.locks)
+        scheduler = Scheduler(
+            self._spec, journal=DbJournal(db), values=values, limits=limits, executor=setup.executor
+        )  # fmt: skip
+        probe = Probe(runs=root.parent, run=str(root), reuse=setup.reuse, intake=Intake(root, values))
+        self._stack.callback(probe.close)
+        inputs = {name: msgspec.json.encode(tree) for name, tree in json.loads(db.fact("inputs") or b"{}").items()}
+        return Engine(
+            Parts(
+                folder=self._folder, name=setup.name, db=db, values=values, scheduler=scheduler,
+                executors=self._executors(settings), probe=probe, spec=self._spec, inputs=inputs,
+                timeout_s=_shortest(setup.timeout_s, self._spec), on_update=on_update,
+            )
+        )  # fmt: skip
+
+    def _executors(self, settings: config.Settings) -> Mapping[str, Executor]:
+        setup, root = self._setup, self._folder.root
+        script = setup.script
+        if script is not None and not os.path.exists(script):
+            script = str(root / "code" / os.path.basename(script))  # the folder was moved to another machine
+        capacity = Capacity(cpus=setup.workers, memory_mb=setup.memory_mb, gpus=setup.gpus)
+        timeout_s = _shortest(setup.timeout_s, self._spec)
+        place = Place(
+            root=root, session=self._number, inline_bytes=setup.inline_bytes, sys_path=setup.sys_path, argv=setup.argv,
+            main=script, host=settings.host, deadline=None if timeout_s is None else time.monotonic() + timeout_s,
+        )  # fmt: skip
+        for template in self._spec.templates.values():
+            for node in getattr(template, "nodes", ()):
+                capacity.check(node.resources, f"{node.where}: {node.id}".lstrip(": "))
+        local = LocalExecutor(place, capacity)
+        self._stack.callback(local.close)
+        return {"local": local}
+
+    def begin(self) -> None:
+        """Writes down that an engine is at work."""
+        self._db.put_fact("sessions", str(self._number))
+        self._db.put_fact("phase", Phase.RUNNING.value)
+        self._db.put_fact("message", "")
+        self._db.put_event(time.time(), "began", f"session {self._number}")
+        self._db.commit()
+
+    def end(self, outcome: Outcome) -> None:
+        """Writes down what the run came to."""
+        message = outcome.error.message if outcome.error is not None else ""
+        facts = {"phase": outcome.phase.value, "message": message, "because": outcome.because, "ended": str(time.time())}
+        for name, value in facts.items():
+            self._db.put_fact(name, value)
+        if outcome.phase is Phase.SUCCEEDED:
+            self._db.put_fact("result", outcome.result)
+        self._db.put_event(time.time(), "ended", f"{outcome.phase.value} {message}".strip())
+        self._db.commit()
+        _remove_scratch(self._folder.part("work"))
+
+
+def _shortest(seconds: float | None, spec: WorkflowSpec) -> float | None:
+    limits = [s for s in (seconds, getattr(spec.templates[spec.entry], "timeout_s", None)) if s is not None]
+    return min(limits, default=None)
+
+
+def _remove_scratch(work: Path) -> None:
+    import shutil
+
+    for entry in os.scandir(work):
+        shutil.rmtree(entry.path, ignore_errors=True)
+
+
+@contextmanager
+def interruptible(engine: Engine) -> Iterator[None]:
+    """Ctrl-C or SIGTERM once: nothing new, what runs may end. Twice: what runs is killed. Both times resumable."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if asked:
+            engine.halt(Halt(Level.KILL, "interrupted; what ran was killed: `sciflow resume` goes on"))
+        else:
+            engine.halt(Halt(Level.STOP, "interrupted: `sciflow resume` goes on"))
+        asked.append(number)
+
+    asked: list[int] = []
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

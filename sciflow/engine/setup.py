@@ -1,0 +1,52 @@
+"""How a run is to be executed: what is stored with it, so that any process can go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.expr import Tree
+
+
+class RunSetup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Stored in the run's database. Machine settings (`[host]`, secrets) are not: they are read where it runs."""
+
+    name: str
+    executor: str = "local"
+    workers: int | None = None
+    memory_mb: int | None = None
+    gpus: int | None = None
+    parallelism: int | None = None
+    timeout_s: float | None = None
+    durable: str = "normal"
+    inline_bytes: int = 4096
+    locks: dict[str, int] = {}
+    detached: bool = False
+    cwd: str = ""
+    argv: tuple[str, ...] = ()
+    sys_path: tuple[str, ...] = ()
+    script: str | None = None
+    reuse: dict[str, Tree] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What the caller of `run` or `submit` may say; None leaves it to the settings."""
+
+    name: str | None = None
+    runs: Path | None = None
+    executor: str | None = None
+    workers: int | None = None
+    memory_mb: int | None = None
+    gpus: int | None = None
+    parallelism: int | None = None
+    timeout_s: float | None = None
+    durable: bool | None = None  # True: survive a power cut too
+    progress: bool | None = None
+    reuse: Mapping[str, Tree] = field(default_factory=dict)
+    argv: tuple[str, ...] = ()
+    sys_path: tuple[str, ...] = ()
+    script: str | None = None

@@ -1,0 +1,49 @@
+"""Pictures of a run at work, for whoever watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sciflow.core.progress import Snapshot, StepProgress
+from sciflow.core.records import Phase
+from sciflow.engine.activation import StepCount
+
+
+def snapshot(
+    *, run_id: str, name: str, phase: Phase, started: float, now: float, steps: Mapping[str, StepCount],
+    messages: Mapping[str, str], message: str = "",
+) -> Snapshot:  # fmt: skip
+    """The run at the moment `now`."""
+    rows = tuple(step_progress(step, now, messages.get(step.path, "")) for step in steps.values())
+    return Snapshot(
+        run_id=run_id, name=name, phase=phase, started=started, seconds=now - started, steps=rows, message=message
+    )
+
+
+def step_progress(step: StepCount, now: float, message: str) -> StepProgress:
+    """One step; what is left is guessed from the pace so far, without the tasks that were taken from the cache."""
+    ended = step.done + step.failed
+    elapsed = (step.ended if ended >= step.total and step.ended else now) - step.started if step.started else 0.0
+    computed = ended - step.cached
+    left = step.total - ended
+    remaining = elapsed / computed * left if computed > 0 and left > 0 else None
+    return StepProgress(
+        path=step.path, phase=_phase(step), total=step.total or None, done=ended + step.skipped + step.omitted,
+        running=step.running, cached=step.cached, failed=step.failed, skipped=step.skipped, omitted=step.omitted,
+        flagged=step.flagged, elapsed_s=elapsed, remaining_s=remaining, message=message,
+    )  # fmt: skip
+
+
+def _phase(step: StepCount) -> Phase:
+    ended = step.done + step.failed
+    if step.suspended:
+        return Phase.SUSPENDED
+    if step.total and ended < step.total:
+        return Phase.RUNNING if ended or step.running else Phase.PENDING
+    if step.failed:
+        return Phase.FAILED
+    if step.omitted:
+        return Phase.OMITTED
+    if step.done:
+        return Phase.SUCCEEDED
+    return Phase.SKIPPED if step.skipped else Phase.PENDING

@@ -1,0 +1,121 @@
+"""Values of a run: short ones in the database's rows, long ones in packs, files of many values one after the other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+
+from sciflow.core.expr import Tree
+from sciflow.errors import RunDamaged
+from sciflow.runner import codec
+
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_FOLDED = b'{"$":"value"'
+NULL = b"null"
+
+Outputs: TypeAlias = Callable[[int], Iterable[tuple[int, bytes | None]]]
+
+
+class StoredValues:
+    """Folds and unfolds the values of one run; see `engine.journal.Values`."""
+
+    def __init__(self, root: Path, *, pack: str, inline_bytes: int, outputs: Outputs) -> None:
+        """`pack` is the engine's own pack file, `outputs` gives (slice, text) of a node's succeeded tasks in order."""
+        self._root = root
+        self._pack = pack
+        self._inline = inline_bytes
+        self._outputs = outputs
+        self._fd: int | None = None
+        self._recent: dict[tuple[str, int], Tree] = {}
+
+    def fold(self, text: bytes) -> bytes:
+        """See `Values`."""
+        if len(text) <= self._inline:
+            return text
+        if self._fd is None:
+            self._fd = os.open(self._root / self._pack, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        at = os.fstat(self._fd).st_size
+        write_all(self._fd, text)
+        digest = hashlib.sha256(text).hexdigest()
+        folded = {"$": "value", "file": self._pack, "at": at, "size": len(text), "sha256": digest}
+        return msgspec.json.encode(folded)
+
+    def unfold(self, tree: Tree) -> Tree:
+        """See `Values`; the last few are kept."""
+        if not is_folded(tree):
+            return tree
+        place = (tree["file"], tree["at"])
+        if place not in self._recent:
+            if len(self._recent) >= 8:
+                del self._recent[next(iter(self._recent))]
+            self._recent[place] = json.loads(read_folded(self._root, tree))
+        return self._recent[place]
+
+    def elements(self, text: bytes) -> Sequence[bytes]:
+        """See `Values`."""
+        if text.startswith(_FOLDED):
+            text = read_folded(self._root, json.loads(text))
+        if text.startswith(b"["):
+            return [bytes(raw) for raw in _LIST.decode(text)]
+        match json.loads(text):
+            case {"$": "tuple", "v": items}:
+                return [msgspec.json.encode(item) for item in items]
+            case {"$": "ndarray", "shape": [_, *_]} as tree:
+                return [msgspec.json.encode(codec.encode(row)) for row in codec.decode(tree)]  # type: ignore[attr-defined]
+            case other:
+                raise TypeError(f"expected a list, found {_kind(other)}")
+
+    def gather(self, number: int, total: int) -> bytes:
+        """See `Values`."""
+        texts = [NULL] * total
+        for slice_, text in self._outputs(number):
+            texts[slice_] = text or NULL
+        return b"[" + b",".join(texts) + b"]"
+
+    def close(self) -> None:
+        """Lets go of the pack."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def is_folded(tree: Tree) -> bool:
+    """Whether a tree only says where it is stored."""
+    return isinstance(tree, dict) and tree.get("$") == "value"
+
+
+def read_folded(root: Path, folded: Tree) -> bytes:
+    """The text of a stored value, its hash checked.
+
+    Raises:
+        RunDamaged: the file is missing, short or changed.
+    """
+    path = root / folded["file"]
+    try:
+        with path.open("rb") as file:
+            file.seek(folded["at"])
+            text = file.read(folded["size"])
+    except OSError as error:
+        raise RunDamaged(f"{path}: {error.strerror}: a value of the run is stored there") from error
+    if hashlib.sha256(text).hexdigest() != folded["sha256"]:
+        raise RunDamaged(f"{path}: at {folded['at']}: the value stored there is incomplete or was changed")
+    return text
+
+
+def write_all(fd: int, text: bytes) -> None:
+    """Writes all of `text`, however much the system takes at once."""
+    view = memoryview(text)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _kind(tree: Tree) -> str:
+    if isinstance(tree, dict):
+        return str(tree.get("type", tree.get("$", "dict")))
+    return "None" if tree is None else type(tree).__name__

@@ -1,0 +1,99 @@
+"""What this machine has: cores, memory, GPUs; and what of it is in use."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from sciflow.core.graph import Resources
+from sciflow.errors import ConfigError
+
+
+def core_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_mb() -> int:
+    """The machine's memory, MB."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+
+
+def gpu_ids() -> list[int]:
+    """The GPUs that CUDA_VISIBLE_DEVICES names, else those that nvidia-smi lists."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [int(part) for part in visible.split(",") if part.strip().isdigit()]
+    import shutil
+    import subprocess
+
+    if shutil.which("nvidia-smi") is None:
+        return []
+    try:
+        told = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return list(range(sum(line.startswith("GPU ") for line in told.splitlines())))
+
+
+class Capacity:
+    """Counts cores, memory and GPUs in use. A GPU is given whole, by its number."""
+
+    def __init__(self, *, cpus: int | None = None, memory_mb: int | None = None, gpus: int | None = None) -> None:
+        self.cpus = cpus or core_count()
+        self._memory_mb = memory_mb
+        self._gpus = None if gpus is None else list(range(gpus))
+        self._used_cpus = 0
+        self._used_mb = 0
+        self._used_gpus: set[int] = set()
+
+    @property
+    def memory_mb(self) -> int:
+        """Memory that tasks may ask for together, MB."""
+        if self._memory_mb is None:
+            self._memory_mb = memory_mb()
+        return self._memory_mb
+
+    @property
+    def gpus(self) -> Sequence[int]:
+        """Numbers of the GPUs that tasks may ask for."""
+        if self._gpus is None:
+            self._gpus = gpu_ids()
+        return self._gpus
+
+    def check(self, want: Resources, who: str) -> None:
+        """Whether a task that wants so much could ever run here.
+
+        Raises:
+            ConfigError: it asks for more than there is.
+        """
+        rows = [("cpus", want.cpus, self.cpus, "workers")]
+        rows += [("memory_mb", want.memory_mb, self.memory_mb, "memory_mb")] if want.memory_mb else []
+        rows += [("gpus", want.gpus, len(self.gpus), "gpus")] if want.gpus else []
+        for name, asked, there, setting in rows:
+            if asked > there:
+                fix = f"ask for less, run it elsewhere, or set `{setting}` if this machine has more"
+                raise ConfigError(f"{who} asks for {name}={asked}, and there are {there} here\n    fix:      {fix}")
+
+    def fits(self, want: Resources) -> bool:
+        """Whether so much is free now."""
+        if self._used_cpus + want.cpus > self.cpus:
+            return False
+        if want.memory_mb and self._used_mb + want.memory_mb > self.memory_mb:
+            return False
+        return not want.gpus or len(self._used_gpus) + want.gpus <= len(self.gpus)
+
+    def take(self, want: Resources, gpus: Sequence[int] = ()) -> tuple[int, ...]:
+        """Counts it as used; the numbers of the GPUs given, `gpus` if they are free."""
+        self._used_cpus += want.cpus
+        self._used_mb += want.memory_mb
+        free = [g for g in self.gpus if g not in self._used_gpus] if want.gpus else []
+        given = tuple(gpus) if gpus and all(g in free for g in gpus) else tuple(free[: want.gpus])
+        self._used_gpus.update(given)
+        return given
+
+    def give(self, want: Resources, gpus: Sequence[int]) -> None:
+        """Counts it as free again."""
+        self._used_cpus -= want.cpus
+        self._used_mb -= want.memory_mb
+        self._used_gpus.difference_update(gpus)

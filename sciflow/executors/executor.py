@@ -1,0 +1,95 @@
+"""The contract of every place where tasks run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from sciflow.core.job import Job, Need
+from sciflow.core.records import Progress, Reply, TaskError
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """How much an executor would take now: so many jobs of at most so many slices."""
+
+    jobs: int
+    slices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What to wait for before the next `poll`: file descriptors, a time; `calm` says that no news is urgent."""
+
+    read: Sequence[int] = ()
+    write: Sequence[int] = ()
+    seconds: float | None = None
+    calm: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A task has ended; `worker` names the log files, `*_start` where in them its text begins."""
+
+    reply: Reply
+    worker: str
+    stdout_start: int
+    stderr_start: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Died:
+    """The process that ran a task died, or was ended because of a time limit: this task's end, as the executor knows it."""
+
+    number: int
+    error: TaskError
+    started: float
+    seconds: float
+    worker: str
+    stdout: tuple[int, int]
+    stderr: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """Tasks that were handed over and never began; to be handed over again."""
+
+    numbers: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """An op's code was loaded where it runs, and by what parts it is known there."""
+
+    template: str
+    identity: Mapping[str, str]
+
+
+Report: TypeAlias = Ended | Died | Lost | Progress | Identified
+
+
+class Executor(Protocol):
+    """A place where tasks run. Not thread-safe; its methods never wait for a task."""
+
+    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
+        """How many jobs, of how many slices each, would be taken now of an op with `remaining` slices to go."""
+
+    def submit(self, job: Job) -> None:
+        """Takes a job; each of its tasks is reported once by `poll`, in any order.
+
+        Raises:
+            ConfigError: the job can never run here (more cores than there are, an unknown image ...).
+        """
+
+    def watch(self) -> Watch:
+        """What to wait for before the next `poll`."""
+
+    def poll(self) -> list[Report]:
+        """What has happened since the last call."""
+
+    def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
+        """Ends jobs: what runs is killed and reported as `Died` with `error`, the rest as `Lost`."""
+
+    def close(self) -> None:
+        """Gives everything back that the executor holds here."""

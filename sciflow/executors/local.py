@@ -1,0 +1,335 @@
+"""Runs tasks in resident worker processes on this machine, with cores, memory and GPUs counted.
+
+A worker serves ops that want the same surroundings (cores, GPUs, environment): thread pools of numerical libraries are
+sized when a process starts. It is handed short tasks several at a time, so that a message costs little beside the work,
+and long ones singly. A worker that dies takes down the task it was in and no other.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sciflow.core.graph import Secret
+from sciflow.core.job import Job, Need, job_of
+from sciflow.core.records import Loaded, Progress, Reply, TaskError
+from sciflow.errors import ConfigError
+from sciflow.executors.capacity import Capacity
+from sciflow.executors.executor import Died, Ended, Identified, Lost, Offer, Report, Watch
+from sciflow.executors.frames import hello_frame, op_frame, op_text, tasks_frame
+from sciflow.executors.pace import WINDOW_S, Pace
+from sciflow.executors.worker_process import WorkerProcess
+
+GRACE_S = 3.0  # between asking a task's processes to end and killing them
+MOST_QUEUED = 4  # jobs in a worker
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the workers of a run stand: its folder, and what is the same for all of them."""
+
+    root: Path
+    session: int
+    inline_bytes: int
+    sys_path: Sequence[str]
+    argv: Sequence[str]
+    main: str | None
+    host: Mapping[str, object]
+    deadline: float | None = None  # of the run, monotonic
+
+
+@dataclass(slots=True, eq=False)
+class Queued:
+    """A job in a worker, and which of its tasks have not been reported."""
+
+    job: Job
+    left: deque[int]
+    expected_s: float
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A worker process and what it was handed."""
+
+    process: WorkerProcess
+    need: Need
+    gpus: tuple[int, ...]
+    known: set[int] = field(default_factory=set)  # numbers of the ops it was told of
+    jobs: deque[Queued] = field(default_factory=deque)
+    stdout_at: int = 0
+    stderr_at: int = 0
+    doom: TaskError | None = None  # why it is being ended
+    unwanted: set[int] = field(default_factory=set)  # cancelled jobs; empty: the doom is meant for whatever it does
+    heard: bool = False  # it has said something
+
+    @property
+    def expected_s(self) -> float:
+        """The work that it was handed."""
+        return sum(queued.expected_s for queued in self.jobs)
+
+
+class LocalExecutor:
+    """See `executors.executor.Executor`."""
+
+    def __init__(self, place: Place, capacity: Capacity) -> None:
+        self._place = place
+        self._capacity = capacity
+        self._workers: list[Worker] = []
+        self._pace = Pace()
+        self._ops: dict[tuple[int, tuple[int, ...]], tuple[int, bytes]] = {}  # (node, gpus) -> number, text
+        self._op_numbers: dict[bytes, int] = {}
+        self._names: dict[int, str] = {}  # of the ops, by number
+        self._serial = 0
+        self._reports: list[Report] = []
+
+    # --- the contract ----------------------------------------------------------------------------------------------
+
+    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
+        """See `Executor`."""
+        slices = self._pace.slices(template, remaining=remaining, workers=self._capacity.cpus)
+        if self._choose(need, template) is None and not self._may_start(need):
+            return Offer(0, slices)
+        return Offer(1, slices)
+
+    def submit(self, job: Job) -> None:
+        """See `Executor`."""
+        worker = self._choose(job.need, job.template.name) or self._start(job.need)
+        if not worker.jobs:
+            worker.gpus = self._capacity.take(job.need.resources, worker.gpus)
+        op, text = self._op(job, worker.gpus)
+        if op not in worker.known:
+            worker.known.add(op)
+            worker.process.send(op_frame(op, text))
+        left = None if self._place.deadline is None else self._place.deadline - time.monotonic()
+        expected = self._pace.expected(job.template.name, len(job.slices))
+        worker.jobs.append(Queued(job, deque(range(len(job.slices))), expected))
+        worker.process.send(tasks_frame(op, job, left))
+
+    def watch(self) -> Watch:
+        """See `Executor`."""
+        if self._reports:
+            return Watch(seconds=0)
+        busy = [worker for worker in self._workers if worker.jobs]
+        calm = bool(busy) and all(WINDOW_S / 2 < worker.expected_s < float("inf") for worker in busy)
+        return Watch(
+            read=[worker.process.replies for worker in self._workers],
+            write=[worker.process.requests for worker in self._workers if worker.process.unsent],
+            seconds=self._next_look(busy),
+            calm=calm,
+        )
+
+    def poll(self) -> list[Report]:
+        """See `Executor`."""
+        for worker in list(self._workers):
+            if worker.process.unsent:
+                worker.process.flush()
+            for said in worker.process.read():
+                self._hear(worker, said)
+            if not worker.process.alive:
+                self._bury(worker)
+        self._enforce_limits()
+        reports, self._reports = self._reports, []
+        return reports
+
+    def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
+        """See `Executor`."""
+        unwanted = set(jobs)
+        for worker in self._workers:
+            if any(queued.job.id in unwanted for queued in worker.jobs):
+                worker.doom = error
+                worker.unwanted = unwanted
+                worker.process.kill(signal.SIGTERM)
+
+    def close(self) -> None:
+        """See `Executor`."""
+        for worker in self._workers:
+            worker.process.leave()
+        end = time.monotonic() + 0.3
+        for worker in self._workers:
+            if not worker.jobs:
+                worker.process.ended(max(0.0, end - time.monotonic()))
+            worker.process.reap()
+        self._workers.clear()
+
+    # --- workers ---------------------------------------------------------------------------------------------------
+
+    def _choose(self, need: Need, template: str) -> Worker | None:
+        """A worker that would take a job now: an idle one, else one that is soon done with short ones."""
+        fit = [w for w in self._workers if _same_surroundings(w.need, need) and w.doom is None]
+        idle = [w for w in fit if not w.jobs]
+        if idle:
+            return idle[0] if self._capacity.fits(need.resources) else None
+        if self._may_start(need) or self._pace.expected(template, 1) > WINDOW_S:
+            return None
+        short = [w for w in fit if w.expected_s < WINDOW_S and len(w.jobs) < MOST_QUEUED]
+        return min(short, key=lambda w: w.expected_s, default=None)
+
+    def _may_start(self, need: Need) -> bool:
+        return self._capacity.fits(need.resources)
+
+    def _start(self, need: Need) -> Worker:
+        self._retire_idle(need)
+        self._serial += 1
+        name = f"{self._place.session}-{self._serial}"
+        gpus = self._capacity.take(need.resources)  # to know their numbers; the job takes the same ones
+        self._capacity.give(need.resources, gpus)
+        process = WorkerProcess(name=name, logs=self._place.root / "logs", environ=self._environ(need, gpus))
+        place = self._place
+        scratch = place.root / "work" / name
+        facts = {
+            "root": str(place.root), "sys_path": place.sys_path, "argv": place.argv, "main": place.main,
+            "host": place.host, "scratch": str(scratch), "pack": f"values/{name}", "inline_bytes": place.inline_bytes,
+        }  # fmt: skip
+        process.send(hello_frame(facts))
+        worker = Worker(process, need, gpus)
+        self._workers.append(worker)
+        return worker
+
+    def _retire_idle(self, need: Need) -> None:
+        """Ends idle workers with other surroundings once there are as many processes as cores."""
+        for worker in [w for w in self._workers if not w.jobs and not _same_surroundings(w.need, need)]:
+            if len(self._workers) < self._capacity.cpus:
+                return
+            worker.process.reap()
+            self._workers.remove(worker)
+
+    def _environ(self, need: Need, gpus: tuple[int, ...]) -> dict[str, str]:
+        environ = dict(os.environ)
+        for name in THREADS:
+            environ.setdefault(name, str(max(1, need.resources.cpus)))
+        if gpus:
+            environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+        return environ | {name: resolve_secret(value) for name, value in need.env}
+
+    def _op(self, job: Job, gpus: tuple[int, ...]) -> tuple[int, bytes]:
+        known = self._ops.get((job.node, gpus))
+        if known is None:
+            text = op_text(job, gpus)
+            number = self._op_numbers.setdefault(text, len(self._op_numbers) + 1)
+            self._names[number] = job.template.name
+            known = self._ops[job.node, gpus] = (number, text)
+        return known
+
+    # --- what workers say ------------------------------------------------------------------------------------------
+
+    def _hear(self, worker: Worker, said: Reply | Progress | Loaded) -> None:
+        worker.heard = True
+        match said:
+            case Reply():
+                self._strike(worker, said.seconds)
+                name, at = worker.process.name, (worker.stdout_at, worker.stderr_at)
+                self._reports.append(Ended(reply=said, worker=name, stdout_start=at[0], stderr_start=at[1]))
+                worker.stdout_at, worker.stderr_at = said.stdout_end, said.stderr_end
+            case Progress():
+                self._reports.append(said)
+            case Loaded(op=op, identity=dict() as identity):
+                self._reports.append(Identified(template=self._names[op], identity=identity))
+
+    def _strike(self, worker: Worker, seconds: float) -> None:
+        """Takes a task that ended off its worker's queue; they end in the order in which they were sent."""
+        queued = worker.jobs[0]
+        queued.left.popleft()
+        self._pace.note(queued.job.template.name, seconds)
+        if not queued.left:
+            worker.jobs.popleft()
+            if not worker.jobs:
+                self._capacity.give(queued.job.need.resources, worker.gpus)
+
+    def _bury(self, worker: Worker) -> None:
+        """Reports the end of the task that a dead worker was in; what it had not begun is to be handed out again."""
+        number, began = worker.process.board()
+        code = worker.process.reap()
+        self._workers.remove(worker)
+        if not worker.jobs:
+            return
+        self._capacity.give(worker.jobs[0].job.need.resources, worker.gpus)
+        pending = [queued.job.number(position) for queued in worker.jobs for position in queued.left]
+        if number not in pending:  # between two tasks
+            number, began = (pending[0], time.monotonic()) if self._never_began(worker) else (0, 0.0)
+        if number and not (worker.unwanted and job_of(number) not in worker.unwanted):
+            pending.remove(number)
+            self._report_death(worker, number, began, worker.doom or death(code))
+        if pending:
+            self._reports.append(Lost(numbers=pending))
+
+    def _never_began(self, worker: Worker) -> bool:
+        """It died before its first task: that one fails, lest one worker after the other die of the same cause."""
+        return worker.doom is None and not worker.heard
+
+    def _report_death(self, worker: Worker, number: int, began: float, error: TaskError) -> None:
+        stdout, stderr = worker.process.log_sizes()
+        seconds = max(0.0, time.monotonic() - began)
+        self._reports.append(
+            Died(
+                number=number, error=error, started=time.time() - seconds, seconds=seconds, worker=worker.process.name,
+                stdout=(worker.stdout_at, stdout), stderr=(worker.stderr_at, stderr),
+            )
+        )  # fmt: skip
+
+    # --- time limits -----------------------------------------------------------------------------------------------
+
+    def _enforce_limits(self) -> None:
+        now = time.monotonic()
+        for worker in self._workers:
+            if worker.process.overdue(GRACE_S, now):
+                worker.process.kill()
+            limit = worker.jobs[0].job.policy.timeout_s if worker.jobs else None
+            number, began = worker.process.board()
+            if limit is None or number == 0 or worker.doom is not None or now - began < limit:
+                continue
+            message = f"it ran longer than its time limit of {limit:g} s"
+            worker.doom = TaskError(kind="timeout", type="builtins:TimeoutError", message=message)
+            worker.process.kill(signal.SIGTERM)
+
+    def _next_look(self, busy: Sequence[Worker]) -> float | None:
+        """Seconds until a time limit may be passed."""
+        now, looks = time.monotonic(), []
+        for worker in busy:
+            if worker.doom is not None:
+                looks.append(0.1)
+            elif (limit := worker.jobs[0].job.policy.timeout_s) is not None:
+                number, began = worker.process.board()
+                looks.append(max(0.0, began + limit - now) if number else min(limit, 0.1))
+        return min(looks, default=None)
+
+
+def _same_surroundings(one: Need, other: Need) -> bool:
+    return one.resources == other.resources and one.env == other.env
+
+
+def death(code: int) -> TaskError:
+    """How a worker ended, from its exit code (negative: a signal)."""
+    if code >= 0:
+        return TaskError(kind="died", message=f"its process ended with exit code {code}", exit_code=code)
+    name = signal.Signals(-code).name
+    hint = ": out of memory, or killed from outside" if -code == signal.SIGKILL else ""
+    return TaskError(kind="died", message=f"its process was killed by signal {-code} ({name}){hint}", signal=name)
+
+
+def resolve_secret(value: object) -> str:
+    """The value behind a reference, read here and now; plain text is itself.
+
+    Raises:
+        ConfigError: the variable is not set, or the file cannot be read. The message never holds a value.
+    """
+    match value:
+        case str():
+            return value
+        case Secret(env=str() as name):
+            if name not in os.environ:
+                raise ConfigError(f"secret: the environment variable {name} is not set where the engine runs")
+            return os.environ[name]
+        case Secret(file=str() as path):
+            try:
+                return Path(path).expanduser().read_text().rstrip("\n")
+            except OSError as error:
+                raise ConfigError(f"secret: {path}: {error.strerror}") from error
+        case _:
+            raise ConfigError("secret: names neither an environment variable nor a file")
+

@@ -1,0 +1,176 @@
+"""A resident worker process: started, spoken to, listened to, ended.
+
+It is started by `posix_spawn` as the leader of a session of its own, so that its whole process group can be ended, and
+so that ctrl-C in the terminal reaches the engine alone. When the engine dies, the kernel ends the group (see
+`sciflow.runner`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import select
+import signal
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.records import Loaded, Progress, Reply
+
+_BOARD = struct.Struct("<Qd")
+_REPLIES = msgspec.json.Decoder(list[Reply | Progress | Loaded])
+CHANNELS = ("requests", "replies", "life", "board")
+READ_BYTES = 1 << 18
+# Appended to the path, not put first: what the user has installed must not be hidden by what lies beside sciflow.
+_START = (
+    "import sys; root = sys.argv.pop(1); sys.path.append(root); "
+    "from sciflow.runner.__main__ import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+class WorkerProcess:
+    """One worker process and its four channels: requests, replies, life line, board."""
+
+    def __init__(self, *, name: str, logs: Path, environ: Mapping[str, str]) -> None:
+        self.name = name
+        self.logs = (logs / f"{name}.out", logs / f"{name}.err")
+        self.alive = True
+        self._outbox = bytearray()
+        self._inbox = b""
+        self._killed_at: float | None = None
+        requests, self._requests = os.pipe()
+        self.replies, replies = os.pipe()
+        life, self._life = os.pipe()
+        board = _board_fd()
+        self._board = mmap.mmap(board, _BOARD.size)
+        given = (requests, replies, life, board)
+        os.set_blocking(self._requests, False)
+        os.set_blocking(self.replies, False)
+        try:
+            self.pid = self._spawn(given, environ)
+        finally:
+            for fd in given:
+                os.close(fd)
+
+    def _spawn(self, given: tuple[int, int, int, int], environ: Mapping[str, str]) -> int:
+        flags = [w for name, fd in zip(CHANNELS, given, strict=True) for w in (f"--{name}", str(fd))]
+        root = str(Path(__file__).parents[2])
+        argv = [sys.executable, "-P", "-c", _START, root, "serve", *flags]
+        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(self.logs[0]), append, 0o644),
+            (os.POSIX_SPAWN_OPEN, 2, str(self.logs[1]), append, 0o644),
+        ]
+        for fd in given:
+            os.set_inheritable(fd, True)
+        return os.posix_spawn(sys.executable, argv, environ, file_actions=actions, setsid=True)
+
+    # --- speaking and listening ------------------------------------------------------------------------------------
+
+    def send(self, frame: bytes) -> None:
+        """Queues a request and sends what the pipe takes."""
+        self._outbox += frame
+        self.flush()
+
+    @property
+    def unsent(self) -> bool:
+        """Whether requests wait for room in the pipe."""
+        return bool(self._outbox)
+
+    @property
+    def requests(self) -> int:
+        """The file descriptor that becomes writable when there is room."""
+        return self._requests
+
+    def flush(self) -> None:
+        """Sends what the pipe takes now."""
+        while self._outbox:
+            try:
+                sent = os.write(self._requests, memoryview(self._outbox)[:READ_BYTES].tobytes())
+            except BlockingIOError:
+                return
+            except BrokenPipeError:  # it died; the end of its replies tells
+                self._outbox.clear()
+                return
+            del self._outbox[:sent]
+
+    def read(self) -> list[Reply | Progress | Loaded]:
+        """What the worker has said; `alive` is False when that was its last."""
+        parts = [self._inbox]
+        while True:
+            try:
+                part = os.read(self.replies, READ_BYTES)
+            except BlockingIOError:
+                break
+            if not part:
+                self.alive = False
+                break
+            parts.append(part)
+        whole, newline, self._inbox = b"".join(parts).rpartition(b"\n")
+        return _REPLIES.decode(b"[" + whole.replace(b"\n", b",") + b"]") if newline else []
+
+    def board(self) -> tuple[int, float]:
+        """The number of the task it is in (0: none), and when that began by the monotonic clock."""
+        number, started = _BOARD.unpack_from(self._board)
+        return number, started
+
+    def log_sizes(self) -> tuple[int, int]:
+        """How long its log files are now."""
+        sizes = [path.stat().st_size if path.exists() else 0 for path in self.logs]
+        return sizes[0], sizes[1]
+
+    # --- ending ----------------------------------------------------------------------------------------------------
+
+    def kill(self, how: int = signal.SIGKILL) -> None:
+        """Signals the whole process group."""
+        self._killed_at = self._killed_at or time.monotonic()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, how)
+
+    def overdue(self, grace_s: float, now: float) -> bool:
+        """Whether it was asked to end so long ago and has not."""
+        return self._killed_at is not None and now - self._killed_at > grace_s
+
+    def leave(self) -> None:
+        """Lets it end by itself once it has done what it was sent."""
+        if self._requests >= 0:
+            os.close(self._requests)
+            self._requests = -1
+
+    def reap(self) -> int:
+        """Ends what is left of the group, and waits for the process; its exit code, negative for a signal."""
+        self.kill()
+        _, status = os.waitpid(self.pid, 0)
+        self.leave()
+        os.close(self.replies)
+        os.close(self._life)
+        self._board.close()
+        self.alive = False
+        return os.waitstatus_to_exitcode(status)
+
+    def ended(self, patience_s: float) -> bool:
+        """Whether its replies come to their end within so many seconds."""
+        end = time.monotonic() + patience_s
+        while self.alive and (left := end - time.monotonic()) > 0:
+            poll = select.poll()
+            poll.register(self.replies, select.POLLIN)
+            if poll.poll(left * 1000):
+                self.read()
+        return not self.alive
+
+
+def _board_fd() -> int:
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("board", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    os.ftruncate(fd, _BOARD.size)
+    return fd

@@ -1,0 +1,81 @@
+"""A folder as storage: keys are paths below it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sciflow.runner.hashing import Copier, file_hash, folder_hash
+from sciflow.storage.storage import Stored
+
+
+class DirectoryStorage:
+    """See `storage.storage.Storage`. Copies share blocks with the original where the file system can do that."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._copier = Copier()
+
+    def put(self, source: Path, key: Callable[[str], str]) -> Stored:
+        """See `Storage`. The hash is that of the copy, so a source that changes meanwhile does no harm."""
+        beside = self._root / f".put-{secrets.token_hex(8)}"
+        try:
+            stored = self._copied(source, beside, key)
+            place = self._root / stored.key
+            if not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                beside.rename(place)
+            return stored
+        finally:
+            _remove(beside)
+
+    def _copied(self, source: Path, beside: Path, key: Callable[[str], str]) -> Stored:
+        if source.is_dir():
+            self._copier.folder(str(source), str(beside))
+            sha256, size = folder_hash(str(beside))
+            return Stored(key=key(sha256), kind="folder", sha256=sha256, size=size)
+        self._copier.file(str(source), str(beside))
+        sha256, size = file_hash(str(beside))
+        return Stored(key=key(sha256), kind="file", sha256=sha256, size=size)
+
+    def get(self, stored: Stored, target: Path) -> None:
+        """See `Storage`."""
+        place = str(self._root / stored.key)
+        copy = self._copier.folder if stored.kind == "folder" else self._copier.file
+        beside = target.with_name(f".get-{secrets.token_hex(8)}")
+        try:
+            copy(place, str(beside), sha256=stored.sha256)
+            beside.rename(target)
+        finally:
+            _remove(beside)
+
+    def exists(self, key: str) -> bool:
+        """See `Storage`."""
+        return os.path.lexists(self._root / key)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """See `Storage`; every file's key, below stored folders too."""
+        for folder, folders, files in os.walk(self._root):
+            folders.sort()
+            for name in sorted(files):
+                key = str((Path(folder) / name).relative_to(self._root))
+                if key.startswith(prefix):
+                    yield key
+
+    def copy(self, key: str, to: str) -> None:
+        """See `Storage`."""
+        self.put(self._root / key, lambda _: to)
+
+    def delete(self, key: str) -> None:
+        """See `Storage`."""
+        _remove(self._root / key)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
