@@ -53,6 +53,8 @@ class Compiler:
         """The check of one annotation."""
         if hint is None or hint is type(None):
             return NONE
+        if hint is typing.Any:  # since Python 3.11 a class, which takes no isinstance
+            return ANYTHING
         if isinstance(hint, typing.TypeVar):
             return self.check(hint.__bound__) if hint.__bound__ is not None else ANYTHING
         if hasattr(hint, "__supertype__"):  # NewType
