@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,7 +41,12 @@ class Code:
     @property
     def version(self) -> str:
         """Package and version, as recorded with each result."""
-        return f"{self.package} {version(self.package)}"
+        return f"{self.package} {_installed(self.package)}"
+
+
+@cache
+def _installed(package: str) -> str:
+    return version(package)
 
 
 def find_code(name: str) -> Code:

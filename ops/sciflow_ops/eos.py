@@ -122,36 +122,56 @@ class _Minimum(NamedTuple):
 
 
 def _fit(form: Form, volumes: NDArray[np.float64], energies: NDArray[np.float64]) -> _Minimum:
-    if form in POWERS:
-        return _fit_cubic(POWERS[form], volumes, energies)
+    fitted = _fit_cubic(POWERS[form], volumes, energies) if form in POWERS else _iterate(form, volumes, energies)
+    reach = (volumes[-1] - volumes[0]) / 2
+    if fitted is None or not (volumes[0] - reach < fitted.v0 < volumes[-1] + reach and fitted.b0 > 0):
+        found = "none" if fitted is None else f"V0 = {fitted.v0:.4g} Å^3, B0 = {fitted.b0:.4g} eV/Å^3"
+        raise ValueError(
+            f"the energies have no minimum near {volumes[0]:.4g} to {volumes[-1]:.4g} Å^3 ({form} finds {found}): "
+            "take other volumes, or look at the points"
+        )
+    return fitted
+
+
+def _iterate(form: Form, volumes: NDArray[np.float64], energies: NDArray[np.float64]) -> _Minimum | None:
+    """ASE's fit; None where it finds no solution."""
     from ase.eos import EquationOfState
+    from scipy.optimize import OptimizeWarning
 
     state = EquationOfState(volumes, energies, eos=form)
-    try:
-        v0, e0, b0 = state.fit(warn=False)
-    except RuntimeError as error:
-        raise ValueError(f"no {form} equation of state fits these energies: {error}") from error
-    if not (v0 > 0 and b0 > 0):
-        raise ValueError(f"the energies have no minimum: {form} gives V0 = {v0:.4g} Å^3 and B0 = {b0:.4g} eV/Å^3")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", (OptimizeWarning, RuntimeWarning))  # about a covariance that nobody asked for
+        try:
+            v0, e0, b0 = state.fit(warn=False)
+        except RuntimeError:
+            return None
     return _Minimum(float(v0), float(e0), float(b0), float(state.eos_parameters[2]))
 
 
-def _fit_cubic(power: float, volumes: NDArray[np.float64], energies: NDArray[np.float64]) -> _Minimum:
-    """The minimum of a cubic in x = (V / V_mean)^q; derivatives in V by the chain rule, where dE/dV = 0."""
+def _fit_cubic(power: float, volumes: NDArray[np.float64], energies: NDArray[np.float64]) -> _Minimum | None:
+    """The minimum of a cubic in x = (V / V_mean)^q, if it has one; derivatives in V by the chain rule."""
     import numpy as np
 
     middle = volumes.mean()
-    cubic = np.polynomial.Polynomial.fit((volumes / middle) ** power, energies, 3)
-    second, third = cubic.deriv(2), cubic.deriv(3)
-    flat = [float(x.real) for x in cubic.deriv().roots() if abs(x.imag) < 1e-9]
-    minima = [x for x in flat if x > 0 and second(x) > 0]
-    if not minima:
-        raise ValueError("the energies have no minimum: take other volumes, or look at the points")
-    x0 = min(minima, key=cubic)
+    points = (volumes / middle) ** power
+    centre = points.mean()
+    e, c, b, a = np.polynomial.polynomial.polyfit(points - centre, energies, 3)
+    discriminant = b**2 - 3 * a * c
+    if discriminant <= 0:
+        return None
+    # Of the two roots of the derivative, the one where the curvature is positive; the form that does not cancel.
+    shift = -c / (b + discriminant**0.5) if b > 0 else (discriminant**0.5 - b) / (3 * a)
+    x0 = centre + shift
+    if x0 <= 0:
+        return None
     v0 = middle * x0 ** (1 / power)
-    b0 = second(x0) * (power * x0) ** 2 / v0
-    b1 = 2 - 3 * power - power * x0 * third(x0) / second(x0)
-    return _Minimum(float(v0), float(cubic(x0)), float(b0), float(b1))
+    second, third = 2 * discriminant**0.5, 6 * a
+    return _Minimum(
+        v0=float(v0),
+        e0=float(e + shift * (c + shift * (b + shift * a))),
+        b0=float(second * (power * x0) ** 2 / v0),
+        b1=float(2 - 3 * power - power * x0 * third / second),
+    )
 
 
 def _curve(form: Form, volumes: NDArray[np.float64], minimum: _Minimum) -> NDArray[np.float64]:

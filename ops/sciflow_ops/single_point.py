@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from sciflow import op
+from sciflow import context, op
 from sciflow_ops.calculation import Calc, Calculation, Property
 from sciflow_ops.calculators import Code, find_code, make_calculator
 
@@ -46,6 +46,7 @@ def calculation(
     free_energy = float(frame.calc.results.get("free_energy", energy))
     forces = frame.get_forces(apply_constraint=False) if "forces" in wanted else None
     stress = frame.get_stress(voigt=True, apply_constraint=False) if "stress" in wanted else None
+    context().needs(**{code.name: code.version})
     results = {"energy": energy, "free_energy": free_energy, "forces": forces, "stress": stress}
     final = frame.copy()
     final.calc = SinglePointCalculator(final, **{name: value for name, value in results.items() if value is not None})

@@ -115,7 +115,7 @@ def crystal(
 
     try:
         made: Atoms = bulk(formula, prototype, a=a_A, c=c_A, cubic=cubic)
-    except (KeyError, RuntimeError) as error:
+    except (KeyError, RuntimeError, ValueError) as error:
         raise ValueError(f"no {prototype or 'elemental'} crystal of {formula!r}: {error}") from error
     return made
 
