@@ -7,6 +7,7 @@ codec's tags (see `sciflow.runner.codec`), so a graph can be stored, sent and re
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -111,8 +112,8 @@ def _row(arity: int | tuple[int, int], apply: Callable[..., object], spelling: s
 
 # Python's meaning. EXACT holds for integers below 2**63, floats, text and booleans of one type on both sides;
 # the back end checks the types, and takes RUNNER for all others. Why a row is RUNNER: `/` and `//` and `%` and `**`
-# go through float64 or take the sign of the dividend, `+ - *` wrap silently at 2**63, `round` is not banker's, text of a
-# float is spelled differently, `in` means another thing for text.
+# go through float64 or take the sign of the dividend, `+ - *` wrap silently at 2**63, `round` is not banker's, text
+# of a float is spelled differently, `in` means another thing for text.
 OPERATORS: Mapping[str, Operator] = {
     "eq": _row(2, operator.eq, "a == b", exact=True),
     "ne": _row(2, operator.ne, "a != b", exact=True),
@@ -124,7 +125,7 @@ OPERATORS: Mapping[str, Operator] = {
     "or": _row(2, lambda a, b: a or b, "a | b", exact=True),
     "not": _row(1, operator.not_, "not_(a)", exact=True),
     "choose": _row(3, lambda c, a, b: a if c else b, "choose(c, a, b)", exact=True),
-    "len": _row(1, len, "length(a)", exact=True),  # type: ignore[arg-type]
+    "len": _row(1, len, "length(a)", exact=True),
     "add": _row(2, operator.add, "a + b"),
     "sub": _row(2, operator.sub, "a - b"),
     "mul": _row(2, operator.mul, "a * b"),
@@ -133,14 +134,14 @@ OPERATORS: Mapping[str, Operator] = {
     "mod": _row(2, operator.mod, "a % b"),
     "pow": _row(2, operator.pow, "a ** b"),
     "neg": _row(1, operator.neg, "-a"),
-    "abs": _row(1, abs, "abs(a)"),  # type: ignore[arg-type]
-    "round": _row((1, 2), round, "round(a, n)"),  # type: ignore[arg-type]
+    "abs": _row(1, abs, "abs(a)"),
+    "round": _row((1, 2), round, "round(a, n)"),
     "contains": _row(2, operator.contains, "contains(a, b)"),
     "range": _row((1, 3), lambda *a: list(range(*a)), "sequence(start, stop, step)"),
 }
 
 
-class Absent(Exception):  # noqa: N818  a signal between `Scope` and `evaluate`'s caller, not an error
+class Absent(Exception):
     """The expression rests on a node that was skipped."""
 
 
@@ -278,6 +279,6 @@ def condition(expr: Expr, scope: Scope) -> bool:
 
 def _number(tree: Tree, scope: Scope) -> object:
     value = scope.decode(tree)
-    if isinstance(value, float) and value != value:  # NaN alone differs from itself
+    if isinstance(value, float) and math.isnan(value):
         raise ValueError("a condition needs a number, and found NaN")
     return value

@@ -23,7 +23,7 @@ def main() -> None:
     except SciflowError as error:
         _record(folder, str(error))
         sys.exit(f"{type(error).__name__}: {error}")
-    print(f"{time.strftime('%F %T')} engine {os.getpid()}: {outcome.phase.value}", flush=True)
+    sys.stdout.write(f"{time.strftime('%F %T')} engine {os.getpid()}: {outcome.phase.value}\n")
 
 
 def _record(folder: RunFolder, message: str) -> None:

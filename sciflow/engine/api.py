@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 from sciflow import config
 from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
-from sciflow.core.progress import RunSummary
+from sciflow.core.progress import Plan, RunSummary
 from sciflow.engine.creation import create_run
 from sciflow.engine.handle import Run, summary
 from sciflow.engine.run_folder import find_run_folder, list_run_folders
@@ -43,6 +41,20 @@ def submit(spec: WorkflowSpec, args: Mapping[str, Tree], *, options: RunOptions 
     made: Run[Any] = Run(create_run(spec, args, options, detached=True))
     made.detach()
     return made
+
+
+def plan(spec: WorkflowSpec, args: Mapping[str, Tree], *, options: RunOptions = RunOptions()) -> Plan:  # noqa: B008
+    """What a run would do, without running anything: steps, slices where known, what is cached and why the rest is not.
+
+    Raises:
+        ConfigError: a setting will not do.
+    """
+    from sciflow.engine.plan import make_plan
+
+    settings = config.load(arguments={"runs": options.runs})
+    executor = options.executor or settings.executor
+    name = options.name or spec.name
+    return make_plan(spec, args, name=name, runs=settings.runs, reuse=options.reuse, executor=executor)
 
 
 def open_run(reference: str | Path, *, runs: Path | None = None) -> Run[Any]:

@@ -17,6 +17,7 @@ from sciflow.engine.activation import Activation, NodeRun, TaskSet
 from sciflow.engine.graph_index import const_text
 from sciflow.engine.journal import Values
 from sciflow.runner import codec
+from sciflow.runner.failures import CodecError
 
 NULL = b"null"
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -29,7 +30,9 @@ class BindingError(Exception):
 class NodeScope:
     """What leaves stand for inside one activation; with `elements`, inside one slice too."""
 
-    def __init__(self, home: Activation, values: Values, *, slice_: int = SINGLE, items: dict[str, bytes] | None = None):
+    def __init__(
+        self, home: Activation, values: Values, *, slice_: int = SINGLE, items: dict[str, bytes] | None = None
+    ):
         self._home = home
         self._values = values
         self._slice = slice_
@@ -96,7 +99,7 @@ def text_of(expr: Expr, home: Activation, values: Values) -> bytes:
 def _guarded(expr: Expr, scope: NodeScope) -> bytes:
     try:
         return msgspec.json.encode(evaluate(expr, scope))
-    except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError, codec.CodecError) as error:
+    except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError, CodecError) as error:
         raise BindingError(f"{type(error).__name__}: {error}") from error
 
 
@@ -108,7 +111,7 @@ def holds(run: NodeRun, values: Values) -> bool:
         return condition(run.node.when, NodeScope(run.home, values))
     except Absent:
         return False
-    except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError, codec.CodecError) as error:
+    except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError, CodecError) as error:
         raise BindingError(f"the condition has no value: {type(error).__name__}: {error}") from error
 
 

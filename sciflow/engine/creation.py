@@ -51,7 +51,6 @@ def _fill(
     inputs = {name: json.loads(intake.text(tree)) for name, tree in args.items()}
     taken = {key: json.loads(intake.text(tree)) for key, tree in reuse.items()}
     spec = map_constants(_externalised(spec, folder), lambda tree: json.loads(intake.text(tree)))
-    values.close()
     if setup.script is not None and os.path.isfile(setup.script):
         shutil.copyfile(setup.script, folder.part("code") / os.path.basename(setup.script))
     db = open_writer(folder, durable=setup.durable)
@@ -93,7 +92,9 @@ def _durable(durable: bool | None) -> str | None:
 
 def _externalised(spec: WorkflowSpec, folder: RunFolder) -> WorkflowSpec:
     """The workflow with pickled functions in files under `code/`."""
-    templates = {name: _pickle_in_file(t, folder) if isinstance(t, OpTemplate) else t for name, t in spec.templates.items()}
+    templates = {
+        name: _pickle_in_file(t, folder) if isinstance(t, OpTemplate) else t for name, t in spec.templates.items()
+    }
     return msgspec.structs.replace(spec, templates=templates)
 
 

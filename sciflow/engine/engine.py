@@ -25,7 +25,7 @@ from sciflow.engine.journal import Ending, Values
 from sciflow.engine.probe import Probe
 from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.scheduler import InFlight, Outcome, Scheduler
+from sciflow.engine.scheduler import Outcome, Scheduler
 from sciflow.engine.snapshots import snapshot
 from sciflow.executors.executor import Died, Ended, Executor, Identified, Lost, Report
 
@@ -113,7 +113,7 @@ class Engine:
         self._halt = Halt()
         return self._scheduler.begin_exit(outcome)
 
-    # --- one turn ----------------------------------------------------------------------------------------------------
+    # --- one turn
 
     def _probe(self) -> None:
         while self._scheduler.probes:
@@ -212,17 +212,13 @@ class Engine:
         flight = self._scheduler.in_flight[job_of(number)]
         flight.run.step.ended = now
         if flight.job.policy.cache and ending.phase is Phase.SUCCEEDED:
-            self._learn(flight, flight.job.slices[position_of(number)], ending)
+            assert ending.output is not None
+            self._parts.probe.learn(flight.run, flight.job, position_of(number), ending.output, ending.extra)
         interrupted = self._halt.level is Level.KILL and not self._halt.ends
         if interrupted and ending.phase is not Phase.SUCCEEDED:
             self._scheduler.lost(flight.job.id, [position_of(number)])  # not failed: to be run again
             return
         self._scheduler.finish(flight.job.id, position_of(number), ending, now)
-
-    def _learn(self, flight: InFlight, slice_: int, ending: Ending) -> None:
-        assert ending.output is not None
-        job = flight.job
-        self._parts.probe.learn(flight.run, job.template, job.need, slice_, ending.output, ending.extra)
 
     def _hear(self, said: Progress) -> None:
         flight = self._scheduler.in_flight.get(job_of(said.number))
@@ -231,7 +227,7 @@ class Engine:
             task = flight.job.task_path(position_of(said.number))
             self._messages[flight.run.step.path] = f"{task}: {said.done:g}{total} {said.message}".rstrip()
 
-    # --- what comes from outside -------------------------------------------------------------------------------------
+    # --- what comes from outside
 
     def _look(self) -> None:
         if time.monotonic() < self._next_look:

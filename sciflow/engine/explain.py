@@ -19,8 +19,7 @@ def explain(replica: Replica, path: str) -> str:
     if not rows:
         return _not_run(row)
     task = rows[0]
-    lines = [f"{path}: {task.phase.value} in attempt {task.attempt}"] + _source(replica, row, task)
-    return "\n".join(lines)
+    return "\n".join([f"{path}: {task.phase.value} in attempt {task.attempt}", *_source(replica, row, task)])
 
 
 def _not_run(row: NodeRow) -> str:

@@ -12,7 +12,7 @@ from sciflow.core.graph import Graph, Node, WorkflowSpec
 
 @dataclass(frozen=True, slots=True)
 class GraphIndex:
-    """A graph with its edges drawn: `needs[i]` are the nodes that node i waits for, `feeds[i]` those that wait for it."""
+    """A graph with its edges drawn: node i waits for the nodes `needs[i]`, and the nodes `feeds[i]` wait for it."""
 
     graph: Graph
     position: dict[str, int]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec, decode_spec
 from sciflow.core.progress import Counts, RunSummary, Snapshot, Task
 from sciflow.core.records import Phase, TaskError
@@ -51,7 +52,7 @@ class Run(Generic[R_co]):
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.phase.value})"
 
-    # --- reading -------------------------------------------------------------------------------------------------------
+    # --- reading
 
     @property
     def id(self) -> str:
@@ -90,6 +91,16 @@ class Run(Generic[R_co]):
         with self._reader() as reader:
             return self._typed(reader.fact("result"))  # type: ignore[no-any-return]
 
+    def result_tree(self) -> Tree:
+        """The result as a tree, for programs that have not the user's classes: files by absolute paths, nothing folded.
+
+        Raises:
+            RunFailed: it did not succeed; the message is the report.
+        """
+        self.wait(check=True)
+        with self._reader() as reader:
+            return Replica(self.folder, reader).tree(reader.fact("result"))
+
     @property
     def outputs(self) -> dict[str, Any]:
         """The result's fields by name; `result` alone if it has none."""
@@ -106,7 +117,7 @@ class Run(Generic[R_co]):
             replica = Replica(self.folder, reader)
             row, slice_ = replica.find(path)
             rows = reader.tasks(row.id, slice_=slice_)
-            if slice_ is not None or row.total == 1 and rows and rows[0].slice < 0:
+            if slice_ is not None or (row.total == 1 and rows and rows[0].slice < 0):
                 return self._typed(rows[0].output if rows else None)
             return self._typed(replica.values.gather(row.id, row.total or 0))
 
@@ -227,7 +238,7 @@ class Run(Generic[R_co]):
         with self._reader() as reader:
             return explain.explain(Replica(self.folder, reader), path)
 
-    # --- verbs that change something -----------------------------------------------------------------------------------
+    # --- verbs that change something
 
     def cancel(self) -> None:
         """Ends the run at once: what runs is killed, the exit handler does not run."""

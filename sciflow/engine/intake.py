@@ -12,7 +12,7 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.engine.journal import Values
-from sciflow.engine.values import is_folded, read_folded
+from sciflow.engine.values import read_folded
 from sciflow.errors import RunDamaged
 from sciflow.storage.directory import DirectoryStorage
 from sciflow.storage.keys import artifact_key

@@ -5,24 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from sciflow.core.expr import Tree
 from sciflow.core.graph import OpTemplate
-from sciflow.core.job import SINGLE, Need
+from sciflow.core.job import SINGLE, Job, Need
 from sciflow.core.records import Extra, Phase
 from sciflow.engine.activation import ENDED, NodeRun
 from sciflow.engine.binding import split_object
 from sciflow.engine.cache import Cache, Fingerprint, Hit, fingerprint
-from sciflow.engine.intake import Intake, absolute
+from sciflow.engine.intake import absolute
 from sciflow.engine.journal import Ending
 from sciflow.engine.scheduler import Scheduler
 from sciflow.errors import RunDamaged
 
 
+class Taker(Protocol):
+    """Brings what a tree refers to into the run; see `engine.intake.Intake`."""
+
+    def text(self, tree: Tree) -> bytes:
+        """The tree's text."""
+
+
 class Probe:
     """What may be known of a run's tasks. The cache file is opened when the first op asks for it."""
 
-    def __init__(self, *, runs: Path, run: str, reuse: Mapping[str, Tree], intake: Intake) -> None:
+    def __init__(self, *, runs: Path, run: str, reuse: Mapping[str, Tree], intake: Taker) -> None:
         self._runs = runs
         self._run = run
         self._reuse = reuse
@@ -40,7 +48,7 @@ class Probe:
         assert run.tasks is not None
         slices = [SINGLE] if run.tasks.single else range(run.tasks.total)
         open_slices = [i for i in slices if run.tasks.state[i] != ENDED]
-        keys = {i: scheduler.key(run, i) for i in open_slices} if run.node.key is not None else {}
+        keys = {i: key for i in open_slices if (key := scheduler.key(run, i)) is not None}
         given = {i: key for i, key in keys.items() if key in self._reuse}
         for slice_, key in given.items():
             text = self._intake.text(self._reuse[key])
@@ -51,7 +59,7 @@ class Probe:
 
     def _settle_cached(
         self, scheduler: Scheduler, run: NodeRun, template: OpTemplate, need: Need, slices: list[int],
-        keys: Mapping[int, str | None],
+        keys: Mapping[int, str],
     ) -> None:  # fmt: skip
         assert run.tasks is not None
         told = self._print(run, template, need)
@@ -81,17 +89,22 @@ class Probe:
             self._prints[run.number] = fingerprint(template, parts, need, fixed, run.tasks.columns)
         return self._prints[run.number]
 
-    def learn(self, run: NodeRun, template: OpTemplate, need: Need, slice_: int, output: bytes, extra: Extra | None) -> None:
+    def learn(self, run: NodeRun, job: Job, position: int, output: bytes, extra: Extra | None) -> None:
         """Puts a new outcome into the cache."""
+        needs = extra.needs if extra is not None else {}
+        told = self._print(run, job.template, job.need)
+        path = job.task_path(position)
+        self._open_cache().put(told, job.elements[position], output=output, run=self._run, path=path, needs=needs)
+
+    def why(self, run: NodeRun, template: OpTemplate, need: Need, slice_: int) -> list[str]:
+        """Why a task is not in the cache."""
         assert run.tasks is not None
         elements = () if slice_ == SINGLE else run.tasks.elements(slice_)
-        path = run.path if slice_ == SINGLE else f"{run.path}/{slice_}"
-        needs = extra.needs if extra is not None else {}
-        told = self._print(run, template, need)
-        self._open_cache().put(told, elements, output=output, run=self._run, path=path, needs=needs)
+        return self._open_cache().nearest(self._print(run, template, need), elements)
 
     def _open_cache(self) -> Cache:
         if self._cache is None:
+            self._runs.mkdir(parents=True, exist_ok=True)
             self._cache = Cache(self._runs / "cache.db")
         return self._cache
 

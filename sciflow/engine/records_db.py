@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -109,14 +109,14 @@ class Reader:
         """Lets go of the file."""
         self._db.close()
 
-    def _all(self, sql: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+    def _all(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with _clear(self.path):
             return self._db.execute(sql, values).fetchall()
 
     def fact(self, name: str) -> bytes | None:
         """A fact of the run as stored."""
         rows = self._all("SELECT value FROM fact WHERE name = ?", (name,))
-        return rows[0][0] if rows else None  # type: ignore[return-value]
+        return rows[0][0] if rows else None
 
     def text(self, name: str) -> str:
         """A fact of the run as text; empty if it is not known."""
@@ -125,11 +125,15 @@ class Reader:
     def nodes(self) -> list[NodeRow]:
         """Every node, in the order in which they came up."""
         sql = "SELECT id, path, template, phase, total, succeeded, because, error FROM node ORDER BY id"
-        return [NodeRow(*row[:3], _BY_NUMBER[row[3]], *row[4:6], row[6] or "", row[7]) for row in self._all(sql)]  # type: ignore[arg-type, index, misc, call-overload]
+        return [
+            NodeRow(number, path, template, _BY_NUMBER[phase], total, succeeded, because or "", error)
+            for number, path, template, phase, total, succeeded, because, error in self._all(sql)
+        ]
 
     def tasks(self, node: int, *, phase: Phase | None = None, slice_: int | None = None) -> list[TaskRow]:
         """The ended tasks of a node, in the order of its slices."""
-        sql, values = f"SELECT node, {_TASK_COLUMNS} FROM task WHERE node = ?", [node]
+        sql = f"SELECT node, {_TASK_COLUMNS} FROM task WHERE node = ?"
+        values: list[object] = [node]
         if phase is not None:
             sql, values = sql + " AND phase = ?", [*values, PHASES[phase]]
         if slice_ is not None:
@@ -142,7 +146,7 @@ class Reader:
 
     def keys(self) -> list[tuple[str, int, int]]:
         """(key, node, slice) of all tasks that have one."""
-        return self._all("SELECT key, node, slice FROM task WHERE key IS NOT NULL ORDER BY node, slice")  # type: ignore[return-value]
+        return self._all("SELECT key, node, slice FROM task WHERE key IS NOT NULL ORDER BY node, slice")
 
     def attempts(self, node: int, slice_: int) -> list[TaskRow]:
         """The earlier attempts of a task."""
@@ -166,21 +170,21 @@ class Reader:
     def counts(self) -> list[tuple[int, Phase, int]]:
         """(node, phase, number of ended tasks)."""
         rows = self._all("SELECT node, phase, count(*) FROM task GROUP BY node, phase")
-        return [(node, _BY_NUMBER[phase], n) for node, phase, n in rows]  # type: ignore[index, misc, call-overload]
+        return [(node, _BY_NUMBER[phase], n) for node, phase, n in rows]
 
     def events(self) -> list[tuple[float, str, str]]:
         """(time, kind, text) of what happened to the run as a whole."""
-        return self._all("SELECT time, kind, text FROM event ORDER BY time")  # type: ignore[return-value]
+        return self._all("SELECT time, kind, text FROM event ORDER BY time")
 
 
 _EXTRA = msgspec.json.Decoder(Extra)
 
 
-def _task_row(row: tuple[object, ...]) -> TaskRow:
+def _task_row(row: tuple[Any, ...]) -> TaskRow:
     node, slice_, phase, attempt, key, output, started, seconds, worker, out0, out1, err0, err1, extra, cached = row
     return TaskRow(
-        node, slice_, _BY_NUMBER[phase], attempt, key, output, started, seconds, worker or "",  # type: ignore[arg-type, index, call-overload]
-        (out0, out1), (err0, err1), _EXTRA.decode(extra) if extra else None, cached or "",  # type: ignore[arg-type]
+        node, slice_, _BY_NUMBER[phase], attempt, key, output, started, seconds, worker or "",
+        (out0, out1), (err0, err1), _EXTRA.decode(extra) if extra else None, cached or "",
     )  # fmt: skip
 
 
@@ -200,7 +204,7 @@ class Writer(Reader):
         self._nodes: dict[int, tuple[object, ...]] = {}
         self._facts: dict[str, bytes] = {}
         self._events: list[tuple[float, str, str]] = []
-        self._numbers: dict[str, int] = dict(self._all("SELECT path, id FROM node"))  # type: ignore[arg-type]
+        self._numbers: dict[str, int] = dict(self._all("SELECT path, id FROM node"))
 
     def number(self, path: str, template: str) -> int:
         """A node's number, a new one if it has none."""
@@ -269,7 +273,7 @@ class Writer(Reader):
     def ended(self, node: int) -> list[tuple[int, Phase, int]]:
         """(slice, phase, attempt) of a node's ended tasks."""
         rows = self._all("SELECT slice, phase, attempt FROM task WHERE node = ? ORDER BY slice", (node,))
-        return [(slice_, _BY_NUMBER[phase], attempt) for slice_, phase, attempt in rows]  # type: ignore[index, misc, call-overload]
+        return [(slice_, _BY_NUMBER[phase], attempt) for slice_, phase, attempt in rows]
 
     def tried(self, node: int) -> list[tuple[int, int]]:
         """(slice, attempts) of a node's tasks that were tried and have not ended."""
@@ -277,12 +281,12 @@ class Writer(Reader):
             "SELECT slice, max(attempt) FROM attempt a WHERE node = ? AND attempt > 0 AND NOT EXISTS "
             "(SELECT 1 FROM task t WHERE t.node = a.node AND t.slice = a.slice) GROUP BY slice"
         )
-        return self._all(sql, (node,))  # type: ignore[return-value]
+        return self._all(sql, (node,))
 
     def output(self, node: int, slice_: int) -> bytes | None:
         """The output text of one task."""
         rows = self._all("SELECT output FROM task WHERE node = ? AND slice = ?", (node, slice_))
-        return rows[0][0] if rows else None  # type: ignore[return-value]
+        return rows[0][0] if rows else None
 
     def reopen(self) -> int:
         """Takes back the end of every failed, error and omitted task, keeping it as an attempt; how many there were."""
@@ -305,7 +309,9 @@ class Writer(Reader):
         self.commit()
         with _clear(self.path):
             like = path.replace("%", "") + "/%"
-            self._db.execute("DELETE FROM task WHERE node IN (SELECT id FROM node WHERE path = ? OR path LIKE ?)", (path, like))
+            self._db.execute(
+                "DELETE FROM task WHERE node IN (SELECT id FROM node WHERE path = ? OR path LIKE ?)", (path, like)
+            )
 
     def close(self) -> None:
         """Commits and lets go of the file, which then stands by itself: no log beside it, readable in a copy."""

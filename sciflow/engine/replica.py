@@ -96,7 +96,7 @@ class Replica:
             case _:
                 return tree
 
-    # --- inputs --------------------------------------------------------------------------------------------------------
+    # --- inputs
 
     def _inputs(self, run: NodeRun | None, slice_: int) -> dict[str, Tree] | None:
         if run is None or run.tasks is None:
@@ -180,4 +180,3 @@ class Replica:
             run.phase = row.phase if row else Phase.PENDING
             home.nodes.append(run)
         return home
-

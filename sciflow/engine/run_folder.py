@@ -1,14 +1,14 @@
 """A run's folder: where what lies, and the lock that keeps a second engine out.
 
-    run.db          all that is recorded
-    engine.lock     held by the engine at work
-    control/        requests to the engine, a file each
-    tasks/<path>/   what a task left behind: output files, files in its working folder
-    artifacts/      files and folders that the run was given
-    values/         large values, packed
-    code/           the script as it was, and functions that are in no file
-    logs/           what workers printed
-    work/           scratch folders of workers; empty when no engine is at work
+run.db          all that is recorded
+engine.lock     held by the engine at work
+control/        requests to the engine, a file each
+tasks/<path>/   what a task left behind: output files, files in its working folder
+artifacts/      files and folders that the run was given
+values/         large values, packed
+code/           the script as it was, and functions that are in no file
+logs/           what workers printed
+work/           scratch folders of workers; empty when no engine is at work
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from sciflow.errors import RunBusy, RunDamaged, RunNotFound
 
@@ -113,7 +114,7 @@ class EngineLock:
             return "unknown"
         return f"process {facts.get('pid')} on {facts.get('host')}"
 
-    def __enter__(self) -> EngineLock:
+    def __enter__(self) -> Self:
         self.acquire()
         return self
 
@@ -170,4 +171,6 @@ def list_run_folders(runs: Path) -> list[RunFolder]:
         entries = [entry for entry in os.scandir(runs) if os.path.isfile(os.path.join(entry.path, "run.db"))]
     except FileNotFoundError:
         return []
-    return [RunFolder(Path(e.path)) for e in sorted(entries, key=lambda e: (e.name.rsplit("-", 3)[1:3], e.stat().st_mtime))]
+    return [
+        RunFolder(Path(e.path)) for e in sorted(entries, key=lambda e: (e.name.rsplit("-", 3)[1:3], e.stat().st_mtime))
+    ]

@@ -70,7 +70,7 @@ class Scheduler:
         self.gates: dict[str, NodeRun] = {}  # suspended nodes by path
         self.probes: deque[NodeRun] = deque()  # nodes whose tasks may be known from elsewhere; see `release`
         self.in_flight: dict[int, InFlight] = {}
-        self._spec = spec
+        self.spec = spec
         self._journal = journal
         self._values = values
         self._limits = limits
@@ -84,12 +84,12 @@ class Scheduler:
         self._exiting: Outcome | None = None  # what the run came to before its exit handler
         self._serial = 0
 
-    # --- what the engine calls -------------------------------------------------------------------------------------
+    # --- what the engine calls
 
     def start(self, inputs: Mapping[str, bytes]) -> None:
         """Opens the workflow."""
-        index = self._index[self._spec.entry]
-        self._open(binding.graph_inputs(index.graph, dict(inputs)), template=self._spec.entry, prefix="", parent=None)
+        index = self._index[self.spec.entry]
+        self._open(binding.graph_inputs(index.graph, dict(inputs)), template=self.spec.entry, prefix="", parent=None)
         self._settle()
 
     def needs(self) -> list[Need]:
@@ -192,7 +192,7 @@ class Scheduler:
 
     def begin_exit(self, outcome: Outcome) -> bool:
         """Starts the exit handler with the run's phase, if there is one; `outcome` is given again when it has ended."""
-        handler = self._index[self._spec.entry].graph.on_exit
+        handler = self._index[self.spec.entry].graph.on_exit
         if handler is None or self._exiting is not None:
             return False
         self._exiting, self.outcome = outcome, None
@@ -211,7 +211,7 @@ class Scheduler:
         """Whether nothing is in flight, ready, held up or waiting for its back-off."""
         return not (self.in_flight or len(self._ready) or self._delayed or self.probes)
 
-    # --- opening and beginning -------------------------------------------------------------------------------------
+    # --- opening and beginning
 
     def _open(
         self, inputs: dict[str, bytes], *, template: str, prefix: str, parent: NodeRun | None, slice_: int = SINGLE
@@ -258,7 +258,7 @@ class Scheduler:
         self._conclude(run, Phase.OMITTED)
 
     def _bind(self, run: NodeRun) -> None:
-        template = self._spec.templates[run.node.template]
+        template = self.spec.templates[run.node.template]
         texts = binding.input_texts(run, binding.ports_of(template), self._values)
         run.fixed = binding.join_object(texts)
         run.seed = zlib.crc32(run.path.encode())
@@ -285,7 +285,7 @@ class Scheduler:
     def _restore(self, run: NodeRun) -> None:
         """Takes over what ended in an earlier session."""
         assert run.tasks is not None
-        for slice_, phase, attempt in self._journal.ended(run.number):
+        for slice_, phase, _ in self._journal.ended(run.number):
             run.tasks.known = True
             if run.tasks.single and phase == Phase.SUCCEEDED:
                 run.output = self._journal.output(run.number, slice_)
@@ -299,7 +299,7 @@ class Scheduler:
     def _push(self, run: NodeRun) -> None:
         self._ready.push(self.need(run), run)
 
-    # --- jobs --------------------------------------------------------------------------------------------------------
+    # --- jobs
 
     def _job(self, run: NodeRun, need: Need, picked: Sequence[int]) -> Job:
         assert run.tasks is not None
@@ -309,7 +309,7 @@ class Scheduler:
         elements = [()] if single else [tasks.elements(i) for i in picked]
         attempts = [tasks.attempts.get(i, 1) for i in picked] if tasks.attempts else (1,) * len(picked)
         keys = [self.key(run, i) for i in picked] if run.node.key else (None,) * len(picked)
-        template = self._spec.templates[run.node.template]
+        template = self.spec.templates[run.node.template]
         assert isinstance(template, OpTemplate)
         return Job(
             id=self._serial, node=run.number, path=run.path, template=template, policy=run.node.policy, need=need,
@@ -340,7 +340,7 @@ class Scheduler:
         if not waits:
             self._push(run)
 
-    # --- endings -----------------------------------------------------------------------------------------------------
+    # --- endings
 
     def _end_task(self, run: NodeRun, slice_: int, attempt: int, key: str | None, ending: Ending) -> None:
         tasks = run.tasks

@@ -15,8 +15,7 @@ from types import FrameType
 import msgspec
 
 from sciflow import config
-from sciflow.core.expr import Tree
-from sciflow.core.graph import OpTemplate, WorkflowSpec, decode_spec
+from sciflow.core.graph import WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Phase
 from sciflow.engine.db_journal import DbJournal
@@ -90,7 +89,6 @@ class _Session:
         settings = config.load(start=Path(setup.cwd) if os.path.isdir(setup.cwd) else None)
         pack = f"values/{self._number}-engine"
         values = StoredValues(root, pack=pack, inline_bytes=setup.inline_bytes, outputs=db.outputs)
-        self._stack.callback(values.close)
         limits = Limits(parallelism=setup.parallelism, locks=dict(settings.locks) | setup.locks)
         scheduler = Scheduler(
             self._spec, journal=DbJournal(db), values=values, limits=limits, executor=setup.executor
@@ -135,8 +133,8 @@ class _Session:
     def end(self, outcome: Outcome) -> None:
         """Writes down what the run came to."""
         message = outcome.error.message if outcome.error is not None else ""
-        facts = {"phase": outcome.phase.value, "message": message, "because": outcome.because, "ended": str(time.time())}
-        for name, value in facts.items():
+        facts = {"phase": outcome.phase.value, "message": message, "because": outcome.because}
+        for name, value in (facts | {"ended": str(time.time())}).items():
             self._db.put_fact(name, value)
         if outcome.phase is Phase.SUCCEEDED:
             self._db.put_fact("result", outcome.result)
@@ -164,7 +162,7 @@ def interruptible(engine: Engine) -> Iterator[None]:
         yield
         return
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(number: int, _: FrameType | None) -> None:
         if asked:
             engine.halt(Halt(Level.KILL, "interrupted; what ran was killed: `sciflow resume` goes on"))
         else:

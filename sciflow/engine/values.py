@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -14,6 +12,8 @@ import msgspec
 from sciflow.core.expr import Tree
 from sciflow.errors import RunDamaged
 from sciflow.runner import codec
+from sciflow.runner.failures import PlaceError
+from sciflow.runner.packs import Pack, read_stored
 
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 _FOLDED = b'{"$":"value"'
@@ -28,23 +28,14 @@ class StoredValues:
     def __init__(self, root: Path, *, pack: str, inline_bytes: int, outputs: Outputs) -> None:
         """`pack` is the engine's own pack file, `outputs` gives (slice, text) of a node's succeeded tasks in order."""
         self._root = root
-        self._pack = pack
+        self._pack = Pack(str(root), pack, inline_bytes=inline_bytes)
         self._inline = inline_bytes
         self._outputs = outputs
-        self._fd: int | None = None
         self._recent: dict[tuple[str, int], Tree] = {}
 
     def fold(self, text: bytes) -> bytes:
         """See `Values`."""
-        if len(text) <= self._inline:
-            return text
-        if self._fd is None:
-            self._fd = os.open(self._root / self._pack, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
-        at = os.fstat(self._fd).st_size
-        write_all(self._fd, text)
-        digest = hashlib.sha256(text).hexdigest()
-        folded = {"$": "value", "file": self._pack, "at": at, "size": len(text), "sha256": digest}
-        return msgspec.json.encode(folded)
+        return text if len(text) <= self._inline else msgspec.json.encode(self._pack.put(text.decode()))
 
     def unfold(self, tree: Tree) -> Tree:
         """See `Values`; the last few are kept."""
@@ -67,7 +58,7 @@ class StoredValues:
             case {"$": "tuple", "v": items}:
                 return [msgspec.json.encode(item) for item in items]
             case {"$": "ndarray", "shape": [_, *_]} as tree:
-                return [msgspec.json.encode(codec.encode(row)) for row in codec.decode(tree)]  # type: ignore[attr-defined]
+                return [msgspec.json.encode(codec.encode(row)) for row in codec.decode(tree)]
             case other:
                 raise TypeError(f"expected a list, found {_kind(other)}")
 
@@ -77,12 +68,6 @@ class StoredValues:
         for slice_, text in self._outputs(number):
             texts[slice_] = text or NULL
         return b"[" + b",".join(texts) + b"]"
-
-    def close(self) -> None:
-        """Lets go of the pack."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
 
 
 def is_folded(tree: Tree) -> bool:
@@ -96,23 +81,10 @@ def read_folded(root: Path, folded: Tree) -> bytes:
     Raises:
         RunDamaged: the file is missing, short or changed.
     """
-    path = root / folded["file"]
     try:
-        with path.open("rb") as file:
-            file.seek(folded["at"])
-            text = file.read(folded["size"])
-    except OSError as error:
-        raise RunDamaged(f"{path}: {error.strerror}: a value of the run is stored there") from error
-    if hashlib.sha256(text).hexdigest() != folded["sha256"]:
-        raise RunDamaged(f"{path}: at {folded['at']}: the value stored there is incomplete or was changed")
-    return text
-
-
-def write_all(fd: int, text: bytes) -> None:
-    """Writes all of `text`, however much the system takes at once."""
-    view = memoryview(text)
-    while view:
-        view = view[os.write(fd, view) :]
+        return read_stored(str(root), folded)
+    except PlaceError as error:
+        raise RunDamaged(str(error)) from error
 
 
 def _kind(tree: Tree) -> str:

@@ -40,7 +40,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Died:
-    """The process that ran a task died, or was ended because of a time limit: this task's end, as the executor knows it."""
+    """The process that ran a task died, or was ended because of a time limit: the end of the task."""
 
     number: int
     error: TaskError

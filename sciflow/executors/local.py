@@ -88,7 +88,7 @@ class LocalExecutor:
         self._serial = 0
         self._reports: list[Report] = []
 
-    # --- the contract ----------------------------------------------------------------------------------------------
+    # --- the contract
 
     def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
         """See `Executor`."""
@@ -157,7 +157,7 @@ class LocalExecutor:
             worker.process.reap()
         self._workers.clear()
 
-    # --- workers ---------------------------------------------------------------------------------------------------
+    # --- workers
 
     def _choose(self, need: Need, template: str) -> Worker | None:
         """A worker that would take a job now: an idle one, else one that is soon done with short ones."""
@@ -216,7 +216,7 @@ class LocalExecutor:
             known = self._ops[job.node, gpus] = (number, text)
         return known
 
-    # --- what workers say ------------------------------------------------------------------------------------------
+    # --- what workers say
 
     def _hear(self, worker: Worker, said: Reply | Progress | Loaded) -> None:
         worker.heard = True
@@ -272,7 +272,7 @@ class LocalExecutor:
             )
         )  # fmt: skip
 
-    # --- time limits -----------------------------------------------------------------------------------------------
+    # --- time limits
 
     def _enforce_limits(self) -> None:
         now = time.monotonic()
@@ -332,4 +332,3 @@ def resolve_secret(value: object) -> str:
                 raise ConfigError(f"secret: {path}: {error.strerror}") from error
         case _:
             raise ConfigError("secret: names neither an environment variable nor a file")
-
