@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sciflow.author.conditions import choose, contains, length, not_, sequence, when
     from sciflow.author.op import Op, op
-    from sciflow.runner.pickled import Pickled
     from sciflow.author.program import command
     from sciflow.author.secret import secret
     from sciflow.author.suspension import suspend
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     )
     from sciflow.runner.context import context
     from sciflow.runner.failures import FatalError, TransientError
+    from sciflow.runner.pickled import Pickled
 
 _MODULES = {
     "sciflow.author.conditions": ("choose", "contains", "length", "not_", "sequence", "when"),

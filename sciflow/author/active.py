@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing import Literal, Protocol
@@ -35,4 +35,4 @@ if TYPE_CHECKING:
             """A call for each element of lists."""
 
 
-TRACER: ContextVar[Optional[Tracer]] = ContextVar("sciflow_tracer", default=None)
+TRACER: ContextVar[Tracer | None] = ContextVar("sciflow_tracer", default=None)

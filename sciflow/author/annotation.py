@@ -10,8 +10,9 @@ import types
 import typing
 from typing import Any, get_args, get_origin
 
-from sciflow.runner.pickled import PICKLED
 from sciflow.core.ports import ANY, NONE, Type
+from sciflow.runner.names import type_name
+from sciflow.runner.pickled import PICKLED
 
 _BARE = {Any: ANY, object: ANY, None: NONE, type(None): NONE}
 _PLAIN = {bool: "bool", int: "int", float: "float", complex: "complex", str: "str", bytes: "bytes"}
@@ -112,17 +113,14 @@ def class_type(cls: type, *, inside: tuple[type, ...] = (), pickled: bool = Fals
             cls,
             f"make {cls.__name__} a dataclass, NamedTuple, TypedDict or Enum, or annotate with Pickled[{cls.__name__}]",
         )
+    if "<locals>" in cls.__qualname__ and kind in ("namedtuple", "dataclass", "enum"):
+        raise UnfitAnnotation(cls, f"move {cls.__name__} to the top of its module, where other processes find it")
     fields = {} if cls in inside or kind in ("class", "enum") else _fields(cls, inside, pickled)
     optional = tuple(sorted(getattr(cls, "__optional_keys__", ()))) if kind == "typeddict" else ()
-    bases = tuple(name_of(c) for c in cls.__mro__[1:-1]) if kind != "typeddict" else ()
+    bases = tuple(type_name(c) for c in cls.__mro__[1:-1]) if kind != "typeddict" else ()
     return Type(
-        name="object", of=name_of(cls), bases=bases, kind=kind, fields=fields, optional=optional, pickled=pickled
+        name="object", of=type_name(cls), bases=bases, kind=kind, fields=fields, optional=optional, pickled=pickled
     )
-
-
-def name_of(cls: type) -> str:
-    """`module:Qualname`."""
-    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def _kind(cls: type) -> str:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sciflow.author.lift import Unencodable, encoded
+from sciflow.author.reference import Ref
 from sciflow.author.verbs import Verbs
+from sciflow.core.checking import meant, names
+from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Graph, WorkflowSpec
+from sciflow.core.ports import Port
 from sciflow.errors import InvalidInput, Problem
 
 
@@ -22,15 +28,118 @@ def encode_arguments(
     """
     entry = spec.templates[spec.entry]
     assert isinstance(entry, Graph)
-    problems: list[Problem] = []
-    given = {**dict(zip([p.name for p in entry.inputs], args, strict=False)), **kwargs}
-    trees = {}
+    ports = {port.name: port for port in entry.inputs}
+    binding = _Binding(name=spec.name, where=where)
+    fixed = {name: value for name, value in target.fixed.items() if name in ports}
+    given = binding.given(_positional(target), args, {**fixed, **kwargs})
+    binding.check_names(given, ports)
+    trees = {name: binding.tree(ports[name], value) for name, value in given.items() if name in ports}
     for port in entry.inputs:
-        if port.name in given:
-            try:
-                trees[port.name] = encoded(given[port.name], pickled=port.type.pickled)
-            except Unencodable as error:
-                problems.append(Problem(where=where, what=port.name, found=error.found, fix=error.fix))
-    if problems:
-        raise InvalidInput(problems)
+        if port.default is not None and port.name not in given:
+            binding.check_default(port)
+    if binding.problems:
+        raise InvalidInput(binding.problems)
     return trees
+
+
+def _positional(target: Verbs[..., Any]) -> list[str]:
+    parameters = inspect.signature(target.function).parameters.values()
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+
+
+@dataclass(kw_only=True)
+class _Binding:
+    """Puts arguments to ports; what is wrong is added to `problems`."""
+
+    name: str
+    where: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def say(self, what: str, *, expected: str, found: str, fix: str) -> None:
+        """Note a problem of the call that starts the run."""
+        self.problems.append(Problem(where=self.where, what=what, expected=expected, found=found, fix=fix))
+
+    def given(self, positional: list[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Arguments by name."""
+        if len(args) > len(positional):
+            self.say(
+                f"{self.name} is given {len(args)} arguments by position",
+                expected=f"at most {len(positional)}: {names(positional)}", found=str(len(args)), fix="name the others",
+            )  # fmt: skip
+        by_position = dict(zip(positional, args, strict=False))
+        for name in by_position.keys() & kwargs.keys():
+            self.say(f"{self.name} is given {name} twice", expected="one value", found="two", fix="leave one out")
+        return {**by_position, **kwargs}
+
+    def check_names(self, given: Mapping[str, Any], ports: Mapping[str, Port]) -> None:
+        """Misspelt and missing arguments; a name that was probably misspelt is not missing as well."""
+        missing = [p.name for p in ports.values() if p.default is None and p.name not in given]
+        for name in [n for n in given if n not in ports]:
+            free = [n for n in ports if n not in given]
+            fix = meant(name, free) if free else "leave it out"
+            self.say(f"{self.name} has no input {name!r}", expected=names(ports), found=name, fix=fix)
+            missing = [n for n in missing if f"did you mean {n}?" != fix]
+        for name in missing:
+            found = f"only {names(given)}" if given else "no arguments"
+            self.say(
+                f"{self.name} is not given its input {name}",
+                expected=f"{name}: {ports[name].type}",
+                found=found,
+                fix=f"pass {name}=...",
+            )
+
+    def tree(self, port: Port, value: Any) -> Tree:
+        """The tree of one argument."""
+        what = f"input {port.name} of {self.name}"
+        if isinstance(value, Ref):
+            self.say(
+                f"{what} is a reference",
+                expected=str(port.type),
+                found="a value of a workflow that is being traced",
+                fix="call it as a node, without .run or .submit",
+            )
+            return None
+        try:
+            tree = encoded(value, pickled=port.type.pickled)
+        except Unencodable as error:
+            self.say(f"{what} cannot be used", expected=str(port.type), found=error.found, fix=error.fix)
+            return None
+        wrong = misfit(tree, port.type)
+        if wrong is not None:
+            self.say(
+                f"{what}{wrong.at and ', at ' + wrong.at + ','} does not fit",
+                expected=str(wrong.expected),
+                found=wrong.found,
+                fix=_remedy(value, port),
+            )
+        return tree
+
+    def check_default(self, port: Port) -> None:
+        """Files that a default names have to be there by now."""
+        for path in _absent_files(port.default.value if port.default is not None else None):
+            self.say(
+                f"the default of input {port.name} of {self.name} is not there",
+                expected="a file or folder",
+                found=path,
+                fix=f"pass {port.name}=...",
+            )
+
+
+def _remedy(value: Any, port: Port) -> str:
+    if isinstance(value, str) and port.type.name == "path":
+        return f"pass Path({value!r})"
+    return f"pass a {port.type}"
+
+
+def _absent_files(tree: Tree) -> list[str]:
+    from pathlib import Path
+
+    match tree:
+        case {"$": "artifact", "path": str(path)}:
+            return [] if Path(path).exists() else [path]
+        case dict():
+            return [p for value in tree.values() for p in _absent_files(value)]
+        case list():
+            return [p for value in tree for p in _absent_files(value)]
+        case _:
+            return []

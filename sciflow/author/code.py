@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sciflow.author.program import Command
+from sciflow.author.program_record import ProgramReader
 from sciflow.author.signature import Signature, resolved_hints
 from sciflow.author.verbs import Verbs, find
 from sciflow.core.graph import Function, Program
@@ -19,11 +22,10 @@ def code_of(
     target: Verbs[..., Any], signature: Signature, problems: list[Problem]
 ) -> tuple[Function | Program, dict[str, str]]:
     """The code of an op and its identity by content."""
-    program = getattr(target, "program", None)
-    if isinstance(program, Program):
-        return program, {}
+    if isinstance(target, Command):
+        return ProgramReader(target.declaration, signature, target.__name__, problems).record(), {}
     function = target.function
-    if not callable(function) or not hasattr(function, "__code__"):
+    if not inspect.isfunction(function):  # which has been said
         return Function(module="", qualname=target.__name__), {}
     try:
         from sciflow.runner.identity import identity
@@ -43,7 +45,7 @@ def function_code(
         if module != "__main__":
             return Function(module=module, qualname=qualname)
         spec = getattr(sys.modules["__main__"], "__spec__", None)
-        if spec is not None:  # started by `python -m`
+        if spec is not None and spec.origin == source_of(function):  # started by `python -m`
             return Function(module=spec.name, qualname=qualname)
         script = script_of(function)
         if script is not None:
@@ -65,7 +67,12 @@ def script_of(function: Callable[..., Any]) -> str | None:
     if file is None:
         return None
     path = Path(file).absolute()
-    return str(path) if Path(function.__code__.co_filename).absolute() == path and path.is_file() else None
+    return str(path) if Path(source_of(function)).absolute() == path and path.is_file() else None
+
+
+def source_of(function: Callable[..., Any]) -> str:
+    """The file that the function was written in."""
+    return str(inspect.unwrap(function).__code__.co_filename)
 
 
 def pickled(function: Callable[..., Any], name: str, where: str, problems: list[Problem]) -> str:
@@ -83,7 +90,7 @@ def pickled(function: Callable[..., Any], name: str, where: str, problems: list[
         problems.append(
             Problem(
                 where=where,
-                what=f"op {name} is defined inside a function or notebook and uses a variable that cannot be sent to another process",
+                what=f"op {name} is not at the top of a module, and uses what cannot be sent to another process",
                 expected="variables that can be pickled",
                 found=f"{culprit} ({str(error.__cause__).partition(chr(10))[0]})",
                 fix="make it inside the op, or pass what it is made of as an argument",
@@ -103,6 +110,6 @@ def _culprit(function: Callable[..., Any]) -> str:
     for name, value in values.items():
         try:
             cloudpickle.dumps(value)
-        except Exception:  # noqa: BLE001, PERF203  as above
+        except Exception:  # noqa: BLE001  as above
             return f"{name}, a {type(value).__name__}"
     return "something it refers to"

@@ -19,12 +19,12 @@ B = TypeVar("B")
 
 
 @contextmanager
-def when(condition: bool) -> Iterator[None]:  # noqa: FBT001
+def when(condition: bool) -> Iterator[None]:
     """Calls inside are run only where `condition` holds; the outputs of those that are not are absent.
 
     An absent output leaves the port that takes it at its default, or at None where its type allows that.
     """
-    from sciflow.author.trace import GraphTracer
+    from sciflow.author.tracer import GraphTracer
 
     tracer = TRACER.get()
     if isinstance(tracer, GraphTracer):
@@ -52,7 +52,7 @@ class Skipping:
         """As `call`."""
 
 
-def choose(condition: bool, then: A, otherwise: B) -> A | B:  # noqa: FBT001
+def choose(condition: bool, then: A, otherwise: B) -> A | B:
     """`then if condition else otherwise` for values that are not known yet; only the chosen one need exist."""
     if any(isinstance(v, Ref) for v in (condition, then, otherwise)):
         return cast("A | B", applied("choose", condition, then, otherwise))

@@ -10,7 +10,7 @@ from sciflow.core.expr import Const, Expr, Index, Item, Text
 from sciflow.core.graph import Fan
 
 if TYPE_CHECKING:
-    from sciflow.author.trace import GraphTracer
+    from sciflow.author.tracer import GraphTracer
 
 _HOLE = re.compile(r"\{([^{}]*)\}")
 
@@ -18,43 +18,25 @@ _HOLE = re.compile(r"\{([^{}]*)\}")
 def key_of(key: Any, tracer: GraphTracer, *, fan: Fan | None, inputs: dict[str, Expr], where: str) -> Expr | None:
     """A key's expression: `{item}` is the slice's number, `{port}` the value of an input."""
     if isinstance(key, Ref):
-        return tracer.lift(key, where=where, what="key")
+        return tracer.lift(key, where=where, what="option key")
     if not isinstance(key, str):
+        fix = 'write key="relax-{item}"'
+        found = type(key).__name__
         tracer.say(
-            where,
-            f"option key cannot be {key!r}",
-            "text, with holes like {item}",
-            type(key).__name__,
-            'write key="relax-{item}"',
+            where, f"option key cannot be {key!r}", expected="text, with holes like {item}", found=found, fix=fix
         )
         return None
-    parts: list[str | Expr] = []
-    for i, piece in enumerate(_HOLE.split(key)):
-        if i % 2 == 0:
-            parts += [piece] if piece else []
-        else:
-            parts.append(_hole(piece, key, tracer, fan, inputs, where))
-    return Const(value=key) if all(isinstance(p, str) for p in parts) else Text(parts=tuple(parts))
-
-
-def _hole(name: str, key: str, tracer: GraphTracer, fan: Fan | None, inputs: dict[str, Expr], where: str) -> Expr:
-    if fan is not None and name in fan.over:
-        return Item(port=name)
-    if name in inputs:
-        return inputs[name]
-    if name == "item" and fan is not None:
-        return Index()
-    known = [*inputs, *(fan.over if fan is not None else ()), *(["item"] if fan is not None else [])]
-    what = (
-        "{item} is the number of a slice, and this is one call"
-        if name == "item"
-        else f"key {key!r} has a hole {{{name}}} that is no input here"
-    )
-    tracer.say(
-        where,
-        what,
-        "one of " + ", ".join(known) if known else "a key without holes",
-        f"{{{name}}}",
-        "name an input that the call is given",
-    )
-    return Const(value="hole")
+    holes = dict(inputs)
+    if fan is not None:
+        holes = {"item": Index(), **inputs, **{port: Item(port=port) for port in fan.over}}
+    pieces = _HOLE.split(key)
+    for name in [n for n in pieces[1::2] if n not in holes]:
+        tracer.say(
+            where,
+            f"key {key!r} has a hole {{{name}}} that nothing fills",
+            expected=", ".join(f"{{{n}}}" for n in holes) or "no holes",
+            found="{item}, the number of a slice, and this is one call" if name == "item" else f"{{{name}}}",
+            fix="name an input that the call is given",
+        )
+    parts = [holes.get(p, Index()) if i % 2 else p for i, p in enumerate(pieces) if p]
+    return Const(value=key) if len(pieces) == 1 else Text(parts=tuple(parts))

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sciflow.author.arguments import encode_arguments
+from sciflow.author.lift import encoded
 from sciflow.author.location import user_place
 from sciflow.author.options import RUN_NAMES
-from sciflow.author.trace import Session
+from sciflow.author.session import Session
 from sciflow.author.verbs import Verbs
 from sciflow.author.workflow import Workflow
+from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
+from sciflow.core.progress import Task
 from sciflow.core.validate import validate
 from sciflow.errors import InvalidWorkflow
 
@@ -83,9 +86,16 @@ def run_options(target: Verbs[..., Any], given: Mapping[str, Any] | None = None)
     script = getattr(sys.modules["__main__"], "__file__", None)
     if chosen.get("runs") is not None:
         chosen["runs"] = Path(chosen["runs"])
+    if "reuse" in chosen:
+        chosen["reuse"] = {key: _reused(value) for key, value in chosen["reuse"].items()}
     return RunOptions(
         **chosen,
         argv=tuple(sys.argv),
         sys_path=tuple(str(Path(p).absolute()) for p in sys.path),
         script=None if script is None else str(Path(script).absolute()),
     )
+
+
+def _reused(value: Any) -> Tree:
+    """The output of a task of an earlier run, or a value given in its place."""
+    return value.output if isinstance(value, Task) else encoded(value)

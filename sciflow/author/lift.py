@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
-from sciflow.author.annotation import name_of
 from sciflow.author.reference import Ref, told
 from sciflow.core.expr import Build, Const, Expr, Tree
+from sciflow.runner.names import type_name
 
 _PRIMITIVE = frozenset({bool, int, float, str, type(None)})
 _SAFE_INT = 2**63
+_SHOWN = 5
 
 Kind: TypeAlias = Literal["list", "tuple", "dict", "namedtuple", "dataclass"]
 
@@ -38,7 +40,7 @@ def lifted(value: Any, *, pickled: bool = False, tracer: object = None) -> Expr:
     if type(value) in _PRIMITIVE or not holds_reference(value):
         return Const(value=encoded(value, pickled=pickled))
     kind, names, parts = _taken_apart(value)
-    of = name_of(type(value)) if kind in {"namedtuple", "dataclass"} else ""
+    of = type_name(type(value)) if kind in {"namedtuple", "dataclass"} else ""
     exprs = tuple(lifted(p, pickled=pickled, tracer=tracer) for p in parts)
     return Build(kind=kind, of=of, keys=names, parts=exprs)
 
@@ -70,8 +72,8 @@ def holds_reference(value: Any) -> bool:
     return False
 
 
-def encoded(value: Any, *, pickled: bool = False) -> Tree:
-    """A constant as a tree; a Path becomes absolute.
+def encoded(value: Any, *, pickled: bool = False, present: bool = True) -> Tree:
+    """A constant as a tree; a Path becomes absolute and, unless `present` is false, has to be there.
 
     Raises:
         Unencodable: it cannot be written down.
@@ -88,8 +90,23 @@ def encoded(value: Any, *, pickled: bool = False) -> Tree:
     from sciflow.runner.codec import encode
     from sciflow.runner.failures import CodecError
 
+    absent: list[str] = []
     try:
-        return encode(value, pickled=pickled)
+        tree = encode(value, pickled=pickled, artifact=lambda path: _artifact(path, absent))
     except CodecError as error:
         found, _, fix = str(error).partition("; ")
         raise Unencodable(found, fix) from error
+    if absent and present:
+        more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+        raise Unencodable(
+            ", ".join(absent[:_SHOWN]) + more + " (not there)", f"check the path; relative ones start at {Path.cwd()}"
+        )
+    return tree
+
+
+def _artifact(path: PurePath, absent: list[str]) -> Tree:
+    """A file or folder of the user's own, not yet taken into a run."""
+    place = Path(path).absolute()
+    if not place.exists():
+        absent.append(str(path))
+    return {"$": "artifact", "path": place.as_posix(), "kind": "folder" if place.is_dir() else "file"}

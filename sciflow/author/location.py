@@ -31,4 +31,4 @@ def shown(filename: str) -> str:
     if filename.startswith("<") or "ipykernel_" in filename:
         return f"notebook cell {filename.strip('<>')}" if "ipy" in filename else filename
     here = os.getcwd() + os.sep  # noqa: PTH109
-    return filename[len(here) :] if filename.startswith(here) else filename
+    return filename.removeprefix(here)

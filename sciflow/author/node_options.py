@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sciflow.author.annotation import name_of
 from sciflow.author.key import key_of
 from sciflow.author.option_check import unfit_values
 from sciflow.author.options import FAN_ONLY, RUN_ONLY
@@ -17,9 +16,10 @@ from sciflow.author.secret import SecretRef
 from sciflow.author.verbs import Verbs
 from sciflow.core.expr import Expr, Output, leaves
 from sciflow.core.graph import Fan, Node, Policy, Resources, Secret
+from sciflow.runner.names import type_name
 
 if TYPE_CHECKING:
-    from sciflow.author.trace import GraphTracer
+    from sciflow.author.tracer import GraphTracer
 
 _RESOURCES = frozenset(Resources.__struct_fields__)
 _POLICY = frozenset(Policy.__struct_fields__)
@@ -83,17 +83,17 @@ def _refuse_misplaced(settings: Mapping[str, Any], tracer: GraphTracer, *, fan: 
         tracer.say(
             where,
             f"option {name} is of a run, not of a call",
-            "an option of a node",
-            name,
-            f"give it where the workflow is run: .options({name}=...).run(...)",
+            expected="an option of a node",
+            found=name,
+            fix=f"give it where the workflow is run: .options({name}=...).run(...)",
         )
     for name in sorted(FAN_ONLY & settings.keys()) if fan is None else ():
         tracer.say(
             where,
             f"option {name} is of a fan, and this is one call",
-            ".map(...) or .product(...)",
-            "a plain call",
-            f"leave {name} out",
+            expected=".map(...) or .product(...)",
+            found="a plain call",
+            fix=f"leave {name} out",
         )
 
 
@@ -105,7 +105,7 @@ def _policy(settings: Mapping[str, Any]) -> Policy:
         given[name] = _texts(given[name])
     if "retry_on" in given:
         classes = given["retry_on"]
-        given["retry_on"] = tuple(map(name_of, classes if isinstance(classes, Iterable) else (classes,)))
+        given["retry_on"] = tuple(map(type_name, classes if isinstance(classes, Iterable) else (classes,)))
     if "locks" in given and not isinstance(given["locks"], Mapping):
         given["locks"] = dict.fromkeys(_texts(given["locks"]), 1)
     if "env" in given:
@@ -127,9 +127,9 @@ def _place(settings: Mapping[str, Any], name: str, tracer: GraphTracer, where: s
         tracer.say(
             where,
             f"option {name} cannot be {value!r}",
-            "a name, or a reference to one",
-            type(value).__name__,
-            f'write {name}="..."',
+            expected="a name, or a reference to one",
+            found=type(value).__name__,
+            fix=f'write {name}="..."',
         )
         return None
     return tracer.lift(value, where=where, what=name)
@@ -144,9 +144,9 @@ def _ids(after: Any, tracer: GraphTracer, where: str) -> tuple[str, ...]:
             tracer.say(
                 where,
                 "option after takes results of other nodes",
-                "a reference, or a list of them",
-                repr(item),
-                "pass what the earlier call returned",
+                expected="a reference, or a list of them",
+                found=repr(item),
+                fix="pass what the earlier call returned",
             )
         found += [n for n in nodes if n not in found]
     return tuple(found)

@@ -5,7 +5,7 @@ Standard library only and clean for Python 3.9: user modules import it wherever 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 
 from sciflow.author.options import NODE_NAMES, OP_NAMES, check_names
 from sciflow.author.verbs import P, R_co, Verbs
@@ -27,7 +27,7 @@ class Op(Verbs[P, R_co]):
         return made
 
     @overload
-    def options(self, *, min_success: float, **options: Unpack[NodeOptions]) -> Op[P, Optional[R_co]]: ...
+    def options(self, *, min_success: float, **options: Unpack[NodeOptions]) -> Op[P, R_co | None]: ...
 
     @overload
     def options(self, **options: Unpack[NodeOptions]) -> Op[P, R_co]: ...

@@ -6,7 +6,7 @@ Standard library only and clean for Python 3.9: a decorator with options is run 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional, TypedDict, Union
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sciflow.author.secret import SecretRef
 
@@ -22,19 +22,19 @@ class OpOptions(TypedDict, total=False):
     backoff_s: float  # wait before the first retry
     backoff_factor: float  # each further wait is so many times longer
     backoff_max_s: float
-    timeout_s: Optional[float]
+    timeout_s: float | None
     cache: bool  # take the outputs of an earlier task of the same code and inputs
     isolate: bool  # a fresh process for every task
     priority: int  # higher goes first
-    locks: Union[str, Sequence[str], Mapping[str, int]]  # name -> how many tasks of the run may hold it at once
-    keep: Union[str, Sequence[str]]  # patterns of left files to keep; none given: all
-    never_keep: Union[str, Sequence[str]]
-    env: Mapping[str, Union[str, SecretRef]]
+    locks: str | Sequence[str] | Mapping[str, int]  # name -> how many tasks of the run may hold it at once
+    keep: str | Sequence[str]  # patterns of left files to keep; none given: all
+    never_keep: str | Sequence[str]
+    env: Mapping[str, str | SecretRef]
     cpus: int
     memory_mb: int
     gpus: int
-    executor: Optional[str]
-    image: Optional[str]
+    executor: str | None
+    image: str | None
 
 
 class NodeOptions(OpOptions, total=False):
@@ -43,25 +43,26 @@ class NodeOptions(OpOptions, total=False):
     name: str  # the node's id
     key: str  # the task's own name, with holes: "relax-{item}", "{structure}-{scale}"
     after: Any  # a reference, or several, that must have ended before
-    chunk: Optional[int]  # of a fan: slices per job
-    workers: Optional[int]  # of a fan: slices of a job at once
-    parallelism: Optional[int]  # of a fan: slices at once
+    chunk: int | None  # of a fan: slices per job
+    workers: int | None  # of a fan: slices of a job at once
+    parallelism: int | None  # of a fan: slices at once
 
 
 class WorkflowOptions(TypedDict, total=False):
     """What may be said of a call of a workflow, or of its run."""
 
     name: str  # of a node its id, of a run its name
-    timeout_s: Optional[float]
-    parallelism: Optional[int]  # slices at once, tasks at once
+    timeout_s: float | None
+    parallelism: int | None  # slices at once, tasks at once
     key: str  # of a node
     after: Any  # of a node
     priority: int  # of a node
-    workers: Optional[int]  # of a run, and all the following
-    runs: Union[str, Path, None]  # folder of the run folders
-    memory_mb: Optional[int]
-    gpus: Optional[int]
-    durable: Optional[bool]
+    executor: str | None  # of a run, and all the following
+    workers: int | None
+    runs: str | Path | None  # folder of the run folders
+    memory_mb: int | None
+    gpus: int | None
+    durable: bool | None
     progress: bool
     reuse: Mapping[str, Any]  # key -> task of an earlier run, or a value
 
@@ -70,9 +71,21 @@ OP_NAMES = frozenset(OpOptions.__annotations__)
 NODE_NAMES = frozenset(NodeOptions.__annotations__) | OP_NAMES | {"min_success"}
 WORKFLOW_NAMES = frozenset(WorkflowOptions.__annotations__) | {"min_success"}
 RUN_NAMES = frozenset(
-    {"name", "timeout_s", "parallelism", "workers", "runs", "memory_mb", "gpus", "durable", "progress", "reuse"}
+    {
+        "name",
+        "executor",
+        "timeout_s",
+        "parallelism",
+        "workers",
+        "runs",
+        "memory_mb",
+        "gpus",
+        "durable",
+        "progress",
+        "reuse",
+    }
 )
-RUN_ONLY = frozenset({"runs", "durable", "progress", "reuse"})
+RUN_ONLY = frozenset({"executor", "runs", "durable", "progress", "reuse"})
 FAN_ONLY = frozenset({"min_success", "chunk", "parallelism"})
 
 

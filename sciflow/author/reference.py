@@ -7,7 +7,7 @@ itself (`if`, iterating, `int()`, an f-string) raises at once and names what to 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sciflow.author.active import TRACER
 from sciflow.author.location import user_place
@@ -39,7 +39,7 @@ class Ref:
             refuse(f"a slice of {told(self)}", "an index, or the whole", "pass the list to an op and slice it there")
         if not isinstance(index, (int, str, Ref)):
             refuse(f"{index!r} as an index of {told(self)}", "an int, a str or a reference", "index by int or str")
-        expr = index._expr if isinstance(index, Ref) else Const(value=index)
+        expr = index._expr if isinstance(index, Ref) else Const(value=index)  # noqa: SLF001
         at = None if isinstance(index, Ref) else index
         type_ = element_type(self._type, type_in_graph(index, expr), at=at)
         return Ref(Element(of=self._expr, index=expr), type_ or ANY, self._tracer)
@@ -54,20 +54,21 @@ class Ref:
             )
         return iter([self[i] for i in range(count)])
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> NoReturn:  # noqa: PLE0304
         refuse(
             f"`if`, `while`, `and`, `or`, `not` or `in` on {told(self)}",
             "a value that is known now",
-            "use `with when(condition):` for nodes, choose(condition, a, b) for a value, `&`, `|` and not_(...) to combine conditions",
+            "use `with when(condition):` for nodes, choose(condition, a, b) for a value; "
+            "`&`, `|`, not_(...), contains(...) for conditions",
         )
 
-    def __len__(self) -> NoReturn:
+    def __len__(self) -> NoReturn:  # noqa: PLE0303
         refuse(f"len() of {told(self)}", "a value that is known now", "use length(...)")
 
     def __contains__(self, item: object) -> NoReturn:
         refuse(f"`in` on {told(self)}", "a value that is known now", "use contains(container, item)")
 
-    def __str__(self) -> NoReturn:
+    def __str__(self) -> NoReturn:  # noqa: PLE0307
         refuse(f"text of {told(self)}", "a value that is known now", 'use text("...{x}...", x=reference)')
 
     def __format__(self, spec: str) -> NoReturn:
@@ -86,7 +87,7 @@ class Ref:
     def __complex__(self) -> NoReturn:
         refuse(f"complex() of {told(self)}", "a value that is known now", "convert inside an op")
 
-    def __index__(self) -> NoReturn:
+    def __index__(self) -> NoReturn:  # noqa: PLE0305
         refuse(
             f"{told(self)} as an index, or in range()",
             "a value that is known now",

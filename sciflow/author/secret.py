@@ -5,15 +5,13 @@ Standard library only and clean for Python 3.9.
 
 from __future__ import annotations
 
-from typing import Optional
-
 
 class SecretRef:
     """Where a secret value lies on the machine of the engine."""
 
     __slots__ = ("env", "file")
 
-    def __init__(self, *, env: Optional[str] = None, file: Optional[str] = None) -> None:
+    def __init__(self, *, env: str | None = None, file: str | None = None) -> None:
         self.env = env
         self.file = file
 
@@ -21,7 +19,7 @@ class SecretRef:
         return f"secret(env={self.env!r})" if self.file is None else f"secret(file={self.file!r})"
 
 
-def secret(*, env: Optional[str] = None, file: Optional[str] = None) -> SecretRef:
+def secret(*, env: str | None = None, file: str | None = None) -> SecretRef:
     """An environment variable's value that is taken from `env` or read from `file` when the task is started.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,7 @@ from sciflow.core.expr import Const
 from sciflow.core.ports import ANY, Port, Type
 from sciflow.errors import Problem
 
-_REFUSED_KINDS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+_STARS: Mapping[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Signature:
 def read_signature(function: Callable[..., Any], *, of: str, problems: list[Problem]) -> Signature:
     """The function's signature; what makes it unfit is added to `problems`. `of` is "op" or "workflow"."""
     plain = inspect.unwrap(function)
-    if not inspect.isfunction(plain):
+    if not inspect.isfunction(function) or not inspect.isfunction(plain):
         problems.append(_not_a_function(function, of))
         return Signature(where="")
     where = place_of(plain.__code__)
@@ -59,7 +59,7 @@ class _Reader:
 
     def accepts(self, parameter: inspect.Parameter) -> bool:
         """Whether the parameter can be a port."""
-        stars = _REFUSED_KINDS.get(parameter.kind)
+        stars = _STARS.get(parameter.kind)
         if stars is None:
             return True
         self._add(
@@ -99,7 +99,7 @@ class _Reader:
 
     def _default(self, parameter: inspect.Parameter, type_: Type) -> Const | None:
         try:
-            return Const(value=encoded(parameter.default, pickled=type_.pickled))
+            return Const(value=encoded(parameter.default, pickled=type_.pickled, present=False))
         except Unencodable as error:
             self._add(
                 f"the default of {parameter.name} of {self.title} cannot be written down",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Callable, Generic, Optional, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar, cast
 
 from sciflow.author.active import TRACER
 
@@ -32,8 +32,8 @@ class Verbs(Generic[P, R_co]):
         self,
         function: Callable[P, R_co],
         *,
-        fixed: Optional[Mapping[str, Any]] = None,
-        settings: Optional[Mapping[str, Any]] = None,
+        fixed: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.function = function
         self.fixed: Mapping[str, Any] = {} if fixed is None else fixed
@@ -49,8 +49,11 @@ class Verbs(Generic[P, R_co]):
         tracer = TRACER.get()
         if tracer is not None:
             return cast("R_co", tracer.call(self, args, kwargs))
+        return self._call_here(*args, **kwargs)
+
+    def _call_here(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         if self.fixed:
-            return self.function(*args, **{**self.fixed, **kwargs})  # type: ignore[arg-type]
+            return self.function(*args, **{**self.fixed, **kwargs})
         return self.function(*args, **kwargs)
 
     def map(self, *lists: Iterable[Any], **named: Iterable[Any]) -> list[R_co]:
@@ -64,7 +67,7 @@ class Verbs(Generic[P, R_co]):
             return cast("list[R_co]", tracer.fan(self, "zip", lists, named))
         from sciflow.author.eager import zipped
 
-        return [self(*args, **kwargs) for args, kwargs in zipped(lists, named)]  # type: ignore[arg-type]
+        return [self(*args, **kwargs) for args, kwargs in zipped(lists, named)]
 
     def product(self, *lists: Iterable[Any], **named: Iterable[Any]) -> list[R_co]:
         """Call once per combination of elements, the last list running fastest."""
@@ -73,7 +76,7 @@ class Verbs(Generic[P, R_co]):
             return cast("list[R_co]", tracer.fan(self, "product", lists, named))
         from sciflow.author.eager import crossed
 
-        return [self(*args, **kwargs) for args, kwargs in crossed(lists, named)]  # type: ignore[arg-type]
+        return [self(*args, **kwargs) for args, kwargs in crossed(lists, named)]
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> Run[R_co]:
         """Run here and now, in this process, and return when it has ended.
@@ -103,7 +106,12 @@ class Verbs(Generic[P, R_co]):
         module = self.__module__
         if module != "__main__" and find(module, self.__qualname__) is self:
             return find, (module, self.__qualname__)
-        return type(self)._rebuild, (self.function, dict(self.fixed), dict(self.settings), self._more())
+        return type(self)._rebuild, (  # noqa: SLF001
+            self.function,
+            dict(self.fixed),
+            dict(self.settings),
+            self._more(),
+        )
 
     def _more(self) -> dict[str, Any]:
         """Further keyword arguments that make an equal object."""

@@ -6,7 +6,7 @@ Standard library only and clean for Python 3.9: user modules import it wherever 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 
 from sciflow.author.options import WORKFLOW_NAMES, check_names
 from sciflow.author.verbs import P, R_co, Verbs
@@ -30,11 +30,11 @@ class Workflow(Verbs[P, R_co]):
         self,
         function: Callable[P, R_co],
         *,
-        fixed: Optional[Mapping[str, Any]] = None,
-        settings: Optional[Mapping[str, Any]] = None,
-        on_exit: Optional[Verbs[..., Any]] = None,
-        timeout_s: Optional[float] = None,
-        parallelism: Optional[int] = None,
+        fixed: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        on_exit: Verbs[..., Any] | None = None,
+        timeout_s: float | None = None,
+        parallelism: int | None = None,
     ) -> None:
         super().__init__(function, fixed=fixed, settings=settings)
         self.on_exit = on_exit
@@ -47,7 +47,7 @@ class Workflow(Verbs[P, R_co]):
         return made
 
     @overload
-    def options(self, *, min_success: float, **options: Unpack[WorkflowOptions]) -> Workflow[P, Optional[R_co]]: ...
+    def options(self, *, min_success: float, **options: Unpack[WorkflowOptions]) -> Workflow[P, R_co | None]: ...
 
     @overload
     def options(self, **options: Unpack[WorkflowOptions]) -> Workflow[P, R_co]: ...
@@ -84,7 +84,7 @@ def workflow(function: Callable[P, R], /) -> Workflow[P, R]: ...
 
 @overload
 def workflow(
-    *, on_exit: Optional[Verbs[..., Any]] = None, timeout_s: Optional[float] = None, parallelism: Optional[int] = None
+    *, on_exit: Verbs[..., Any] | None = None, timeout_s: float | None = None, parallelism: int | None = None
 ) -> Callable[[Callable[P, R]], Workflow[P, R]]: ...
 
 
@@ -92,9 +92,9 @@ def workflow(
     function: Any = None,
     /,
     *,
-    on_exit: Optional[Verbs[..., Any]] = None,
-    timeout_s: Optional[float] = None,
-    parallelism: Optional[int] = None,
+    on_exit: Verbs[..., Any] | None = None,
+    timeout_s: float | None = None,
+    parallelism: int | None = None,
 ) -> Any:
     """Make a function a workflow, bare or with settings: `@workflow`, `@workflow(on_exit=notify, timeout_s=3600)`.
 

@@ -117,7 +117,8 @@ class GraphCheck:
             self._say_absent(
                 source,
                 f"{port.name} of {node.template}",
-                f"give {port.name} a default, annotate it as {port.type} | None, use choose(condition, a, b), or call {node.template} under the same condition",
+                f"annotate {port.name} as {port.type} | None, give it a default, use choose(condition, a, b), "
+                f"or call {node.template} under the same condition",
             )
 
     def _say_absent(self, source: str, what: str, fix: str) -> None:

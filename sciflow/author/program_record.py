@@ -1,0 +1,178 @@
+"""From what was said of a program to its record, checked against the signature."""
+
+from __future__ import annotations
+
+import re
+from string import Formatter
+from typing import Literal
+
+from sciflow.author.program import Declaration
+from sciflow.author.signature import Signature
+from sciflow.core.checking import meant, names
+from sciflow.core.graph import Program
+from sciflow.core.ports import NONE, Type
+from sciflow.errors import Problem
+
+Part = str | dict[str, str]
+_WRITABLE = frozenset({"bool", "int", "float", "str", "path", "literal", "any", "none"})
+_WHOLE = "result"  # the only output of a program whose result is no record
+
+
+class ProgramReader:
+    """Makes the record of one program; what is wrong is added to `problems`."""
+
+    def __init__(self, declaration: Declaration, signature: Signature, name: str, problems: list[Problem]) -> None:
+        self.declaration = declaration
+        self.signature = signature
+        self.name = name
+        self.problems = problems
+
+    def record(self) -> Program:
+        """The program as a record."""
+        declared = self.declaration
+        for port in declared.files:
+            self._port(port, "files")
+        shape, of, fields = self._fields()
+        stdout, outputs = self._outputs(shape, fields)
+        return Program(
+            argv=tuple(self._argument(a) for a in declared.argv),
+            stdin=None if declared.stdin is None else self._port(declared.stdin.strip("{}"), "stdin"),
+            stdout=stdout,
+            files=dict(declared.files),
+            outputs=outputs,
+            lists=tuple(n for n, t in fields.items() if t.name == "list" and n in outputs),
+            optional=tuple(n for n, t in fields.items() if t.name == "union" and NONE in t.args),
+            shape=shape,
+            of=of,
+            exit_codes=declared.exit_codes,
+        )
+
+    def _say(self, what: str, *, expected: str, found: str, fix: str) -> None:
+        what = f"command {self.name}: {what}"
+        self.problems.append(Problem(where=self.declaration.where, what=what, expected=expected, found=found, fix=fix))
+
+    def _port(self, name: str, place: str) -> str:
+        ports = self.signature.ports
+        if name not in ports:
+            self._say(
+                f"{place} names {name!r}, which is no input", expected=names(ports), found=name, fix=meant(name, ports)
+            )
+        return name
+
+    def _argument(self, argument: str) -> tuple[Part, ...]:
+        """One argument as text and holes."""
+        try:
+            pieces = list(Formatter().parse(argument))
+        except ValueError as error:
+            self._say(
+                f"argument {argument!r} cannot be read ({error})",
+                expected="holes like {name}",
+                found=argument,
+                fix="write {{ and }} for braces that are meant",
+            )
+            return ()
+        parts: list[Part] = []
+        for literal, name, spec, conversion in pieces:
+            parts += [literal] if literal else []
+            if name is None:
+                continue
+            if spec or conversion:
+                self._say(
+                    f"a hole of {argument!r} says how to format",
+                    expected=f"{{{name}}}",
+                    found=argument,
+                    fix="hand the text over as an input",
+                )
+            parts.append({"port": self._port(name, f"argument {argument!r}")})
+            self._check_hole(name, argument, alone=f"{{{name}}}" == argument)
+        return tuple(parts) or ("",)
+
+    def _check_hole(self, name: str, argument: str, *, alone: bool) -> None:
+        port = self.signature.ports.get(name)
+        if port is None:
+            return
+        members = port.type.args if port.type.name == "union" else (port.type,)
+        items = [m.args[0] if m.name in {"list", "tuple"} and m.args and alone else m for m in members]
+        if not all(m.name in _WRITABLE or m.kind == "enum" for m in items):
+            fix = (
+                "give the list an argument of its own"
+                if port.type.name == "list" and not alone
+                else "take text, a number or a file"
+            )
+            self._say(
+                f"{{{name}}} of {argument!r} cannot be an argument",
+                expected="text, a number, a file, or a list of them alone",
+                found=f"{name}: {port.type}",
+                fix=fix,
+            )
+
+    def _fields(self) -> tuple[Literal["none", "one", "dict", "namedtuple", "dataclass"], str, dict[str, Type]]:
+        """The result's shape, class and parts."""
+        output = self.signature.output
+        if output.name == "none":
+            return "none", "", {}
+        if output.name == "object":
+            match output.kind:
+                case "namedtuple" | "dataclass":
+                    return output.kind, output.of, output.fields
+                case "typeddict":
+                    return "dict", "", output.fields
+        return "one", "", {_WHOLE: output}
+
+    def _outputs(self, shape: str, fields: dict[str, Type]) -> tuple[str | None, dict[str, str]]:
+        """Which output takes what is printed, and where the others are left."""
+        declared = self.declaration
+        outputs = (
+            dict(declared.outputs)
+            if not isinstance(declared.outputs, str)
+            else {_WHOLE: declared.outputs}
+            if declared.outputs
+            else {}
+        )
+        stdout = declared.stdout
+        if shape == "one":
+            outputs = dict.fromkeys([_WHOLE], next(iter(outputs.values()))) if outputs else {}
+            if not outputs:
+                stdout, outputs = _WHOLE, ({_WHOLE: stdout} if stdout and fields[_WHOLE].name == "path" else {})
+            elif len(declared.outputs) > 1 and not isinstance(declared.outputs, str):
+                self._say(
+                    "several outputs, and the result is one value",
+                    expected="a NamedTuple with a field for each",
+                    found=str(self.signature.output),
+                    fix="return a NamedTuple",
+                )
+        self._check_outputs(fields, outputs, stdout)
+        return stdout, outputs
+
+    def _check_outputs(self, fields: dict[str, Type], outputs: dict[str, str], stdout: str | None) -> None:
+        made = {*outputs, *([stdout] if stdout else [])}
+        for name in fields.keys() - made:
+            self._say(
+                f"nothing says where {name} of its result comes from",
+                expected=f"outputs={{{name!r}: 'file'}}, or stdout={name!r}",
+                found=names(sorted(made)),
+                fix=f"name the file that the program leaves for {name}",
+            )
+        for name in sorted(made - fields.keys()):
+            self._say(f"its result has no field {name!r}", expected=names(fields), found=name, fix=meant(name, fields))
+        for name, file in outputs.items():
+            if re.match(r"/|~", file) or ".." in file.split("/"):
+                self._say(
+                    f"output {name} lies outside the working folder",
+                    expected="a name relative to it",
+                    found=file,
+                    fix="let the program write into its working folder",
+                )
+        for name, type_ in fields.items():
+            self._check_field(name, type_, is_file=name in outputs)
+
+    def _check_field(self, name: str, type_: Type, *, is_file: bool) -> None:
+        members = [m for m in (type_.args if type_.name == "union" else (type_,)) if m != NONE]
+        allowed = {"path", "list", "any"} if is_file else {"str", "any"}
+        if not all(m.name in allowed for m in members):
+            self._say(
+                f"{name} of its result cannot be {type_}",
+                expected="Path or list[Path]" if is_file else "str, for what the program prints",
+                found=str(type_),
+                fix="parse the file or text in an op of its own",
+            )

@@ -1,0 +1,124 @@
+"""One tracing of a workflow and of all that it calls."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from sciflow.author.active import TRACER
+from sciflow.author.code import code_of
+from sciflow.author.reference import Ref
+from sciflow.author.signature import Signature, read_signature
+from sciflow.author.tracer import GraphTracer
+from sciflow.author.verbs import Verbs
+from sciflow.author.workflow import Workflow
+from sciflow.core.expr import Input
+from sciflow.core.graph import Graph, OpTemplate, Suspend, Template, WorkflowSpec
+from sciflow.core.ports import Type
+from sciflow.errors import Problem
+
+
+class Session:
+    """Templates by name, each made once per function, and what was found wrong on the way."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.templates: dict[str, Template] = {}
+        self._known: dict[int, tuple[Verbs[..., Any], str, Signature]] = {}  # by id of the function
+
+    def spec(self, target: Verbs[..., Any]) -> WorkflowSpec:
+        """The whole, traced; an op becomes a workflow of one node."""
+        name, signature = self.template(target)
+        if not isinstance(target, Workflow):
+            name = self._single(target, name, signature)
+        return WorkflowSpec(name=legal_name(target.__name__), entry=name, templates=self.templates)
+
+    def template(self, target: Verbs[..., Any]) -> tuple[str, Signature]:
+        """The name and signature of an op's or workflow's template, made at the first call."""
+        known = self._known.get(id(target.function))
+        return (known[1], known[2]) if known is not None else self._make(target)
+
+    def suspend(self, name: str, message: str, output: Type, where: str) -> str:
+        """A template that waits to be resumed; its name."""
+        name = self._free(legal_name(name))
+        self.templates[name] = Suspend(name=name, message=message, output=output, where=where)
+        return name
+
+    def _make(self, target: Verbs[..., Any]) -> tuple[str, Signature]:
+        of = "workflow" if isinstance(target, Workflow) else "op"
+        signature = read_signature(target.function, of=of, problems=self.problems)
+        name = self._free(legal_name(target.__name__))
+        self._known[id(target.function)] = (target, name, signature)
+        if isinstance(target, Workflow):
+            self._trace(target, name, signature)
+        else:
+            code, identity = code_of(target, signature, self.problems)
+            ports = tuple(signature.ports.values())
+            self.templates[name] = OpTemplate(
+                name=name, inputs=ports, output=signature.output, code=code, identity=identity, where=signature.where
+            )
+        return name, signature
+
+    def _trace(self, target: Workflow[..., Any], name: str, signature: Signature) -> None:
+        ports = tuple(signature.ports.values())
+        blank = Graph(name=name, inputs=ports, nodes=(), output=signature.output, where=signature.where)
+        self.templates[name] = blank  # where the function calls itself, it finds its own name
+        tracer = GraphTracer(self)
+        arguments = {p.name: Ref(Input(port=p.name), p.type, tracer) for p in ports}
+        by_position = [arguments.pop(name) for name in signature.positional]
+        with tracing(tracer):
+            returned = target.function(*by_position, **arguments)
+        self.templates[name] = msgspec.structs.replace(
+            blank,
+            nodes=tuple(tracer.nodes),
+            result=tracer.lift(returned, where=signature.where, what="the returned value"),
+            on_exit=None if target.on_exit is None else self.template(target.on_exit)[0],
+            timeout_s=target.timeout_s,
+            parallelism=target.parallelism,
+        )
+
+    def _single(self, target: Verbs[..., Any], name: str, signature: Signature) -> str:
+        """A graph whose one node is the op."""
+        graph = self._free(name)
+        tracer = GraphTracer(self)
+        ports = tuple(port for name, port in signature.ports.items() if name not in target.fixed)
+        result = tracer.call(target, (), {p.name: Ref(Input(port=p.name), p.type, tracer) for p in ports})
+        self.templates[graph] = Graph(
+            name=graph,
+            inputs=ports,
+            nodes=tuple(tracer.nodes),
+            result=tracer.lift(result, where=signature.where, what="the result"),
+            output=signature.output,
+            where=signature.where,
+        )
+        return graph
+
+    def _free(self, name: str) -> str:
+        """`name`, or `name-2` and so on."""
+        made, count = name, 1
+        while made in self.templates:
+            count += 1
+            made = f"{name}-{count}"
+        return made
+
+
+@contextmanager
+def tracing(tracer: GraphTracer) -> Iterator[None]:
+    """Calls of ops go to `tracer`."""
+    token = TRACER.set(tracer)
+    try:
+        yield
+    finally:
+        TRACER.reset(token)
+
+
+def legal_name(name: str) -> str:
+    """A function's name as a template's: ASCII letters, digits and underscores."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    text = re.sub(r"\W+", "_", plain).strip("_") or "op"
+    return text if not text[0].isdigit() else f"_{text}"
