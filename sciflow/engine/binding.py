@@ -32,7 +32,7 @@ class NodeScope:
 
     def __init__(
         self, home: Activation, values: Values, *, slice_: int = SINGLE, items: dict[str, bytes] | None = None
-    ):
+    ) -> None:
         self._home = home
         self._values = values
         self._slice = slice_

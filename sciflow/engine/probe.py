@@ -54,23 +54,21 @@ class Probe:
             text = self._intake.text(self._reuse[key])
             scheduler.known(run, slice_, key, Ending(Phase.SUCCEEDED, text, cached=f"key {key}"))
         if run.node.policy.cache:
-            self._settle_cached(scheduler, run, template, need, [i for i in open_slices if i not in given], keys)
+            told = self._print(run, template, need)
+            for slice_, ending in self._cached(run, told, [i for i in open_slices if i not in given]):
+                scheduler.known(run, slice_, keys.get(slice_), ending)
         scheduler.release(run)
 
-    def _settle_cached(
-        self, scheduler: Scheduler, run: NodeRun, template: OpTemplate, need: Need, slices: list[int],
-        keys: Mapping[int, str],
-    ) -> None:  # fmt: skip
+    def _cached(self, run: NodeRun, told: Fingerprint, slices: list[int]) -> Iterator[tuple[int, Ending]]:
+        """The tasks among `slices` whose outcome is in the cache."""
         assert run.tasks is not None
-        told = self._print(run, template, need)
-        by_slice = {i: told.key(() if i == SINGLE else run.tasks.elements(i)) for i in slices}
-        hits = self._open_cache().find(told, list(by_slice.values()))
-        for slice_, hash_ in by_slice.items():
+        hashes = [told.key(() if i == SINGLE else run.tasks.elements(i)) for i in slices]
+        hits = self._open_cache().find(told, hashes)
+        for slice_, hash_ in zip(slices, hashes, strict=True):
             hit = hits.get(hash_)
             text = self._taken_in(hit) if hit is not None else None
             if hit is not None and text is not None:
-                ending = Ending(Phase.SUCCEEDED, text, cached=f"{Path(hit.run).name}:{hit.path}")
-                scheduler.known(run, slice_, keys.get(slice_), ending)
+                yield slice_, Ending(Phase.SUCCEEDED, text, cached=f"{Path(hit.run).name}:{hit.path}")
 
     def _taken_in(self, hit: Hit) -> bytes | None:
         """The hit's text with its files in this run; None if they are gone or changed."""
