@@ -12,7 +12,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--regenerate", action="store_true", help="write the golden files anew instead of comparing with them")
+    parser.addoption("--regenerate", action="store_true", help="write the golden files instead of comparing with them")
 
 
 @pytest.fixture

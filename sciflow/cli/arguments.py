@@ -56,7 +56,9 @@ def option_of(port: Port) -> click.Option:
     name = "--" + port.name.replace("_", "-")
     facts: dict[str, Any] = {"required": port.default is None}
     if port.default is not None:
-        facts["help"] = f"default: {one_line(port.default.value, width=50)}"
+        facts["help"] = (
+            "optional" if port.default.value is None else f"default: {one_line(port.default.value, width=50)}"
+        )
     match bare_type(port.type):
         case Type(name="bool"):
             return click.Option([f"{name}/--no-{name[2:]}", port.name], default=None, **facts)

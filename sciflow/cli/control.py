@@ -26,12 +26,12 @@ def retry(reference: str, runs: Path | None, as_json: bool) -> int:
 @click.command()
 @run_argument
 @click.option("--value", help="What the suspended step gives on: JSON, or text.")
-@click.option("--node", help="Which suspended step is meant, if there are several.")
+@click.option("--node", default="", help="Which suspended step is meant, if there are several.")
 @json_option
-def resume(reference: str, runs: Path | None, value: str | None, node: str | None, as_json: bool) -> int:
+def resume(reference: str, runs: Path | None, value: str | None, node: str, as_json: bool) -> int:
     """Go on with a run that was suspended, stopped or killed; what has ended is not run again."""
     run = open_run(reference, runs)
-    run.resume(value=_value(value), node=node)
+    run.resume(_value(value), node=node)
     return finish(run, as_json=as_json)
 
 

@@ -23,6 +23,11 @@ def finish(run: Run[Any], *, as_json: bool) -> int:
     elif phase is Phase.SUCCEEDED:
         note(f"{ending(snapshot)}\nfolder: {run.folder}\n")
         show_result(run)
+    elif phase in (Phase.PENDING, Phase.RUNNING):
+        note(f"{run.id} goes on; follow it with: sciflow watch {run.id}")
+        return 0
+    elif phase is Phase.SUSPENDED:
+        note(f"{run.id} waits; go on with: sciflow resume {run.id}")
     else:
         sys.stdout.flush()
         note("\n" + run.report())

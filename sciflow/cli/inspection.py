@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
@@ -70,9 +69,8 @@ def watch(reference: str, runs: Path | None, every_s: float) -> int:
     run = open_run(reference, runs)
     display = open_display()
     try:
-        for snapshot in run.watch():
+        for snapshot in run.watch(interval_s=every_s):
             display.show(snapshot)
-            time.sleep(every_s)
     finally:
         display.close()
     return finish(run, as_json=False)
@@ -81,19 +79,14 @@ def watch(reference: str, runs: Path | None, every_s: float) -> int:
 @click.command()
 @run_argument
 @click.argument("task", required=False)
-@click.option("--stream", type=click.Choice(["both", "stdout", "stderr"]), default="both", show_default=True)
+@click.option("--stream", type=click.Choice(["both", "out", "err"]), default="both", show_default=True)
 @click.option("--tail", type=click.IntRange(min=1), metavar="N", help="Only the last N lines.")
 def logs(reference: str, runs: Path | None, task: str | None, stream: str, tail: int | None) -> None:
-    """Print what tasks wrote: `sciflow logs last energy/12`; without TASK of all that failed, else of all."""
-    run = open_run(reference, runs)
-    if task is not None:
-        click.echo(run.logs(task, stream=stream, tail=tail), nl=False)
-        return
-    tasks = run.tasks()
-    for found in [t for t in tasks if t.phase in (Phase.FAILED, Phase.ERROR)] or tasks:
-        text = run.logs(found.path, stream=stream, tail=tail)
-        if text:
-            click.echo(f"==> {found.path} <==\n{text}" + ("" if text.endswith("\n") else "\n"))
+    """Print what tasks wrote: of one (`sciflow logs last energy/12`), of a step, or, without TASK, of all failed."""
+    text = open_run(reference, runs).logs(task, stream=stream, tail=tail)
+    click.echo(text, nl=False)
+    if not text and task is None:
+        note("no failed task has written anything; name a task or a step")
 
 
 @click.command()

@@ -22,14 +22,35 @@ Act = Callable[["WorkflowSpec", "dict[str, Any]", "RunOptions", bool], int]
 OPTIONS: Sequence[click.Option] = (
     click.Option(["--name"], help="Name of the run; by default the workflow's."),
     click.Option(["--runs"], type=click.Path(path_type=Path, file_okay=False), help="Folder of the run folders."),
-    click.Option(["--workers"], type=click.IntRange(min=1), help="Worker processes; by default the cores."),
-    click.Option(["--memory-mb"], type=click.IntRange(min=1), help="Memory that all tasks together may ask for."),
-    click.Option(["--gpus"], type=click.IntRange(min=0), help="GPUs that tasks may ask for."),
-    click.Option(["--parallelism"], type=click.IntRange(min=1), help="Tasks at once."),
-    click.Option(["--timeout-s"], type=click.FloatRange(min=0, min_open=True), help="Stop the run after so long."),
+    click.Option(
+        ["--workers"], type=click.IntRange(min=1), metavar="N", help="Worker processes; by default the cores."
+    ),
+    click.Option(
+        ["--memory-mb"], type=click.IntRange(min=1), metavar="N", help="Memory that all tasks together may ask for."
+    ),
+    click.Option(["--gpus"], type=click.IntRange(min=0), metavar="N", help="GPUs that tasks may ask for."),
+    click.Option(["--parallelism"], type=click.IntRange(min=1), metavar="N", help="Tasks at once."),
+    click.Option(
+        ["--timeout-s"], type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop the run after so long."
+    ),
     click.Option(["--durable/--no-durable"], default=None, help="Records survive a power cut, or not."),
     click.Option(["--progress/--no-progress"], default=None, help="Show progress on stderr, or do not."),
 )
+
+
+class TargetCommand(click.Command):
+    """The command of one target: its inputs and the options of the run apart in the help."""
+
+    inputs: frozenset[str] = frozenset()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Two sections."""
+        for title, is_input in (("Inputs", True), ("Options of the run", False)):
+            params = [param for param in self.get_params(ctx) if (param.name in self.inputs) is is_input]
+            records = [record for param in params if (record := param.get_help_record(ctx)) is not None]
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
 
 class TargetGroup(click.Group):
@@ -88,13 +109,15 @@ def _command(name: str, target: Verbs[..., Any], spec: WorkflowSpec, act: Act) -
         as_json = bool(chosen.pop("as_json", False))
         return _launch(target, spec, given(values, ports), chosen, as_json=as_json, act=act)
 
-    return click.Command(
+    command = TargetCommand(
         name,
         callback=call,
         params=[*map(option_of, ports), *of_run],
         help=_about(target, ports),
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    command.inputs = frozenset(taken)
+    return command
 
 
 def _about(target: Verbs[..., Any], ports: Sequence[Port]) -> str:

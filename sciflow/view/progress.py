@@ -36,7 +36,9 @@ def plain_line(step: StepProgress) -> str:
 
 
 def fraction(step: StepProgress) -> str:
-    """Done and total: `3/12`, `3/?`."""
+    """Done and total: `3/12`, `3/?`; nothing of a step that ended before its tasks could be counted."""
+    if step.total is None and step.phase.ended:
+        return ""
     return f"{step.done:,}/{'?' if step.total is None else f'{step.total:,}'}"
 
 
@@ -82,7 +84,7 @@ def for_terminal(snapshot: Snapshot, *, width: int) -> Table:
 
 
 def _elapsed(step: StepProgress) -> str:
-    return clock(step.elapsed_s) if step.done or step.running else ""
+    return clock(step.elapsed_s) if step.total and (step.done or step.running) else ""
 
 
 def _notes(step: StepProgress) -> Iterator[str]:
@@ -107,7 +109,7 @@ def _bar(step: StepProgress) -> str:
 
 def ended(step: StepProgress) -> bool:
     """Whether all of its tasks have come to their end."""
-    return step.total is not None and step.done >= step.total and not step.running
+    return step.phase.ended or (step.total is not None and step.done >= step.total and not step.running)
 
 
 def state(step: StepProgress) -> Phase:

@@ -6,6 +6,7 @@ terminals, into the message of `RunFailed`, and into mails.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from sciflow.view.value import cut, one_line
 LOG_LINES = 20
 TOLD = 5  # failures that are told in full
 NAMED = 4  # paths of further ones
+ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")  # CSI, OSC and two-character sequences
 LABEL = 12  # columns of a fact's name
 
 
@@ -100,7 +102,7 @@ def _told(group: Sequence[Failure]) -> Iterator[str]:
     yield from _inputs(task)
     yield from _exit(error)
     yield from _block("traceback", error.traceback or _rest(error.message))
-    yield from _block(f"last {LOG_LINES} lines of its log", _tail(first.log))
+    yield from _block("end of its log", _tail(first.log))
     yield _fact("folder", str(task.folder)) if task.folder.exists() else _fact("folder", "none, it left no file")
     if others:
         yield _fact("likewise", f"{count(len(others), 'more task')}: {_names([f.task.path for f in others])}")
@@ -142,7 +144,9 @@ def _block(label: str, text: str) -> Iterator[str]:
 
 
 def _tail(log: str) -> str:
-    return "\n".join(log.rstrip().splitlines()[-LOG_LINES:])
+    """The last lines, without what would steer a terminal."""
+    lines = log.rstrip().splitlines()[-LOG_LINES:]
+    return "\n".join("".join(c for c in ESCAPE.sub("", line) if c.isprintable() or c == "\t") for line in lines)
 
 
 def _names(paths: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 ALWAYS = ("task", "slice", "phase", "attempts", "seconds")
 CELL = 32  # characters of a cell on a terminal
+LONGEST_ERROR = 200  # characters of an error, where there is room
 ERROR = 20  # characters that an error has at least
 BETWEEN = 2  # columns between two cells
 SHOWN_ROWS = 200  # of a table in a notebook
@@ -71,7 +72,7 @@ def _record(task: Task) -> dict[str, Tree]:
         **_apart(inputs, ALWAYS, "input"),
         **_apart(results, (*ALWAYS, *inputs), "output"),
         **{f"fact.{name}": value for name, value in task.facts.items()},
-        "error": task.error and cut(": ".join(filter(None, _cause(task.error))), width=200),
+        "error": task.error and cut(": ".join(filter(None, _cause(task.error))), width=LONGEST_ERROR),
     }
 
 
@@ -133,7 +134,7 @@ def for_terminal(table: Table, *, width: int) -> RenderableType:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    columns = {name: [_cell(row[n]) for row in table.rows] for n, name in enumerate(table.columns)}
+    columns = {name: [_cell(row[n], name) for row in table.rows] for n, name in enumerate(table.columns)}
     telling = {name: cells for name, cells in columns.items() if _tells(name, cells)}
     shown = _that_fit(telling, width=width)
     grid = Grid(box=None, padding=(0, BETWEEN, 0, 0), pad_edge=False, header_style="bold")
@@ -159,8 +160,8 @@ def _least(name: str, cells: Sequence[str]) -> int:
     return ERROR if name == "error" else min(max(map(len, (name, *cells))), CELL)
 
 
-def _cell(value: Tree) -> str:
-    return "" if value is None else one_line(value, width=CELL)
+def _cell(value: Tree, name: str = "") -> str:
+    return "" if value is None else one_line(value, width=LONGEST_ERROR if name == "error" else CELL)
 
 
 def _tells(name: str, cells: Sequence[str]) -> bool:
