@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # tests share the cores already
+    os.environ.setdefault(_threads, "1")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

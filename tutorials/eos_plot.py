@@ -8,7 +8,7 @@ from sciflow import op
 from sciflow_ops.eos import EosFit
 
 INK, FAINT, COMPUTED = "#22303c", "#d3dae0", "#c8442b"
-STYLE = {
+STYLE: Any = {
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.spines.right": False,
@@ -56,7 +56,7 @@ def _curves(axes: Any, names: list[str], fits: list[EosFit]) -> None:
     by_volume = sorted(zip(fits, names, strict=True), key=lambda pair: pair[0].v0_A3)
     for place, (hue, (fit, name)) in enumerate(zip(hues, by_volume, strict=True)):
         volumes = np.linspace(fit.volumes_A3[0], fit.volumes_A3[-1], 200)
-        axes.plot(volumes, 1000 * (np.array(fit.curve(volumes)) - fit.e0_eV), color=hue, lw=1.4)
+        axes.plot(volumes, 1000 * (fit.curve(volumes) - fit.e0_eV), color=hue, lw=1.4)
         axes.plot(fit.volumes_A3, 1000 * (np.array(fit.energies_eV) - fit.e0_eV), "o", color=hue, ms=3.5)
         below = (0, -7 - 13 * (place % 2))
         axes.annotate(name, (fit.v0_A3, 0), below, textcoords="offset points", ha="center", va="top", color=hue)

@@ -39,8 +39,8 @@ REDUCTIONS: Mapping[str, Callable[[Sequence[float]], float]] = MappingProxyType(
 class Group(NamedTuple):
     """The values of one key, reduced to a number."""
 
-    key: Key
-    value: float | None  # None if too few values are there
+    key: Any
+    value: float  # NaN if too few values are there
     used: int  # values that went in
     missing: int  # values that were None or NaN
 
@@ -56,7 +56,7 @@ class Ranked(NamedTuple):
 class Table(NamedTuple):
     """Results side by side: one row per input, always, in the order of the inputs."""
 
-    rows: list[dict[str, Cell]]
+    rows: list[dict[str, Any]]  # of numbers, text, truth values and None
     file: Path  # the same as CSV
     failed: int  # rows without a result
 
@@ -108,7 +108,7 @@ def reduce_by_key(keys: Sequence[Key], values: Sequence[float | None], *, how: H
     reduced = []
     for key, members in group_by_key(keys, values).items():
         there = [value for value in members if not _missing(value)]
-        value = float(REDUCTIONS[how](there)) if len(there) >= least else None
+        value = float(REDUCTIONS[how](there)) if len(there) >= least else math.nan
         reduced.append(Group(key, value, len(there), len(members) - len(there)))
     return reduced
 

@@ -38,12 +38,12 @@ class EosFit(NamedTuple):
     residuals_eV: tuple[float, ...]  # point minus curve
     bracketed: bool  # whether the minimum lies between the points
 
-    def curve(self, volumes_A3: Sequence[float]) -> list[float]:
+    def curve(self, volumes_A3: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
         """The fitted energies at some volumes, eV."""
         import numpy as np
 
         minimum = _Minimum(self.v0_A3, self.e0_eV, self.b0_GPa * _gigapascal(), self.b1)
-        return [float(energy) for energy in _curve(self.form, np.asarray(volumes_A3, dtype=float), minimum)]
+        return _curve(self.form, np.asarray(volumes_A3, dtype=float), minimum)
 
 
 @op

@@ -14,6 +14,8 @@ from sciflow_ops.calculation import Calc
 from sciflow_ops.relax import relax
 from sciflow_ops.single_point import singlepoint
 
+NAN = pytest.approx(math.nan, nan_ok=True)
+
 
 class Spin(Enum):
     UP = 1
@@ -58,11 +60,11 @@ def test_values_are_grouped_by_key_in_order_of_appearance():
 def test_values_are_reduced_by_key_and_missing_ones_counted():
     keys = ["Cu", "Al", "Cu", "Cu", "Al", "Ni"]
     values = [1.0, 5.0, None, 3.0, math.nan, None]
-    assert reduce_by_key(keys, values) == [Group("Cu", 2.0, 2, 1), Group("Al", 5.0, 1, 1), Group("Ni", None, 0, 1)]
+    assert reduce_by_key(keys, values) == [Group("Cu", 2.0, 2, 1), Group("Al", 5.0, 1, 1), Group("Ni", NAN, 0, 1)]
     assert [g.value for g in reduce_by_key(keys, values, how="count")] == [2, 1, 0]
     assert [g.value for g in reduce_by_key(keys, values, how="sum")] == [4.0, 5.0, 0.0]
-    assert [g.value for g in reduce_by_key(keys, values, how="max")] == [3.0, 5.0, None]
-    assert [g.value for g in reduce_by_key(keys, values, how="stdev")] == [pytest.approx(math.sqrt(2)), None, None]
+    assert [g.value for g in reduce_by_key(keys, values, how="max")] == [3.0, 5.0, NAN]
+    assert [g.value for g in reduce_by_key(keys, values, how="stdev")] == [pytest.approx(math.sqrt(2)), NAN, NAN]
 
 
 def test_reducing_in_two_steps_is_reducing_at_once():
