@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sciflow.core.graph import OpTemplate, Policy, Resources
+from sciflow.core.graph import OpTemplate, Policy, Resources, Secret
 
 SINGLE = -1  # the slice number of a task that is not part of a fan
 NUMBER_BITS = 20  # a task's number: its job's id above, its position in the job below
@@ -17,7 +17,7 @@ class Need:
 
     executor: str
     resources: Resources
-    env: tuple[tuple[str, object], ...]
+    env: tuple[tuple[str, str | Secret], ...]
     image: str | None = None
 
 

@@ -13,7 +13,7 @@ from sciflow.core.spelling import spelled
 NODE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(-[0-9]+)?")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,199}")
 _KEY_PART = re.compile(r"[A-Za-z0-9._=-]*")
-_RULE = "letters, digits, . _ = - (a letter or digit first, at most 200)"
+KEY_RULE = "letters, digits, . _ = - (a letter or digit first, at most 200)"
 
 
 def is_key(text: str) -> bool:
@@ -60,7 +60,7 @@ def _example(node: Node) -> str:
 def _check_constant(text: str, node: Node, checker: Checker, seen: dict[str, str]) -> None:
     if not is_key(text):
         checker.say(
-            f"{text!r} cannot be a key", expected=_RULE, found=_offence(text), fix=f"write key={_mended(text)!r}"
+            f"{text!r} cannot be a key", expected=KEY_RULE, found=_offence(text), fix=f"write key={_mended(text)!r}"
         )
     elif text in seen and node.fan is None:
         checker.say(
@@ -94,7 +94,7 @@ def _check_parts(parts: tuple[str | Expr, ...], checker: Checker) -> None:
     if not _KEY_PART.fullmatch(fixed):
         checker.say(
             f"a key cannot hold {_offence(fixed).removeprefix('the ')}",
-            expected=_RULE,
+            expected=KEY_RULE,
             found=spelled(Text(parts=parts)),
             fix="leave it out, or write - in its place",
         )

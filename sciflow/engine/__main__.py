@@ -31,6 +31,7 @@ def _record(folder: RunFolder, message: str) -> None:
         db = open_writer(folder, durable="normal")
         for name, value in {"phase": Phase.ERROR.value, "message": message, "ended": str(time.time())}.items():
             db.put_fact(name, value)
+        db.commit()
         db.close()
 
 

@@ -144,9 +144,15 @@ class Cache:
         return found
 
     def put(
-        self, print_: Fingerprint, elements: Sequence[bytes], *, output: bytes, run: str, path: str,
+        self,
+        print_: Fingerprint,
+        elements: Sequence[bytes],
+        *,
+        output: bytes,
+        run: str,
+        path: str,
         needs: Mapping[str, Tree],
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Adds an outcome; written at the next `commit`."""
         told = json.dumps(dict(sorted(needs.items()))) if needs else ""
         inputs = msgspec.json.encode(print_.inputs(elements))

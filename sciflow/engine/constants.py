@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from sciflow.core.expr import Attr, Call, Const, Element, Expr, Text, Tree
+from sciflow.core.expr import Attr, Build, Call, Const, Element, Expr, Text, Tree
 from sciflow.core.graph import Graph, Node, WorkflowSpec, encode_spec
 
 LONG = 4096  # a spec without files and shorter than this has nothing to replace
@@ -49,5 +49,7 @@ def _expr(expr: Expr, change: Change) -> Expr:
             return Text(parts=tuple(p if isinstance(p, str) else _expr(p, change) for p in parts))
         case Call(function=function, args=args):
             return Call(function=function, args=tuple(_expr(a, change) for a in args))
+        case Build(parts=parts):
+            return msgspec.structs.replace(expr, parts=tuple(_expr(p, change) for p in parts))
         case _:
             return expr

@@ -19,6 +19,7 @@ from sciflow.core.graph import Function, OpTemplate, WorkflowSpec, encode_spec
 from sciflow.core.records import Phase
 from sciflow.engine.constants import map_constants
 from sciflow.engine.intake import Intake
+from sciflow.engine.preflight import preflight
 from sciflow.engine.run_folder import RunFolder, create_run_folder
 from sciflow.engine.session import open_writer
 from sciflow.engine.setup import RunOptions, RunSetup
@@ -34,6 +35,7 @@ def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions
     """
     settings = config.load(arguments={"runs": options.runs, "durable": _durable(options.durable)})
     setup = _setup(spec, options, settings, detached=detached)
+    preflight(spec, setup)
     folder = create_run_folder(settings.runs, setup.name)
     try:
         _fill(folder, spec, args, setup, options.reuse)
@@ -60,6 +62,7 @@ def _fill(
     db.put_fact("name", setup.name)
     db.put_fact("started", str(time.time()))
     db.put_fact("phase", Phase.PENDING.value)
+    db.commit()
     db.close()
 
 

@@ -55,6 +55,17 @@ class DbJournal:
 def _values(number: int, slice_: int, attempt: int, key: str | None, ending: Ending) -> TaskValues:
     extra = None if ending.extra is None else _encode(ending.extra)
     return (
-        number, slice_, PHASES[ending.phase], attempt, key, ending.output, ending.started, ending.seconds,
-        ending.worker, *ending.stdout, *ending.stderr, extra, ending.cached or None,
-    )  # fmt: skip
+        number,
+        slice_,
+        PHASES[ending.phase],
+        attempt,
+        key,
+        ending.output,
+        ending.started,
+        ending.seconds,
+        ending.worker,
+        *ending.stdout,
+        *ending.stderr,
+        extra,
+        ending.cached or None,
+    )

@@ -27,9 +27,11 @@ from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.scheduler import Outcome, Scheduler
 from sciflow.engine.snapshots import snapshot
+from sciflow.errors import RunDamaged
 from sciflow.executors.executor import Died, Ended, Executor, Identified, Lost, Report
 
 LOOK_S = 0.25  # between looks at requests, time limit and watchers
+COMMIT_S = 0.02  # between commits while many short tasks end
 NAP_S = 0.001  # when no worker will run dry meanwhile, so that many ends are taken in one turn
 
 
@@ -65,7 +67,7 @@ class Parts:
     probe: Probe
     spec: WorkflowSpec
     inputs: Mapping[str, bytes]
-    timeout_s: float | None = None
+    deadline: float | None = None  # by the monotonic clock
     started: float = field(default_factory=time.time)
     on_update: Callable[[Snapshot], None] | None = None
 
@@ -80,6 +82,8 @@ class Engine:
         self._halt = Halt()
         self._exited = False  # the exit handler was begun, or there is none
         self._next_look = 0.0
+        self._next_commit = 0.0
+        self._calm = False  # no news is urgent
         self._messages: dict[str, str] = {}
 
     def halt(self, halt: Halt) -> None:
@@ -103,6 +107,7 @@ class Engine:
                 self._collect()
             elif not self._begin_exit(outcome):
                 self._update(outcome)
+                self._db.commit()
                 return outcome
 
     def _begin_exit(self, outcome: Outcome) -> bool:
@@ -124,7 +129,7 @@ class Engine:
             self._parts.probe.settle(self._scheduler, run, template, need)
 
     def _dispatch(self) -> None:
-        now = time.time()
+        now = time.monotonic()
         for need in self._scheduler.needs():
             executor = self._parts.executors[need.executor]
             while (ready := self._scheduler.next_template(need)) is not None:
@@ -139,6 +144,11 @@ class Engine:
                     executor.submit(job)
 
     def _commit(self) -> None:
+        """Writes down what has ended: at once, but while workers are busy with short tasks not in every turn."""
+        now = time.monotonic()
+        if self._calm and now < self._next_commit:
+            return
+        self._next_commit = now + COMMIT_S
         self._db.commit()
         self._parts.probe.commit()
 
@@ -168,13 +178,14 @@ class Engine:
             calm = calm and watch.calm
             until = min(until, watch.seconds) if watch.seconds is not None else until
         wake = self._scheduler.next_wake()
-        until = min(until, wake - time.time()) if wake is not None else until
+        until = min(until, wake - time.monotonic()) if wake is not None else until
+        self._calm = calm
         if calm:
             time.sleep(NAP_S)
         poll.poll(max(0.0, until) * 1000)
 
     def _collect(self) -> None:
-        now = time.time()
+        now = time.monotonic()
         self._scheduler.wake(now)
         for executor in self._parts.executors.values():
             for report in executor.poll():
@@ -185,17 +196,28 @@ class Engine:
             case Ended(reply=reply):
                 succeeded = reply.phase == "Succeeded"
                 ending = Ending(
-                    Phase.SUCCEEDED if succeeded else Phase(reply.phase), bytes(reply.output) if succeeded else None,
-                    reply.started, reply.seconds, report.worker, (report.stdout_start, reply.stdout_end),
-                    (report.stderr_start, reply.stderr_end), reply.extra,
-                )  # fmt: skip
+                    Phase.SUCCEEDED if succeeded else Phase(reply.phase),
+                    bytes(reply.output) if succeeded else None,
+                    reply.started,
+                    reply.seconds,
+                    report.worker,
+                    (report.stdout_start, reply.stdout_end),
+                    (report.stderr_start, reply.stderr_end),
+                    reply.extra,
+                )
                 self._finish(reply.number, ending, now)
             case Died(number=number, error=error):
                 phase = Phase.FAILED if error.kind == "timeout" else Phase.ERROR
                 ending = Ending(
-                    phase, None, report.started, report.seconds, report.worker, report.stdout, report.stderr,
+                    phase,
+                    None,
+                    report.started,
+                    report.seconds,
+                    report.worker,
+                    report.stdout,
+                    report.stderr,
                     Extra(error=error),
-                )  # fmt: skip
+                )
                 self._finish(number, ending, now)
             case Lost(numbers=numbers):
                 positions: dict[int, list[int]] = {}
@@ -233,11 +255,12 @@ class Engine:
         if time.monotonic() < self._next_look:
             return
         self._next_look = time.monotonic() + LOOK_S
+        if not self._parts.folder.database.exists():
+            raise RunDamaged(f"{self._parts.folder.root}: the run's folder was deleted or moved while it ran")
         for request in control.collect(self._parts.folder.part("control")):
             self._obey(request)
-        limit = self._parts.timeout_s
-        if limit is not None and time.time() - self._parts.started > limit:
-            self.halt(Halt(Level.KILL, f"the run took longer than its time limit of {limit:g} s", ends=True))
+        if self._parts.deadline is not None and time.monotonic() > self._parts.deadline:
+            self.halt(Halt(Level.KILL, "the run took longer than its time limit", ends=True))
         if self._halt.level is Level.KILL:
             self._kill()
         self._update(None)
@@ -269,11 +292,17 @@ class Engine:
     def _update(self, outcome: Outcome | None) -> None:
         phase = outcome.phase if outcome is not None else Phase.RUNNING
         message = outcome.error.message if outcome is not None and outcome.error is not None else self._halt.why
-        now = time.time()
         picture = snapshot(
-            run_id=self._parts.folder.id, name=self._parts.name, phase=phase, started=self._parts.started, now=now,
-            steps=self._scheduler.steps, messages=self._messages, message=message,
-        )  # fmt: skip
+            run_id=self._parts.folder.id,
+            name=self._parts.name,
+            phase=phase,
+            started=self._parts.started,
+            seconds=time.time() - self._parts.started,
+            now=time.monotonic(),
+            steps=self._scheduler.steps,
+            messages=self._messages,
+            message=message,
+        )
         self._db.put_fact("live", msgspec.json.encode(picture))
         if self._parts.on_update is not None:
             self._parts.on_update(picture)

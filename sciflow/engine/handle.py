@@ -181,10 +181,16 @@ class Run(Generic[R_co]):
         failures = [report.Failure(task=t, log=self._log_end(t, report.LOG_LINES)) for t in self.failed_tasks()]
         return report.report(
             report.Troubles(
-                run_id=self.id, name=picture.name, phase=picture.phase, seconds=picture.seconds, folder=self.folder,
-                failures=failures, omitted=self._omitted(), message=picture.message,
+                run_id=self.id,
+                name=picture.name,
+                phase=picture.phase,
+                seconds=picture.seconds,
+                folder=self.folder,
+                failures=failures,
+                omitted=self._omitted(),
+                message=picture.message,
             )
-        )  # fmt: skip
+        )
 
     def _log_end(self, task: Task, lines: int) -> str:
         try:
@@ -325,6 +331,7 @@ class Run(Generic[R_co]):
             db = open_writer(self._folder, durable="normal")
             for name, value in {"phase": Phase.FAILED.value, "message": message, "ended": str(time.time())}.items():
                 db.put_fact(name, value)
+            db.commit()
             db.close()
 
     def _waits(self) -> bool:
@@ -346,9 +353,11 @@ class Run(Generic[R_co]):
             return None
         pack = Pack(str(self.folder), "", inline_bytes=0)
         return codec.decode(
-            parse_json(text.decode()), types=codec.import_type, store=pack.load,
+            parse_json(text.decode()),
+            types=codec.import_type,
+            store=pack.load,
             artifact=lambda tree: self.folder / tree["path"],
-        )  # fmt: skip
+        )
 
 
 def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
@@ -367,11 +376,11 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
     if live is None:
         return Snapshot(
             run_id=folder.id, name=reader.text("name"), phase=phase, started=started, seconds=seconds, message=message
-        )  # fmt: skip
+        )
     picture = msgspec.json.decode(live, type=Snapshot)
     return msgspec.structs.replace(
         picture, run_id=folder.id, phase=phase, seconds=seconds, message=message or picture.message
-    )  # fmt: skip
+    )
 
 
 def summary(folder: RunFolder) -> RunSummary:
@@ -386,14 +395,24 @@ def summary(folder: RunFolder) -> RunSummary:
     omitted, running = sum(s.omitted for s in steps), sum(s.running for s in steps)
     done = sum(s.done for s in steps)
     counts = Counts(
-        pending=max(0, sum(s.total or 0 for s in steps) - done - running + skipped + omitted), running=running,
-        succeeded=done - failed - skipped - omitted, failed=failed, skipped=skipped, omitted=omitted,
-        cached=sum(s.cached for s in steps), flagged=sum(s.flagged for s in steps),
-    )  # fmt: skip
+        pending=max(0, sum(s.total or 0 for s in steps) - done - running + skipped + omitted),
+        running=running,
+        succeeded=done - failed - skipped - omitted,
+        failed=failed,
+        skipped=skipped,
+        omitted=omitted,
+        cached=sum(s.cached for s in steps),
+        flagged=sum(s.flagged for s in steps),
+    )
     return RunSummary(
-        id=folder.id, name=picture.name, phase=picture.phase, started=picture.started, seconds=picture.seconds,
-        counts=counts, folder=folder.root,
-    )  # fmt: skip
+        id=folder.id,
+        name=picture.name,
+        phase=picture.phase,
+        started=picture.started,
+        seconds=picture.seconds,
+        counts=counts,
+        folder=folder.root,
+    )
 
 
 def _display(progress: bool | None) -> Any:

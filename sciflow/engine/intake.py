@@ -59,8 +59,12 @@ class Intake:
         if seen not in self._known or source.is_dir():
             stored = self._storage.put(source, lambda digest: artifact_key(digest, source.name))
             self._known[seen] = {
-                "$": "artifact", "path": stored.key, "kind": stored.kind, "sha256": stored.sha256, "size": stored.size,
-            }  # fmt: skip
+                "$": "artifact",
+                "path": stored.key,
+                "kind": stored.kind,
+                "sha256": stored.sha256,
+                "size": stored.size,
+            }
         taken = self._known[seen]
         if sha256 is not None and taken["sha256"] != sha256:
             raise RunDamaged(f"{source}: its content has changed since it was recorded")

@@ -90,7 +90,7 @@ def make_plan(
     memory, intake = _Memory(), HashingIntake()
     spec = map_constants(spec, lambda tree: msgspec.json.decode(intake.text(tree)))
     values = StoredValues(Path("/"), pack="", inline_bytes=1 << 62, outputs=memory.outputs)
-    scheduler = Scheduler(spec, journal=memory, values=values, limits=Limits(), executor=executor)
+    scheduler = Scheduler(spec, journal=memory, values=values, limits=Limits(), executors=(executor,))
     probe = Probe(runs=runs, run="", reuse=reuse, intake=intake)
     reasons: dict[str, str] = {}
     try:
@@ -134,10 +134,13 @@ def _steps(
         done = step is not None and known and step.cached == step.total
         made.append(
             PlannedStep(
-                path=path, template=node.template, slices=step.total if step is not None and known else None,
-                cached=cached, reason="" if done else "its condition is false" if step and step.skipped else reason,
+                path=path,
+                template=node.template,
+                slices=step.total if step is not None and known else None,
+                cached=cached,
+                reason="" if done else "its condition is false" if step and step.skipped else reason,
             )
-        )  # fmt: skip
+        )
         if isinstance(spec.templates[node.template], Graph) and node.template != template:
             made += _steps(node.template, f"{path}/", scheduler, memory, reasons)
     return made

@@ -48,7 +48,8 @@ class Probe:
         assert run.tasks is not None
         slices = [SINGLE] if run.tasks.single else range(run.tasks.total)
         open_slices = [i for i in slices if run.tasks.state[i] != ENDED]
-        keys = {i: key for i in open_slices if (key := scheduler.key(run, i)) is not None}
+        keys = {i: key for i in open_slices if (key := scheduler.claim(run, i)) is not None}
+        open_slices = [i for i in open_slices if run.tasks.state[i] != ENDED]
         given = {i: key for i, key in keys.items() if key in self._reuse}
         for slice_, key in given.items():
             text = self._intake.text(self._reuse[key])

@@ -183,9 +183,20 @@ _EXTRA = msgspec.json.Decoder(Extra)
 def _task_row(row: tuple[Any, ...]) -> TaskRow:
     node, slice_, phase, attempt, key, output, started, seconds, worker, out0, out1, err0, err1, extra, cached = row
     return TaskRow(
-        node, slice_, _BY_NUMBER[phase], attempt, key, output, started, seconds, worker or "",
-        (out0, out1), (err0, err1), _EXTRA.decode(extra) if extra else None, cached or "",
-    )  # fmt: skip
+        node,
+        slice_,
+        _BY_NUMBER[phase],
+        attempt,
+        key,
+        output,
+        started,
+        seconds,
+        worker or "",
+        (out0, out1),
+        (err0, err1),
+        _EXTRA.decode(extra) if extra else None,
+        cached or "",
+    )
 
 
 class Writer(Reader):
@@ -218,8 +229,15 @@ class Writer(Reader):
         """Writes a node's row anew."""
         phase = PHASES[row.phase]
         self._nodes[row.id] = (
-            row.id, row.path, row.template, phase, row.total, row.succeeded, row.because or None, row.error,
-        )  # fmt: skip
+            row.id,
+            row.path,
+            row.template,
+            phase,
+            row.total,
+            row.succeeded,
+            row.because or None,
+            row.error,
+        )
 
     def put_task(self, values: TaskValues) -> None:
         """Adds a task's end."""
@@ -314,10 +332,7 @@ class Writer(Reader):
             )
 
     def close(self) -> None:
-        """Commits and lets go of the file, which then stands by itself: no log beside it, readable in a copy."""
-        try:
-            self.commit()
-            with suppress(sqlite3.Error):  # a reader has it open: the next writer does it
-                self._db.execute("PRAGMA journal_mode = DELETE")
-        finally:
-            self._db.close()
+        """Lets go of the file, which then stands by itself: no log beside it, readable in a copy."""
+        with suppress(sqlite3.Error):  # a reader has it open, or the disk is full: the next writer does it
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        self._db.close()

@@ -72,12 +72,22 @@ class Replica:
         path = row.path if single else f"{row.path}/{task.slice}"
         extra = task.extra
         return Task(
-            path=path, node=row.path, slice=None if single else task.slice, phase=task.phase, attempt=task.attempt,
-            key=task.key, inputs=self._inputs(run, task.slice), output=self.tree(task.output),
-            error=extra.error if extra else None, facts=extra.facts if extra else {}, flag=extra.flag if extra else "",
-            cached=bool(task.cached), started=task.started or None, seconds=task.seconds,
+            path=path,
+            node=row.path,
+            slice=None if single else task.slice,
+            phase=task.phase,
+            attempt=task.attempt,
+            key=task.key,
+            inputs=self._inputs(run, task.slice),
+            output=self.tree(task.output),
+            error=extra.error if extra else None,
+            facts=extra.facts if extra else {},
+            flag=extra.flag if extra else "",
+            cached=bool(task.cached),
+            started=task.started or None,
+            seconds=task.seconds,
             folder=self.root / "tasks" / path,
-        )  # fmt: skip
+        )
 
     def tree(self, text: bytes | None) -> Tree:
         """A stored text as a tree: nothing left folded, files by their absolute paths."""

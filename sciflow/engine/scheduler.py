@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from sciflow.core.expr import Input
 from sciflow.core.graph import Graph, Node, OpTemplate, Policy, Suspend, WorkflowSpec
 from sciflow.core.job import SINGLE, Job, Need
+from sciflow.core.keys import KEY_RULE, is_key
 from sciflow.core.ports import ANY, Port, Type
 from sciflow.core.records import Extra, Phase, TaskError
 from sciflow.engine import binding
@@ -63,7 +64,13 @@ class Scheduler:
     """The state of one run, from its first node to its outcome."""
 
     def __init__(
-        self, spec: WorkflowSpec, *, journal: Journal, values: Values, limits: Limits, executor: str = "local"
+        self,
+        spec: WorkflowSpec,
+        *,
+        journal: Journal,
+        values: Values,
+        limits: Limits,
+        executors: Sequence[str] = ("local",),
     ) -> None:
         self.steps: dict[str, StepCount] = {}
         self.outcome: Outcome | None = None
@@ -74,7 +81,7 @@ class Scheduler:
         self._journal = journal
         self._values = values
         self._limits = limits
-        self._executor = executor
+        self._executors = executors  # known ones, the default first
         self._index = index_spec(spec)
         self._ready = ReadyQueue()
         self._delayed: list[tuple[float, int, int, NodeRun]] = []  # due, order, slice
@@ -83,6 +90,7 @@ class Scheduler:
         self._unopened: deque[NodeRun] = deque()
         self._exiting: Outcome | None = None  # what the run came to before its exit handler
         self._serial = 0
+        self._keys: dict[str, str] = {}  # key -> task path
 
     # --- what the engine calls
 
@@ -168,6 +176,17 @@ class Scheduler:
         self._end_task(run, SINGLE, 1, None, Ending(Phase.SUCCEEDED, self._values.fold(value)))
         self._settle()
 
+    def claim(self, run: NodeRun, slice_: int) -> str | None:
+        """The task's key, now taken; a task whose key will not do has failed, and None is returned."""
+        key = self.key(run, slice_)
+        path = run.path if slice_ == SINGLE else f"{run.path}/{slice_}"
+        if key is None or (is_key(key) and self._keys.setdefault(key, path) == path):
+            return key
+        why = f"is taken by {self._keys[key]}" if key in self._keys else f"needs {KEY_RULE}"
+        error = TaskError(kind="contract", type="sciflow:InvalidKey", message=f"key {key!r} {why}")
+        self._end_task(run, slice_, 1, None, Ending(Phase.FAILED, extra=Extra(error=error)))
+        return None
+
     def known(self, run: NodeRun, slice_: int, key: str | None, ending: Ending) -> None:
         """A probed task's outcome is known from elsewhere."""
         run.step.cached += 1
@@ -182,8 +201,15 @@ class Scheduler:
         self._settle()
 
     def need(self, run: NodeRun) -> Need:
-        """Where and with what a node's tasks run."""
-        return binding.need_of(run, self._values, self._executor)
+        """Where and with what a node's tasks run.
+
+        Raises:
+            BindingError: the place has no value, or there is no such executor.
+        """
+        need = binding.need_of(run, self._values, self._executors[0])
+        if need.executor not in self._executors:
+            raise BindingError(f"there is no executor {need.executor!r}; known: {', '.join(self._executors)}")
+        return need
 
     def key(self, run: NodeRun, slice_: int) -> str | None:
         """The user's key of a task."""
@@ -312,10 +338,20 @@ class Scheduler:
         template = self.spec.templates[run.node.template]
         assert isinstance(template, OpTemplate)
         return Job(
-            id=self._serial, node=run.number, path=run.path, template=template, policy=run.node.policy, need=need,
-            fixed=run.fixed, columns=tasks.columns, slices=picked, attempts=attempts, elements=elements, keys=keys,
+            id=self._serial,
+            node=run.number,
+            path=run.path,
+            template=template,
+            policy=run.node.policy,
+            need=need,
+            fixed=run.fixed,
+            columns=tasks.columns,
+            slices=picked,
+            attempts=attempts,
+            elements=elements,
+            keys=keys,
             seed=run.seed,
-        )  # fmt: skip
+        )
 
     def _leave(self, flight: InFlight) -> None:
         flight.left -= 1

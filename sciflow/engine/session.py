@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ from sciflow.engine.limits import Limits
 from sciflow.engine.probe import Probe
 from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.scheduler import Outcome, Scheduler
+from sciflow.engine.scheduler import EXIT_NODE, Outcome, Scheduler
 from sciflow.engine.setup import RunSetup
 from sciflow.engine.values import StoredValues
 from sciflow.executors.capacity import Capacity
@@ -54,6 +55,7 @@ def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: boo
         stack.callback(db.close)
         if reopen:
             db.reopen()
+            db.forget(EXIT_NODE)  # it runs at every end of the run
         session = _Session(folder, db, stack)
         engine = session.engine(on_update)
         session.begin()
@@ -89,35 +91,47 @@ class _Session:
         settings = config.load(start=Path(setup.cwd) if os.path.isdir(setup.cwd) else None)
         pack = f"values/{self._number}-engine"
         values = StoredValues(root, pack=pack, inline_bytes=setup.inline_bytes, outputs=db.outputs)
+        timeout_s = _shortest(setup.timeout_s, self._spec)
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
         limits = Limits(parallelism=setup.parallelism, locks=dict(settings.locks) | setup.locks)
         scheduler = Scheduler(
-            self._spec, journal=DbJournal(db), values=values, limits=limits, executor=setup.executor
-        )  # fmt: skip
+            self._spec, journal=DbJournal(db), values=values, limits=limits, executors=(setup.executor,)
+        )
         probe = Probe(runs=root.parent, run=str(root), reuse=setup.reuse, intake=Intake(root, values))
         self._stack.callback(probe.close)
         inputs = {name: msgspec.json.encode(tree) for name, tree in json.loads(db.fact("inputs") or b"{}").items()}
         return Engine(
             Parts(
-                folder=self._folder, name=setup.name, db=db, values=values, scheduler=scheduler,
-                executors=self._executors(settings), probe=probe, spec=self._spec, inputs=inputs,
-                timeout_s=_shortest(setup.timeout_s, self._spec), on_update=on_update,
+                folder=self._folder,
+                name=setup.name,
+                db=db,
+                values=values,
+                scheduler=scheduler,
+                executors=self._executors(settings, deadline),
+                probe=probe,
+                spec=self._spec,
+                inputs=inputs,
+                deadline=deadline,
+                on_update=on_update,
             )
-        )  # fmt: skip
+        )
 
-    def _executors(self, settings: config.Settings) -> Mapping[str, Executor]:
+    def _executors(self, settings: config.Settings, deadline: float | None) -> Mapping[str, Executor]:
         setup, root = self._setup, self._folder.root
         script = setup.script
         if script is not None and not os.path.exists(script):
             script = str(root / "code" / os.path.basename(script))  # the folder was moved to another machine
         capacity = Capacity(cpus=setup.workers, memory_mb=setup.memory_mb, gpus=setup.gpus)
-        timeout_s = _shortest(setup.timeout_s, self._spec)
         place = Place(
-            root=root, session=self._number, inline_bytes=setup.inline_bytes, sys_path=setup.sys_path, argv=setup.argv,
-            main=script, host=settings.host, deadline=None if timeout_s is None else time.monotonic() + timeout_s,
-        )  # fmt: skip
-        for template in self._spec.templates.values():
-            for node in getattr(template, "nodes", ()):
-                capacity.check(node.resources, f"{node.where}: {node.id}".lstrip(": "))
+            root=root,
+            session=self._number,
+            inline_bytes=setup.inline_bytes,
+            sys_path=setup.sys_path,
+            argv=setup.argv,
+            main=script,
+            host=settings.host,
+            deadline=deadline,
+        )
         local = LocalExecutor(place, capacity)
         self._stack.callback(local.close)
         return {"local": local}
@@ -157,16 +171,20 @@ def _remove_scratch(work: Path) -> None:
 
 @contextmanager
 def interruptible(engine: Engine) -> Iterator[None]:
-    """Ctrl-C or SIGTERM once: nothing new, what runs may end. Twice: what runs is killed. Both times resumable."""
+    """Ctrl-C or SIGTERM once: nothing new, what runs may end. Twice: what runs is killed. Both times resumable.
+
+    SIGTERM comes from machines that go down, which wait for seconds only: it kills at once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def interrupt(number: int, _: FrameType | None) -> None:
-        if asked:
-            engine.halt(Halt(Level.KILL, "interrupted; what ran was killed: `sciflow resume` goes on"))
+        if asked or number == signal.SIGTERM:
+            engine.halt(Halt(Level.KILL, "interrupted, what ran was killed: `sciflow resume` goes on"))
         else:
             engine.halt(Halt(Level.STOP, "interrupted: `sciflow resume` goes on"))
+            sys.stderr.write("\ninterrupted: nothing new is begun, what runs may end; ctrl-C again kills it\n")
         asked.append(number)
 
     asked: list[int] = []

@@ -10,13 +10,21 @@ from sciflow.engine.activation import StepCount
 
 
 def snapshot(
-    *, run_id: str, name: str, phase: Phase, started: float, now: float, steps: Mapping[str, StepCount],
-    messages: Mapping[str, str], message: str = "",
-) -> Snapshot:  # fmt: skip
-    """The run at the moment `now`."""
+    *,
+    run_id: str,
+    name: str,
+    phase: Phase,
+    started: float,
+    seconds: float,
+    now: float,
+    steps: Mapping[str, StepCount],
+    messages: Mapping[str, str],
+    message: str = "",
+) -> Snapshot:
+    """The run at the moment `now` of the steps' (monotonic) clock."""
     rows = tuple(step_progress(step, now, messages.get(step.path, "")) for step in steps.values())
     return Snapshot(
-        run_id=run_id, name=name, phase=phase, started=started, seconds=now - started, steps=rows, message=message
+        run_id=run_id, name=name, phase=phase, started=started, seconds=seconds, steps=rows, message=message
     )
 
 
@@ -28,10 +36,20 @@ def step_progress(step: StepCount, now: float, message: str) -> StepProgress:
     left = step.total - ended
     remaining = elapsed / computed * left if computed > 0 and left > 0 else None
     return StepProgress(
-        path=step.path, phase=_phase(step), total=step.total or None, done=ended + step.skipped + step.omitted,
-        running=step.running, cached=step.cached, failed=step.failed, skipped=step.skipped, omitted=step.omitted,
-        flagged=step.flagged, elapsed_s=elapsed, remaining_s=remaining, message=message,
-    )  # fmt: skip
+        path=step.path,
+        phase=_phase(step),
+        total=step.total or None,
+        done=ended + step.skipped + step.omitted,
+        running=step.running,
+        cached=step.cached,
+        failed=step.failed,
+        skipped=step.skipped,
+        omitted=step.omitted,
+        flagged=step.flagged,
+        elapsed_s=elapsed,
+        remaining_s=remaining,
+        message=message,
+    )
 
 
 def _phase(step: StepCount) -> Phase:

@@ -27,12 +27,19 @@ def op_text(job: Job, gpus: tuple[int, ...]) -> bytes:
     """What a worker must know of an op, but for the number under which it is spoken of."""
     policy, resources = job.policy, job.need.resources
     options = {
-        "isolate": policy.isolate, "keep": policy.keep, "never_keep": policy.never_keep, "cpus": resources.cpus,
-        "memory_mb": resources.memory_mb, "gpus": gpus, "timeout_s": policy.timeout_s,
-    }  # fmt: skip
+        "isolate": policy.isolate,
+        "keep": policy.keep,
+        "never_keep": policy.never_keep,
+        "cpus": resources.cpus,
+        "memory_mb": resources.memory_mb,
+        "gpus": gpus,
+        "timeout_s": policy.timeout_s,
+    }
     return b'"name":%s,"code":%s,"options":%s' % (
-        _encode(job.template.name), _encode(job.template.code), _encode(options),
-    )  # fmt: skip
+        _encode(job.template.name),
+        _encode(job.template.code),
+        _encode(options),
+    )
 
 
 def op_frame(number: int, text: bytes) -> bytes:

@@ -15,14 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sciflow.core.graph import Secret
 from sciflow.core.job import Job, Need, job_of
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
-from sciflow.errors import ConfigError
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Died, Ended, Identified, Lost, Offer, Report, Watch
 from sciflow.executors.frames import hello_frame, op_frame, op_text, tasks_frame
 from sciflow.executors.pace import WINDOW_S, Pace
+from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.worker_process import WorkerProcess
 
 GRACE_S = 3.0  # between asking a task's processes to end and killing them
@@ -183,9 +182,15 @@ class LocalExecutor:
         place = self._place
         scratch = place.root / "work" / name
         facts = {
-            "root": str(place.root), "sys_path": place.sys_path, "argv": place.argv, "main": place.main,
-            "host": place.host, "scratch": str(scratch), "pack": f"values/{name}", "inline_bytes": place.inline_bytes,
-        }  # fmt: skip
+            "root": str(place.root),
+            "sys_path": place.sys_path,
+            "argv": place.argv,
+            "main": place.main,
+            "host": place.host,
+            "scratch": str(scratch),
+            "pack": f"values/{name}",
+            "inline_bytes": place.inline_bytes,
+        }
         process.send(hello_frame(facts))
         worker = Worker(process, need, gpus)
         self._workers.append(worker)
@@ -267,10 +272,15 @@ class LocalExecutor:
         seconds = max(0.0, time.monotonic() - began)
         self._reports.append(
             Died(
-                number=number, error=error, started=time.time() - seconds, seconds=seconds, worker=worker.process.name,
-                stdout=(worker.stdout_at, stdout), stderr=(worker.stderr_at, stderr),
+                number=number,
+                error=error,
+                started=time.time() - seconds,
+                seconds=seconds,
+                worker=worker.process.name,
+                stdout=(worker.stdout_at, stdout),
+                stderr=(worker.stderr_at, stderr),
             )
-        )  # fmt: skip
+        )
 
     # --- time limits
 
@@ -310,25 +320,3 @@ def death(code: int) -> TaskError:
     name = signal.Signals(-code).name
     hint = ": out of memory, or killed from outside" if -code == signal.SIGKILL else ""
     return TaskError(kind="died", message=f"its process was killed by signal {-code} ({name}){hint}", signal=name)
-
-
-def resolve_secret(value: object) -> str:
-    """The value behind a reference, read here and now; plain text is itself.
-
-    Raises:
-        ConfigError: the variable is not set, or the file cannot be read. The message never holds a value.
-    """
-    match value:
-        case str():
-            return value
-        case Secret(env=str() as name):
-            if name not in os.environ:
-                raise ConfigError(f"secret: the environment variable {name} is not set where the engine runs")
-            return os.environ[name]
-        case Secret(file=str() as path):
-            try:
-                return Path(path).expanduser().read_text().rstrip("\n")
-            except OSError as error:
-                raise ConfigError(f"secret: {path}: {error.strerror}") from error
-        case _:
-            raise ConfigError("secret: names neither an environment variable nor a file")
