@@ -135,13 +135,10 @@ def _kind(cls: type) -> str:
 
 def _travels(cls: type) -> bool:
     """Whether the codec may know the class, or classes derived from it."""
-    known = cls.__module__.partition(".")[0] in _TRAVELLING
-    return (
-        known
-        or bool(getattr(cls, "__abstractmethods__", ()))
-        or getattr(cls, "_is_protocol", False)
-        or bool(cls.__subclasses__())
-    )
+    if cls.__module__.partition(".")[0] in _TRAVELLING or getattr(cls, "_is_protocol", False):
+        return True
+    derived: list[type] = cls.__subclasses__()
+    return bool(getattr(cls, "__abstractmethods__", ())) or any(_kind(c) != "class" for c in derived)
 
 
 def _fields(cls: type, inside: tuple[type, ...], pickled: bool) -> dict[str, Type]:

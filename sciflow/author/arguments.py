@@ -10,7 +10,7 @@ from typing import Any
 from sciflow.author.lift import Unencodable, encoded
 from sciflow.author.reference import Ref
 from sciflow.author.verbs import Verbs
-from sciflow.core.checking import meant, names
+from sciflow.core.checking import meant, names, with_article
 from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Graph, WorkflowSpec
@@ -128,7 +128,7 @@ class _Binding:
 def _remedy(value: Any, port: Port) -> str:
     if isinstance(value, str) and port.type.name == "path":
         return f"pass Path({value!r})"
-    return f"pass a {port.type}"
+    return f"pass {with_article(port.type)}"
 
 
 def _absent_files(tree: Tree) -> list[str]:

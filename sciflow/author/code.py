@@ -9,8 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sciflow.author.program import Command
-from sciflow.author.program_record import ProgramReader
 from sciflow.author.signature import Signature, resolved_hints
 from sciflow.author.verbs import Verbs, find
 from sciflow.core.graph import Function, Program
@@ -22,8 +20,11 @@ def code_of(
     target: Verbs[..., Any], signature: Signature, problems: list[Problem]
 ) -> tuple[Function | Program, dict[str, str]]:
     """The code of an op and its identity by content."""
-    if isinstance(target, Command):
-        return ProgramReader(target.declaration, signature, target.__name__, problems).record(), {}
+    declaration = getattr(target, "declaration", None)
+    if declaration is not None:
+        from sciflow.author.program_record import ProgramReader
+
+        return ProgramReader(declaration, signature, target.__name__, problems).record(), {}
     function = target.function
     if not inspect.isfunction(function):  # which has been said
         return Function(module="", qualname=target.__name__), {}
@@ -106,6 +107,7 @@ def _culprit(function: Callable[..., Any]) -> str:
     code = function.__code__
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
     values = {name: cell.cell_contents for name, cell in cells.items()}
+    values.update({n: p.default for n, p in inspect.signature(function).parameters.items() if p.default is not p.empty})
     values.update({n: function.__globals__[n] for n in code.co_names if n in function.__globals__})
     for name, value in values.items():
         try:

@@ -18,12 +18,12 @@ from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
 from sciflow.core.progress import Task
 from sciflow.core.validate import validate
-from sciflow.errors import InvalidWorkflow
+from sciflow.errors import InvalidWorkflow, Problem
 
 if TYPE_CHECKING:
+    from sciflow.core.progress import Plan
     from sciflow.engine.api import RunOptions
     from sciflow.engine.handle import Run
-    from sciflow.engine.plan import Plan
 
 
 def spec_of(target: Verbs[..., Any]) -> WorkflowSpec:
@@ -33,16 +33,26 @@ def spec_of(target: Verbs[..., Any]) -> WorkflowSpec:
         InvalidWorkflow: every mistake that was found.
     """
     session = Session()
-    spec = session.spec(target)
-    problems = unique([*session.problems, *validate(spec)])
+    try:
+        spec = session.spec(target)
+    except InvalidWorkflow as stop:  # a line that could not be traced further
+        found = [*session.problems, *stop.problems, *validate(session.unfinished(target))]
+        raise InvalidWorkflow(in_order(found)) from None
+    problems = [*session.problems, *validate(spec)]
     if problems:
-        raise InvalidWorkflow(problems)
+        raise InvalidWorkflow(in_order(problems))
     return spec
 
 
-def unique(problems: Sequence[Any]) -> list[Any]:
-    """Without repetitions, in the order they were found."""
-    return list(dict.fromkeys(problems))
+def in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Without repetitions, each file's by line."""
+    files: dict[str, int] = {}
+
+    def place(problem: Problem) -> tuple[int, int]:
+        file, _, line = problem.where.rpartition(":")
+        return files.setdefault(file, len(files)), int(line) if line.isdigit() else 0
+
+    return sorted(dict.fromkeys(problems), key=place)
 
 
 def run(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Run[Any]:

@@ -10,13 +10,13 @@ import sys
 from types import CodeType
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep  # noqa: PTH100, PTH120  light: no pathlib
-_RUNNER = _OURS + "runner" + os.sep
+_STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep  # noqa: PTH100, PTH120
 
 
 def user_place() -> str:
-    """`file:line` of the innermost frame that is not sciflow's own."""
+    """`file:line` of the innermost frame that is neither sciflow's own nor the standard library's."""
     frame = sys._getframe(1)  # noqa: SLF001
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((_OURS, _STANDARD)):
         frame = frame.f_back
     return f"{shown(frame.f_code.co_filename)}:{frame.f_lineno}"
 

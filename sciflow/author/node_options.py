@@ -14,6 +14,7 @@ from sciflow.author.options import FAN_ONLY, RUN_ONLY
 from sciflow.author.reference import Ref
 from sciflow.author.secret import SecretRef
 from sciflow.author.verbs import Verbs
+from sciflow.author.workflow import Workflow
 from sciflow.core.expr import Expr, Output, leaves
 from sciflow.core.graph import Fan, Node, Policy, Resources, Secret
 from sciflow.runner.names import type_name
@@ -64,7 +65,9 @@ def read_settings(
     tracer.problems.extend(wrong)
     said = {p.what.split()[1] for p in wrong}
     good = {name: value for name, value in settings.items() if name not in said}
-    _refuse_misplaced(good, tracer, fan=fan, where=where)
+    _refuse_misplaced(
+        good, tracer, of_run=RUN_ONLY if isinstance(target, Workflow) else frozenset(), fan=fan, where=where
+    )
     return NodeSettings(
         name=good.get("name", ""),
         min_success=good.get("min_success") if fan is not None else None,
@@ -78,8 +81,10 @@ def read_settings(
     )
 
 
-def _refuse_misplaced(settings: Mapping[str, Any], tracer: GraphTracer, *, fan: Fan | None, where: str) -> None:
-    for name in sorted(RUN_ONLY & settings.keys()):
+def _refuse_misplaced(
+    settings: Mapping[str, Any], tracer: GraphTracer, *, of_run: frozenset[str], fan: Fan | None, where: str
+) -> None:
+    for name in sorted(of_run & settings.keys()):
         tracer.say(
             where,
             f"option {name} is of a run, not of a call",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from sciflow.author.active import TRACER
 from sciflow.author.location import user_place
 from sciflow.author.secret import SecretRef
+from sciflow.core.checking import meant
 from sciflow.errors import InvalidWorkflow, Problem
 
 
@@ -30,7 +30,9 @@ def refuse_names(unknown: Sequence[str], known: frozenset[str], of: str) -> None
     """
     where = user_place()
     problems = [
-        Problem(where=where, what=f"{of} has no option {n!r}", expected=_names(known), found=n, fix=_meant(n, known))
+        Problem(
+            where=where, what=f"{of} has no option {n!r}", expected=_names(known), found=n, fix=meant(n, sorted(known))
+        )
         for n in unknown
     ]
     tracer = TRACER.get()
@@ -49,17 +51,12 @@ def unfit_values(settings: Mapping[str, Any], where: str) -> Iterator[Problem]:
                 what=f"option {name} cannot be {_short(value)}",
                 expected=rule.expected,
                 found=_short(value),
-                fix=rule.fix,
+                fix=rule.fix.format(name),
             )
 
 
 def _names(known: frozenset[str]) -> str:
     return "one of " + ", ".join(sorted(known))
-
-
-def _meant(name: str, known: frozenset[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else "leave it out"
 
 
 def _short(value: object) -> str:
@@ -108,38 +105,40 @@ def _flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
-_BOOL = Rule(holds=_flag, expected="True or False")
+_BOOL = Rule(holds=_flag, expected="True or False", fix="write {}=True")
 _PATTERNS = Rule(holds=_texts, expected="file patterns", fix='write keep=["*.log", "trajectory.xyz"]')
 RULES: Mapping[str, Rule] = {
-    "retries": Rule(holds=_count(0), expected="a count from 0"),
+    "retries": Rule(holds=_count(0), expected="a count from 0", fix="write {}=2"),
     "retry_on": Rule(holds=_exceptions, expected="exception classes", fix="write retry_on=[OSError, MyError]"),
-    "backoff_s": Rule(holds=_seconds(), expected="seconds from 0"),
-    "backoff_factor": Rule(holds=lambda v: _number(v) and v >= 1, expected="a number from 1"),
-    "backoff_max_s": Rule(holds=_seconds(), expected="seconds from 0"),
-    "timeout_s": Rule(holds=_seconds(none=True), expected="seconds above 0, or None"),
+    "backoff_s": Rule(holds=_seconds(), expected="seconds from 0", fix="write {}=1.5"),
+    "backoff_factor": Rule(holds=lambda v: _number(v) and v >= 1, expected="a number from 1", fix="write {}=2"),
+    "backoff_max_s": Rule(holds=_seconds(), expected="seconds from 0", fix="write {}=1.5"),
+    "timeout_s": Rule(holds=_seconds(none=True), expected="seconds above 0, or None", fix="write {}=600"),
     "cache": _BOOL,
     "isolate": _BOOL,
-    "priority": Rule(holds=lambda v: isinstance(v, int) and not isinstance(v, bool), expected="a whole number"),
+    "priority": Rule(
+        holds=lambda v: isinstance(v, int) and not isinstance(v, bool), expected="a whole number", fix="write {}=1"
+    ),
     "locks": Rule(
         holds=_locks,
         expected="names, or names with how many tasks may hold each",
-        fix='write locks="disk" or locks={"licence": 2}',
+        fix='write locks="disk" or locks={{"licence": 2}}',
     ),
     "keep": _PATTERNS,
     "never_keep": _PATTERNS,
     "env": Rule(
-        holds=_environment, expected="variables with text or secret(...)", fix='write env={"OMP_NUM_THREADS": "4"}'
+        holds=_environment, expected="variables with text or secret(...)", fix='write env={{"OMP_NUM_THREADS": "4"}}'
     ),
-    "cpus": Rule(holds=_count(1), expected="a count from 1"),
-    "memory_mb": Rule(holds=_count(0), expected="MiB from 0"),
-    "gpus": Rule(holds=_count(0), expected="a count from 0"),
-    "chunk": Rule(holds=_count(1, none=True), expected="a count from 1, or None"),
-    "workers": Rule(holds=_count(1, none=True), expected="a count from 1, or None"),
-    "parallelism": Rule(holds=_count(1, none=True), expected="a count from 1, or None"),
+    "cpus": Rule(holds=_count(1), expected="a count from 1", fix="write {}=4"),
+    "memory_mb": Rule(holds=_count(0), expected="MiB from 0", fix="write {}=2000"),
+    "gpus": Rule(holds=_count(0), expected="a count from 0", fix="write {}=2"),
+    "chunk": Rule(holds=_count(1, none=True), expected="a count from 1, or None", fix="write {}=8"),
+    "workers": Rule(holds=_count(1, none=True), expected="a count from 1, or None", fix="write {}=8"),
+    "parallelism": Rule(holds=_count(1, none=True), expected="a count from 1, or None", fix="write {}=8"),
     "min_success": Rule(
         holds=_share,
         expected="a count from 0, or a ratio from 0.0 to 1.0",
         fix="write min_success=0.9 or min_success=10",
     ),
-    "name": Rule(holds=lambda v: isinstance(v, str), expected="text"),
+    "name": Rule(holds=lambda v: isinstance(v, str), expected="text", fix='write {}="relax"'),
 }

@@ -6,12 +6,20 @@ Standard library only and clean for Python 3.9: a decorator with options is run 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from sciflow.author.secret import SecretRef
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import TypedDict
+else:
+
+    class TypedDict:
+        """Stands for typing's where only names count: that one compiles every annotation, in every worker."""
+
+        def __init_subclass__(cls, total: bool) -> None:
+            """Take the keyword that typing's takes."""
 
 
 class OpOptions(TypedDict, total=False):

@@ -30,15 +30,15 @@ class ProgramReader:
     def record(self) -> Program:
         """The program as a record."""
         declared = self.declaration
-        for port in declared.files:
-            self._port(port, "files")
+        files = {port: name for port, name in declared.files.items() if self._is_port(port, "files")}
+        stdin = None if declared.stdin is None else declared.stdin.strip("{}")
         shape, of, fields = self._fields()
         stdout, outputs = self._outputs(shape, fields)
         return Program(
             argv=tuple(self._argument(a) for a in declared.argv),
-            stdin=None if declared.stdin is None else self._port(declared.stdin.strip("{}"), "stdin"),
+            stdin=stdin if stdin is not None and self._is_port(stdin, "stdin") else None,
             stdout=stdout,
-            files=dict(declared.files),
+            files=files,
             outputs=outputs,
             lists=tuple(n for n, t in fields.items() if t.name == "list" and n in outputs),
             optional=tuple(n for n, t in fields.items() if t.name == "union" and NONE in t.args),
@@ -51,13 +51,13 @@ class ProgramReader:
         what = f"command {self.name}: {what}"
         self.problems.append(Problem(where=self.declaration.where, what=what, expected=expected, found=found, fix=fix))
 
-    def _port(self, name: str, place: str) -> str:
+    def _is_port(self, name: str, place: str) -> bool:
         ports = self.signature.ports
         if name not in ports:
             self._say(
                 f"{place} names {name!r}, which is no input", expected=names(ports), found=name, fix=meant(name, ports)
             )
-        return name
+        return name in ports
 
     def _argument(self, argument: str) -> tuple[Part, ...]:
         """One argument as text and holes."""
@@ -83,14 +83,13 @@ class ProgramReader:
                     found=argument,
                     fix="hand the text over as an input",
                 )
-            parts.append({"port": self._port(name, f"argument {argument!r}")})
-            self._check_hole(name, argument, alone=f"{{{name}}}" == argument)
+            if self._is_port(name, f"argument {argument!r}"):
+                parts.append({"port": name})
+                self._check_hole(name, argument, alone=f"{{{name}}}" == argument)
         return tuple(parts) or ("",)
 
     def _check_hole(self, name: str, argument: str, *, alone: bool) -> None:
-        port = self.signature.ports.get(name)
-        if port is None:
-            return
+        port = self.signature.ports[name]
         members = port.type.args if port.type.name == "union" else (port.type,)
         items = [m.args[0] if m.name in {"list", "tuple"} and m.args and alone else m for m in members]
         if not all(m.name in _WRITABLE or m.kind == "enum" for m in items):
@@ -146,7 +145,7 @@ class ProgramReader:
 
     def _check_outputs(self, fields: dict[str, Type], outputs: dict[str, str], stdout: str | None) -> None:
         made = {*outputs, *([stdout] if stdout else [])}
-        for name in fields.keys() - made:
+        for name in [n for n in fields if n not in made]:
             self._say(
                 f"nothing says where {name} of its result comes from",
                 expected=f"outputs={{{name!r}: 'file'}}, or stdout={name!r}",
@@ -163,8 +162,8 @@ class ProgramReader:
                     found=file,
                     fix="let the program write into its working folder",
                 )
-        for name, type_ in fields.items():
-            self._check_field(name, type_, is_file=name in outputs)
+        for name in fields.keys() & made:
+            self._check_field(name, fields[name], is_file=name in outputs)
 
     def _check_field(self, name: str, type_: Type, *, is_file: bool) -> None:
         members = [m for m in (type_.args if type_.name == "union" else (type_,)) if m != NONE]

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NoReturn
 
-from sciflow.author.active import TRACER
 from sciflow.author.location import user_place
 from sciflow.core.expr import Attr, Call, Const, Element, Expr
 from sciflow.core.inference import attribute_type, call_type, constant_type, element_type
@@ -62,8 +61,11 @@ class Ref:
             "`&`, `|`, not_(...), contains(...) for conditions",
         )
 
-    def __len__(self) -> NoReturn:  # noqa: PLE0303
-        refuse(f"len() of {told(self)}", "a value that is known now", "use length(...)")
+    def __len__(self) -> int:
+        count = _fixed_length(self._type)
+        if count is None:
+            refuse(f"len() of {told(self)}", "a value that is known now", "use length(...)")
+        return count
 
     def __contains__(self, item: object) -> NoReturn:
         refuse(f"`in` on {told(self)}", "a value that is known now", "use contains(container, item)")
@@ -231,16 +233,14 @@ def told(ref: Ref) -> str:
 
 
 def refuse(what: str, expected: str, fix: str) -> NoReturn:
-    """Raise for a line that cannot be traced further, with every problem found until then.
+    """Raise for a line that cannot be traced further; what was found before joins it in `spec_of`.
 
     Raises:
         InvalidWorkflow: always.
     """
-    tracer = TRACER.get()
-    before = [] if tracer is None else tracer.problems
     found = "a reference, whose value is known only while running"
     problem = Problem(where=user_place(), what=what, expected=expected, found=found, fix=fix)
-    raise InvalidWorkflow([*before, problem])
+    raise InvalidWorkflow([problem])
 
 
 def _fixed_length(type_: Type) -> int | None:

@@ -12,15 +12,16 @@ import msgspec
 
 from sciflow.author.active import TRACER
 from sciflow.author.code import code_of
+from sciflow.author.location import user_place
 from sciflow.author.reference import Ref
 from sciflow.author.signature import Signature, read_signature
-from sciflow.author.tracer import GraphTracer
+from sciflow.author.tracer import BROKEN, GraphTracer
 from sciflow.author.verbs import Verbs
 from sciflow.author.workflow import Workflow
 from sciflow.core.expr import Input
 from sciflow.core.graph import Graph, OpTemplate, Suspend, Template, WorkflowSpec
 from sciflow.core.ports import Type
-from sciflow.errors import Problem
+from sciflow.errors import InvalidWorkflow, Problem
 
 
 class Session:
@@ -38,6 +39,11 @@ class Session:
             name = self._single(target, name, signature)
         return WorkflowSpec(name=legal_name(target.__name__), entry=name, templates=self.templates)
 
+    def unfinished(self, target: Verbs[..., Any]) -> WorkflowSpec:
+        """What was traced until a line that cannot be."""
+        name = legal_name(target.__name__)
+        return WorkflowSpec(name=name, entry=name, templates=self.templates)
+
     def template(self, target: Verbs[..., Any]) -> tuple[str, Signature]:
         """The name and signature of an op's or workflow's template, made at the first call."""
         known = self._known.get(id(target.function))
@@ -51,7 +57,7 @@ class Session:
 
     def _make(self, target: Verbs[..., Any]) -> tuple[str, Signature]:
         of = "workflow" if isinstance(target, Workflow) else "op"
-        signature = read_signature(target.function, of=of, problems=self.problems)
+        signature = read_signature(target.function, of=of, where=user_place(), problems=self.problems)
         name = self._free(legal_name(target.__name__))
         self._known[id(target.function)] = (target, name, signature)
         if isinstance(target, Workflow):
@@ -71,8 +77,12 @@ class Session:
         tracer = GraphTracer(self)
         arguments = {p.name: Ref(Input(port=p.name), p.type, tracer) for p in ports}
         by_position = [arguments.pop(name) for name in signature.positional]
-        with tracing(tracer):
-            returned = target.function(*by_position, **arguments)
+        try:
+            with tracing(tracer):
+                returned = target.function(*by_position, **arguments)
+        except InvalidWorkflow:  # what was traced until here is checked all the same
+            self.templates[name] = msgspec.structs.replace(blank, nodes=tuple(tracer.nodes), result=BROKEN)
+            raise
         self.templates[name] = msgspec.structs.replace(
             blank,
             nodes=tuple(tracer.nodes),

@@ -27,16 +27,20 @@ class Signature:
     positional: tuple[str, ...] = ()
     position_only: frozenset[str] = frozenset()
     output: Type = ANY
+    known: bool = True  # false where it could not be read, which has been said
 
 
-def read_signature(function: Callable[..., Any], *, of: str, problems: list[Problem]) -> Signature:
-    """The function's signature; what makes it unfit is added to `problems`. `of` is "op" or "workflow"."""
+def read_signature(function: Callable[..., Any], *, of: str, where: str, problems: list[Problem]) -> Signature:
+    """The function's signature; what makes it unfit is added to `problems`.
+
+    `of` is "op" or "workflow"; `where` is its first use, for what has no place of its own.
+    """
     plain = inspect.unwrap(function)
     if not inspect.isfunction(function) or not inspect.isfunction(plain):
-        problems.append(_not_a_function(function, of))
-        return Signature(where="")
+        problems.append(_not_a_function(function, of, where))
+        return Signature(where=where, known=False)
     where = place_of(plain.__code__)
-    name = plain.__qualname__.replace("<locals>.", "")
+    name = title_of(plain)
     problems += _unfit_kinds(plain, where, f"{of} {name}")
     reader = _Reader(where=where, title=f"{of} {name}", hints=resolved_hints(plain, where, problems), problems=problems)
     parameters = inspect.signature(plain).parameters.values()
@@ -115,12 +119,28 @@ def resolved_hints(function: Callable[..., Any], where: str, problems: list[Prob
     """The annotations of a function, with those written as text resolved where the function stands."""
     try:
         return typing.get_type_hints(function, localns=_enclosed(function), include_extras=True)
+    except (AttributeError, SyntaxError, TypeError) as error:
+        problems.append(
+            Problem(
+                where=where,
+                what=f"an annotation of {title_of(function)} cannot be resolved",
+                expected="types",
+                found=str(error),
+                fix="correct it",
+            )
+        )
+        return None
     except NameError as error:
         found = f"{error.name!r}, which is not known there when the workflow is traced"
         fix = f"import or define {error.name} at the top of the module, not under TYPE_CHECKING or in a function"
-        what = f"an annotation of {function.__qualname__} cannot be resolved"
+        what = f"an annotation of {title_of(function)} cannot be resolved"
         problems.append(Problem(where=where, what=what, expected="names that the module knows", found=found, fix=fix))
         return None
+
+
+def title_of(function: Callable[..., Any]) -> str:
+    """A function's name for messages."""
+    return function.__qualname__.rpartition("<locals>.")[2]
 
 
 def _enclosed(function: Callable[..., Any]) -> dict[str, Any]:
@@ -150,10 +170,10 @@ def _unfit_kinds(function: Callable[..., Any], where: str, title: str) -> list[P
     ]
 
 
-def _not_a_function(found: object, of: str) -> Problem:
+def _not_a_function(found: object, of: str, where: str) -> Problem:
     name = getattr(found, "__qualname__", type(found).__qualname__)
     return Problem(
-        where="",
+        where=where,
         what=f"{name} cannot be made an {of}" if of == "op" else f"{name} cannot be made a {of}",
         expected="a Python function with annotations",
         found=f"a {type(found).__name__}",

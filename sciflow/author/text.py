@@ -5,9 +5,9 @@ from __future__ import annotations
 from string import Formatter
 from typing import Any, NoReturn, cast
 
-from sciflow.author.active import TRACER
 from sciflow.author.location import user_place
 from sciflow.author.reference import Ref
+from sciflow.core.checking import names
 from sciflow.core.expr import Expr, Text
 from sciflow.core.inference import STR
 from sciflow.errors import InvalidWorkflow, Problem
@@ -60,13 +60,9 @@ def _pieces(template: str) -> list[tuple[str, str | None, str | None, str | None
 def _refuse(template: str, name: str, values: dict[str, Any], *, spec: str | None) -> NoReturn:
     if spec:
         _raise(f"a hole of text {template!r} says how to format", f"{{{name}}}", spec, "make the text inside an op")
-    known = ", ".join(f"{{{v}}}" for v in values) or "no holes"
-    _raise(
-        f"text {template!r} has a hole without a value", known, f"{{{name}}}", f"give it: text(..., {name or 'x'}=...)"
-    )
+    what = f"text {template!r} has a hole without a value"
+    _raise(what, f"a value for {{{name}}}", names(values), f"give it: text(..., {name or 'x'}=...)")
 
 
 def _raise(what: str, expected: str, found: str, fix: str) -> NoReturn:
-    tracer = TRACER.get()
-    before = [] if tracer is None else tracer.problems
-    raise InvalidWorkflow([*before, Problem(where=user_place(), what=what, expected=expected, found=found, fix=fix)])
+    raise InvalidWorkflow([Problem(where=user_place(), what=what, expected=expected, found=found, fix=fix)])

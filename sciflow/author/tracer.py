@@ -51,7 +51,7 @@ class GraphTracer:
     def call(self, target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ref:
         """One node."""
         site = Site(target, *self.session.template(target), user_place())
-        given = self._bound(site, args, kwargs)
+        given = self._bound(site, args, kwargs) if site.signature.known else {}
         if target.fixed:
             given = {**target.fixed, **given}
         return self._node(site, {port: self._lift_input(site, port, value) for port, value in given.items()})

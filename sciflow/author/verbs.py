@@ -18,8 +18,8 @@ else:
     ParamSpec = TypeVar
 
 if TYPE_CHECKING:
+    from sciflow.core.progress import Plan
     from sciflow.engine.handle import Run
-    from sciflow.engine.plan import Plan
 
 P = ParamSpec("P")
 R_co = TypeVar("R_co", covariant=True)

@@ -21,6 +21,8 @@ def conjuncts(condition: Expr | None) -> Facts:
         match todo.pop():
             case Call(function="and", args=(left, right)):
                 todo += [right, left]
+            case Const(value=True):
+                continue
             case other:
                 facts.append(other)
     return tuple(facts)

@@ -1,12 +1,10 @@
-"""The type of every expression of a graph, and whether it fits where it goes."""
+"""The type of every expression of a graph, and what is wrong with it."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sciflow.core.conform import misfit
 from sciflow.core.expr import OPERATORS, Attr, Build, Call, Const, Element, Expr, Index, Input, Item, Output, Text
 from sciflow.core.inference import (
     INT,
@@ -17,7 +15,7 @@ from sciflow.core.inference import (
     element_type,
     union_of,
 )
-from sciflow.core.ports import ANY, NUMBERS, Type, accepts_none, fits, list_of
+from sciflow.core.ports import ANY, NUMBERS, Type, accepts_none, list_of
 from sciflow.core.spelling import spelled
 from sciflow.errors import Problem
 
@@ -53,6 +51,11 @@ class Checker:
                 return self._leaf(name, self.items or {}, "list of this fan")
             case Index():
                 return INT
+            case _:
+                return self._compound(expr)
+
+    def _compound(self, expr: Attr | Element | Text | Call | Build) -> Type:
+        match expr:
             case Attr(of=of, name=name):
                 return self._attribute(self.type_of(of), name, expr)
             case Element():
@@ -174,85 +177,6 @@ class Checker:
             case kind:
                 return Type(name="object", of=expr.of, kind=kind, fields=dict(zip(expr.keys, parts, strict=True)))
 
-    def fit(self, expr: Expr, expected: Type, *, what: str, node: str = "", port: str = "") -> None:
-        """Note what keeps `expr` from going to a place of type `expected`; `what` names the place."""
-        match expr:
-            case Const(value=value):
-                self._fit_constant(value, expected, what, node, port)
-            case Call(function="choose", args=(condition, *branches)):
-                self.truth(condition, self.type_of(condition))
-                for branch in branches:
-                    self.fit(branch, expected, what=what, node=node, port=port)
-            case Build() if self._fit_parts(expr, expected, what):
-                return
-            case _:
-                found = self.type_of(expr)
-                if not fits(found, expected):
-                    self.say(
-                        f"{what} does not fit",
-                        expected=str(expected),
-                        found=f"{spelled(expr)}: {found}",
-                        fix=remedy(found, expected, node, port),
-                    )
-
-    def _fit_constant(self, value: object, expected: Type, what: str, node: str, port: str) -> None:
-        wrong = misfit(value, expected)
-        if wrong is None:
-            return
-        fix = remedy(constant_type(value), expected, node, port)
-        self.say(f"{what}{wrong.at} does not fit", expected=str(wrong.expected), found=wrong.found, fix=fix)
-
-    def _fit_parts(self, expr: Build, expected: Type, what: str) -> bool:
-        """Check a container part by part, so that the part that is wrong can be named; False: not that simple."""
-        match expr.kind, expected.name:
-            case "list", "list":
-                types = expected.args * len(expr.parts)
-                steps = [f"[{i}]" for i in range(len(expr.parts))]
-            case "dict", "dict":
-                types = expected.args[1:] * len(expr.parts)
-                steps = [f"[{key!r}]" for key in expr.keys]
-            case (("namedtuple" | "dataclass"), "object") if expr.of == expected.of:
-                types = tuple(expected.fields.get(key, ANY) for key in expr.keys)
-                steps = [f".{key}" for key in expr.keys]
-            case "dict", "object" if expected.kind == "typeddict" and set(expr.keys) == set(expected.fields):
-                types = tuple(expected.fields[key] for key in expr.keys)
-                steps = [f"[{key!r}]" for key in expr.keys]
-            case _:
-                return False
-        for part, type_, step in zip(expr.parts, types, steps, strict=False):
-            self.fit(part, type_, what=what + step)
-        return True
-
-
-def remedy(found: Type, expected: Type, node: str, port: str) -> str:
-    """What to do about a value of type `found` where `expected` is asked for."""
-    call = node or "the op"
-    if found.name == "list" and expected.name != "list" and found.args and fits(found.args[0], expected) and port:
-        return f"call it once per element: {call}.map({port}=...)"
-    if expected.name == "list" and expected.args and fits(found, expected.args[0]):
-        return "put it into a list: [...]"
-    if (
-        found.name == "union"
-        and accepts_none(found)
-        and not accepts_none(expected)
-        and fits(Type(name="union", args=tuple(m for m in found.args if m.name != "none")), expected)
-    ):
-        return f"it may be None: annotate {port or 'the place'} as {expected} | None"
-    if accepts_none(found) and found.name == "list" and expected.name == "list":
-        return _list_remedy(found, expected, port)
-    if found.name == "list" and expected.name == "list":
-        return _list_remedy(found, expected, port)
-    if port:
-        return f"pass a {expected}, or annotate {port} of {call} as {found}"
-    return f"give a {expected}, or annotate it as {found}"
-
-
-def _list_remedy(found: Type, expected: Type, port: str) -> str:
-    inner_found, inner = found.args[0], expected.args[0]
-    if accepts_none(inner_found) and not accepts_none(inner) and inner_found.name == "union":
-        return f"slices that failed leave None in their place: annotate {port or 'it'} as list[{inner} | None]"
-    return f"convert the elements, or annotate {port or 'it'} as {found}"
-
 
 def names(known: Iterable[str]) -> str:
     """A list of names for a message."""
@@ -263,8 +187,15 @@ def names(known: Iterable[str]) -> str:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """A did-you-mean."""
-    close = difflib.get_close_matches(name, list(known), n=1)
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6 if len(name) > 3 else 0.5)
     return f"did you mean {close[0]}?" if close else "leave it out, or name one that there is"
+
+
+def with_article(text: object) -> str:
+    """`an int`, `a list[int]`."""
+    return f"{'an' if str(text)[:1].lower() in 'aeiou' else 'a'} {text}"
 
 
 def _other_than_attribute(of: Type) -> str:

@@ -8,11 +8,12 @@ from sciflow.core.absence import Facts, absent, conjuncts
 from sciflow.core.checking import Checker, meant, names
 from sciflow.core.conform import misfit
 from sciflow.core.expr import Build, Call, Const, Expr, Output, leaves
+from sciflow.core.fitting import Place, fit, remedy
 from sciflow.core.graph import Graph, Node, Suspend, Template
 from sciflow.core.inference import item_type
 from sciflow.core.keys import check_id, check_key
 from sciflow.core.ordering import find_cycle
-from sciflow.core.ports import ANY, Port, Type, accepts_none, list_of, optional
+from sciflow.core.ports import ANY, Port, Type, accepts_none, fits, list_of, optional
 from sciflow.core.spelling import spelled
 from sciflow.errors import Problem
 
@@ -80,7 +81,7 @@ class GraphCheck:
         facts = self.conditions.get(node.id, ())
         for name, expr in node.inputs.items():
             if name in ports:
-                checker.fit(expr, ports[name].type, what=f"{name} of {node.template}", node=node.template, port=name)
+                fit(expr, ports[name].type, Place(name, node.template, node.template), checker)
                 self._check_absent(expr, facts, port=ports[name], node=node)
         if node.fan is not None:
             self._check_fan(node, ports, facts)
@@ -171,7 +172,6 @@ class GraphCheck:
         """Check a list that is fanned out over and give the type of its elements."""
         checker = self.checker
         expected = ports[name].type if name in ports else ANY
-        what = f"{name} of {node.template}, element by element,"
         found = checker.type_of(expr)
         item = item_type(found)
         if item is None:
@@ -183,16 +183,12 @@ class GraphCheck:
                 fix=fix,
             )
             return expected
-        if isinstance(expr, Build) or (isinstance(expr, Const) and isinstance(expr.value, list)):
-            checker.fit(expr, list_of(expected), what=what, node=node.template)
-        elif not isinstance(expr, Const):
-            checker.fit(
-                expr,
-                Type(name="list", args=(expected,)) if found.name == "list" else ANY,
-                what=what,
-                node=node.template,
-                port="",
-            )
+        place = Place(name, node.template, node.template, fan=True)
+        if isinstance(expr, Build) or isinstance(getattr(expr, "value", None), list):
+            fit(expr, list_of(expected), place, checker)
+        elif not fits(item, expected):
+            told = f"{spelled(expr)}, whose elements are {item}"
+            checker.say(f"{place} does not fit", expected=str(expected), found=told, fix=remedy(item, expected, place))
         return item
 
     def _check_condition(self, node: Node) -> None:
@@ -249,7 +245,7 @@ class GraphCheck:
         graph, checker = self.graph, self.checker
         checker.where = graph.where
         what = f"the result of {graph.name}"
-        checker.fit(graph.result, graph.output, what=what)
+        fit(graph.result, graph.output, Place("the result", graph.name), checker)
         source = (
             absent(graph.result, self.conditions, ()) if self.conditions and not accepts_none(graph.output) else None
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sciflow.core.expr import OPERATORS, Attr, Build, Call, Const, Element, Expr, Index, Input, Item, Output, Text
+from sciflow.core.expr import OPERATORS, Attr, Build, Call, Const, Element, Expr, Index, Input, Item, Output, Text, Tree
 
 _PLACEHOLDER = re.compile(r"\b(?:a|b|c|n)\b")
 _MOST = 120
@@ -38,8 +38,15 @@ def _spell(expr: Expr, depth: int) -> str:
             return _container(expr, depth)
 
 
-def _constant(value: object) -> str:
-    text = repr(value) if not isinstance(value, dict) or "$" not in value else f"<{value.get('type', value['$'])}>"
+def _constant(value: Tree) -> str:
+    match value:
+        case {"$": "float", "v": text}:
+            return str(text)
+        case {"$": "artifact", "path": path}:
+            return f"Path({path!r})"
+        case {"$": kind}:
+            return f"<{value.get('type', kind)}>"
+    text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 
-from sciflow.core.checking import meant, names
+from sciflow.core.checking import meant, names, with_article
 from sciflow.core.conform import misfit
-from sciflow.core.expr import Const
 from sciflow.core.graph import Graph, OpTemplate, Program, Suspend, WorkflowSpec
 from sciflow.core.graph_check import GraphCheck, ports_of
 from sciflow.core.ordering import recursion_problems
 from sciflow.errors import Problem
 
 
-def validate(spec: WorkflowSpec, *, executors: Collection[str] | None = None) -> list[Problem]:
-    """Every problem of a workflow, in the order of its templates and nodes; `executors`, if given, are those known."""
+def validate(spec: WorkflowSpec) -> list[Problem]:
+    """Every problem of a workflow, in the order of its templates and nodes."""
     problems: list[Problem] = []
     entry = spec.templates.get(spec.entry)
     if not isinstance(entry, Graph):
@@ -37,7 +36,6 @@ def validate(spec: WorkflowSpec, *, executors: Collection[str] | None = None) ->
         elif isinstance(template, OpTemplate) and isinstance(template.code, Program):
             problems += _program_problems(template, template.code)
     problems += recursion_problems(spec)
-    problems += [] if executors is None else _executor_problems(spec, executors)
     return problems
 
 
@@ -48,7 +46,7 @@ def _default_problems(template: OpTemplate | Graph) -> Iterator[Problem]:
             fix = (
                 f"annotate {port.name} as {port.type} | None"
                 if wrong.found == "None"
-                else f"give a {wrong.expected} as default"
+                else f"give {with_article(wrong.expected)} as default"
             )
             yield Problem(
                 where=template.where,
@@ -71,17 +69,3 @@ def _program_problems(template: OpTemplate, program: Program) -> Iterator[Proble
             found=name,
             fix=meant(name, ports),
         )
-
-
-def _executor_problems(spec: WorkflowSpec, executors: Collection[str]) -> Iterator[Problem]:
-    for template in spec.templates.values():
-        for node in template.nodes if isinstance(template, Graph) else ():
-            if isinstance(node.executor, Const) and node.executor.value not in executors:
-                found = str(node.executor.value)
-                yield Problem(
-                    where=node.where,
-                    what=f"there is no executor {found!r}",
-                    expected=names(sorted(executors)),
-                    found=found,
-                    fix=f"{meant(found, executors)}, or define [executors.{found}] in sciflow.toml",
-                )
