@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -96,8 +95,7 @@ class Argo(Enum):
     RUNNER = "runner"  # Argo differs from Python somewhere: the runner computes it, in a pod
 
 
-@dataclass(frozen=True, kw_only=True)
-class Operator:
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table: `apply` takes decoded values, except for the lazy ones (`choose`, `and`, `or`)."""
 
     arity: int | tuple[int, int]

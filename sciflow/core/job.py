@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from sciflow.core.graph import OpTemplate, Policy, Resources, Secret
 
@@ -11,8 +12,7 @@ SINGLE = -1  # the slice number of a task that is not part of a fan
 NUMBER_BITS = 20  # a task's number: its job's id above, its position in the job below
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Need(msgspec.Struct, frozen=True, kw_only=True):
     """What jobs have in common that may run in the same place."""
 
     executor: str
@@ -21,8 +21,7 @@ class Need:
     image: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Job:
+class Job(msgspec.Struct, kw_only=True, eq=False):
     """Tasks of one node that are run one after the other in one place.
 
     `elements[k]` holds the texts of the columns for `slices[k]`, in the order of `columns`.

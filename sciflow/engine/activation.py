@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sciflow.core.graph import Node
 from sciflow.core.job import SINGLE
@@ -13,8 +14,7 @@ from sciflow.engine.graph_index import GraphIndex
 WAITING, ENDED = 0, 1  # of one slice
 
 
-@dataclass(slots=True, eq=False)
-class StepCount:
+class StepCount(msgspec.Struct, eq=False):
     """What a step (all nodes of one path but for the slices' numbers) has come to."""
 
     path: str
@@ -31,8 +31,7 @@ class StepCount:
     ended: float = 0.0
 
 
-@dataclass(slots=True, eq=False)
-class TaskSet:
+class TaskSet(msgspec.Struct, eq=False):
     """The tasks of one node: one, or a fan's slices. The lists hold JSON texts, an element each."""
 
     total: int
@@ -40,10 +39,10 @@ class TaskSet:
     columns: tuple[str, ...] = ()
     lists: Sequence[Sequence[bytes]] = ()
     strides: Sequence[int] = ()  # of a product; empty for a zip
-    state: bytearray = field(default_factory=bytearray)
+    state: bytearray = msgspec.field(default_factory=bytearray)
     cursor: int = 0  # slices before it were handed out at least once
-    again: list[int] = field(default_factory=list)
-    attempts: dict[int, int] = field(default_factory=dict)  # of slices that were tried before
+    again: list[int] = msgspec.field(default_factory=list)
+    attempts: dict[int, int] = msgspec.field(default_factory=dict)  # of slices that were tried before
     delayed: int = 0  # slices that wait for the end of their back-off
     ended: int = 0
     succeeded: int = 0
@@ -92,8 +91,7 @@ class TaskSet:
         return True
 
 
-@dataclass(slots=True, eq=False)
-class NodeRun:
+class NodeRun(msgspec.Struct, eq=False):
     """A node in a run."""
 
     number: int
@@ -112,8 +110,7 @@ class NodeRun:
     because: str = ""  # path of the task or node whose failure stopped this one
 
 
-@dataclass(slots=True, eq=False)
-class Activation:
+class Activation(msgspec.Struct, eq=False):
     """A graph at work: the root, a sub-workflow, or one slice of a fan over a sub-workflow."""
 
     index: GraphIndex
@@ -121,7 +118,7 @@ class Activation:
     inputs: dict[str, bytes]
     parent: NodeRun | None
     slice: int = SINGLE
-    nodes: list[NodeRun] = field(default_factory=list)
+    nodes: list[NodeRun] = msgspec.field(default_factory=list)
     open: int = 0  # nodes that have not ended
     jobs: int = 0  # in flight, below it too
 

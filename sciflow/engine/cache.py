@@ -11,7 +11,6 @@ import json
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -32,8 +31,7 @@ CREATE TABLE IF NOT EXISTS latest (op TEXT PRIMARY KEY, needs TEXT) WITHOUT ROWI
 _REFERS = (b'"$":"artifact"', b'"$":"value"')
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """An outcome that was found."""
 
     output: bytes
@@ -41,8 +39,7 @@ class Hit:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(msgspec.Struct, frozen=True):
     """What identifies an op's outcome, but for the inputs: made once per node, used for all its slices."""
 
     op: str

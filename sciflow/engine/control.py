@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 from sciflow.core.expr import Tree
 
@@ -21,8 +22,7 @@ class Verb(StrEnum):
     RESUME = "resume"  # go on; with a node: that one, with a value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request."""
 
     verb: Verb

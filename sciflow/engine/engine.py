@@ -10,7 +10,6 @@ import json
 import select
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 
 import msgspec
@@ -44,8 +43,7 @@ class Level(IntEnum):
     KILL = 3  # what runs is killed
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(msgspec.Struct, frozen=True):
     """Why the engine does not go on. After an interruption the run can be resumed; `ends` says that this is its end."""
 
     level: Level = Level.NONE
@@ -54,8 +52,7 @@ class Halt:
     exit_handler: bool = True
 
 
-@dataclass(slots=True, kw_only=True)
-class Parts:
+class Parts(msgspec.Struct, kw_only=True, eq=False):
     """What an engine is put together from."""
 
     folder: RunFolder
@@ -68,7 +65,7 @@ class Parts:
     spec: WorkflowSpec
     inputs: Mapping[str, bytes]
     deadline: float | None = None  # by the monotonic clock
-    started: float = field(default_factory=time.time)
+    started: float = msgspec.field(default_factory=time.time)
     on_update: Callable[[Snapshot], None] | None = None
 
 

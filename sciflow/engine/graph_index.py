@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from sciflow.core.expr import Const, Expr, Output, leaves
 from sciflow.core.graph import Graph, Node, WorkflowSpec
 
 
-@dataclass(frozen=True, slots=True)
-class GraphIndex:
+class GraphIndex(msgspec.Struct, frozen=True):
     """A graph with its edges drawn: node i waits for the nodes `needs[i]`, and the nodes `feeds[i]` wait for it."""
 
     graph: Graph

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.records import Extra, Phase
 from sciflow.engine.activation import NodeRun
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(msgspec.Struct, frozen=True):
     """How one attempt of a task ended, and where its log lies."""
 
     phase: Phase

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sciflow.engine.activation import Activation, NodeRun
 
 RUN = "run"
 
 
-@dataclass(slots=True)
-class Limits:
+class Limits(msgspec.Struct, eq=False):
     """Counts jobs in flight against every limit that applies to them. `locks` are the settings' own limits."""
 
     parallelism: int | None = None
-    locks: dict[str, int] = field(default_factory=dict)
-    _held: Counter[str] = field(default_factory=Counter)
+    locks: dict[str, int] = msgspec.field(default_factory=dict)
+    _held: Counter[str] = msgspec.field(default_factory=Counter)
     _jobs: int = 0
 
     def blocker(self, run: NodeRun) -> Hashable | None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sciflow.core.job import Need
 from sciflow.engine.activation import NodeRun
 
 
-@dataclass(slots=True)
-class ReadyQueue:
+class ReadyQueue(msgspec.Struct, eq=False):
     """Nodes in the order in which their tasks are to run: higher priority first, then the older."""
 
-    _heaps: dict[Need, list[tuple[int, int, NodeRun]]] = field(default_factory=dict)
-    _parked: dict[Hashable, list[tuple[Need, NodeRun]]] = field(default_factory=dict)
+    _heaps: dict[Need, list[tuple[int, int, NodeRun]]] = msgspec.field(default_factory=dict)
+    _parked: dict[Hashable, list[tuple[Need, NodeRun]]] = msgspec.field(default_factory=dict)
     _count: int = 0
 
     def __len__(self) -> int:

@@ -16,13 +16,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
-import socket
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import msgspec
 
 from sciflow.errors import RunBusy, RunDamaged, RunNotFound
 
@@ -30,8 +29,7 @@ PARTS = ("control", "tasks", "artifacts", "values", "code", "logs", "work")
 LAST = "last"
 
 
-@dataclass(frozen=True, slots=True)
-class RunFolder:
+class RunFolder(msgspec.Struct, frozen=True):
     """The paths of one run."""
 
     root: Path
@@ -83,7 +81,7 @@ class EngineLock:
             os.close(fd)
             raise RunBusy(f"{self._path.parent}: another engine works on this run ({holder})") from None
         os.ftruncate(fd, 0)
-        os.write(fd, json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}).encode())
+        os.write(fd, json.dumps({"pid": os.getpid(), "host": os.uname().nodename, "since": time.time()}).encode())
         self._fd = fd
 
     def release(self) -> None:
@@ -129,7 +127,7 @@ def create_run_folder(runs: Path, name: str) -> RunFolder:
         RunDamaged: it cannot be made.
     """
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    root = runs / f"{name}-{stamp}-{secrets.token_hex(2)}"
+    root = runs / f"{name}-{stamp}-{os.urandom(2).hex()}"
     try:
         root.mkdir(parents=True)
         for part in PARTS:

@@ -12,7 +12,8 @@ import math
 import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from sciflow.core.expr import Input
 from sciflow.core.graph import Graph, Node, OpTemplate, Policy, Suspend, WorkflowSpec
@@ -33,8 +34,7 @@ RETRIED_KINDS = frozenset({"died", "place"})  # the place's fault, not the op's
 OPEN_AHEAD = 256  # nodes with ready tasks, up to which further slices of a fan over a sub-workflow are opened
 
 
-@dataclass(slots=True, eq=False)
-class InFlight:
+class InFlight(msgspec.Struct, eq=False):
     """A job that was handed out, and how many of its tasks have not been reported."""
 
     job: Job
@@ -42,8 +42,7 @@ class InFlight:
     left: int
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What a run came to."""
 
     phase: Phase

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -32,8 +31,7 @@ class RunSetup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reuse: dict[str, Tree] = {}
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller of `run` or `submit` may say; None leaves it to the settings."""
 
     name: str | None = None
@@ -46,7 +44,7 @@ class RunOptions:
     timeout_s: float | None = None
     durable: bool | None = None  # True: survive a power cut too
     progress: bool | None = None
-    reuse: Mapping[str, Tree] = field(default_factory=dict)
+    reuse: Mapping[str, Tree] = msgspec.field(default_factory=dict)
     argv: tuple[str, ...] = ()
     sys_path: tuple[str, ...] = ()
     script: str | None = None

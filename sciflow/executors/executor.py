@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+import msgspec
 
 from sciflow.core.job import Job, Need
 from sciflow.core.records import Progress, Reply, TaskError
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True):
     """How much an executor would take now: so many jobs of at most so many slices."""
 
     jobs: int
     slices: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watch:
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """What to wait for before the next `poll`: file descriptors, a time; `calm` says that no news is urgent."""
 
     read: Sequence[int] = ()
@@ -28,8 +27,7 @@ class Watch:
     calm: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """A task has ended; `worker` names the log files, `*_start` where in them its text begins."""
 
     reply: Reply
@@ -38,8 +36,7 @@ class Ended:
     stderr_start: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Died:
+class Died(msgspec.Struct, frozen=True, kw_only=True):
     """The process that ran a task died, or was ended because of a time limit: the end of the task."""
 
     number: int
@@ -51,15 +48,13 @@ class Died:
     stderr: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks that were handed over and never began; to be handed over again."""
 
     numbers: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identified:
+class Identified(msgspec.Struct, frozen=True, kw_only=True):
     """An op's code was loaded where it runs, and by what parts it is known there."""
 
     template: str

@@ -12,8 +12,9 @@ import signal
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from sciflow.core.job import Job, Need, job_of
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
@@ -29,8 +30,7 @@ MOST_QUEUED = 4  # jobs in a worker
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Where the workers of a run stand: its folder, and what is the same for all of them."""
 
     root: Path
@@ -43,8 +43,7 @@ class Place:
     deadline: float | None = None  # of the run, monotonic
 
 
-@dataclass(slots=True, eq=False)
-class Queued:
+class Queued(msgspec.Struct, eq=False):
     """A job in a worker, and which of its tasks have not been reported."""
 
     job: Job
@@ -52,19 +51,20 @@ class Queued:
     expected_s: float
 
 
-@dataclass(slots=True, eq=False)
-class Worker:
+class Worker(msgspec.Struct, eq=False):
     """A worker process and what it was handed."""
 
     process: WorkerProcess
     need: Need
     gpus: tuple[int, ...]
-    known: set[int] = field(default_factory=set)  # numbers of the ops it was told of
-    jobs: deque[Queued] = field(default_factory=deque)
+    known: set[int] = msgspec.field(default_factory=set)  # numbers of the ops it was told of
+    jobs: deque[Queued] = msgspec.field(default_factory=deque)
     stdout_at: int = 0
     stderr_at: int = 0
     doom: TaskError | None = None  # why it is being ended
-    unwanted: set[int] = field(default_factory=set)  # cancelled jobs; empty: the doom is meant for whatever it does
+    unwanted: set[int] = msgspec.field(
+        default_factory=set
+    )  # cancelled jobs; empty: the doom is meant for whatever it does
     heard: bool = False  # it has said something
 
     @property

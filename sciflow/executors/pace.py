@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 JOB_S = 0.005  # work in one job: long beside a message's cost, short beside a person's or a neighbour's patience
 WINDOW_S = 0.004  # a worker with less work than this before it takes another job
@@ -11,11 +11,10 @@ MOST_SLICES = 512
 WEIGHT = 0.3  # of the newest job in the running mean
 
 
-@dataclass(slots=True)
-class Pace:
+class Pace(msgspec.Struct, eq=False):
     """The running mean of each op's seconds."""
 
-    _mean: dict[str, float] = field(default_factory=dict)
+    _mean: dict[str, float] = msgspec.field(default_factory=dict)
 
     def note(self, template: str, seconds: float) -> None:
         """A task took so long. A long one counts at once, so that nothing waits behind its like."""

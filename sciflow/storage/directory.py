@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ class DirectoryStorage:
 
     def put(self, source: Path, key: Callable[[str], str]) -> Stored:
         """See `Storage`. The hash is that of the copy, so a source that changes meanwhile does no harm."""
-        beside = self._root / f".put-{secrets.token_hex(8)}"
+        beside = self._root / f".put-{os.urandom(8).hex()}"
         try:
             stored = self._copied(source, beside, key)
             place = self._root / stored.key
@@ -45,7 +44,7 @@ class DirectoryStorage:
         """See `Storage`."""
         place = str(self._root / stored.key)
         copy = self._copier.folder if stored.kind == "folder" else self._copier.file
-        beside = target.with_name(f".get-{secrets.token_hex(8)}")
+        beside = target.with_name(f".get-{os.urandom(8).hex()}")
         try:
             copy(place, str(beside), sha256=stored.sha256)
             beside.rename(target)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """What was put: under which key, and its content."""
 
     key: str
