@@ -182,7 +182,7 @@ _ROWS = (
         settings=frozenset({"potential", "form", "skin"}),
         required=frozenset({"potential"}),
     ),
-    Code(
+    Code(  # periodic cells at Gamma alone: take large ones
         name="tblite",
         source="C. Bannwarth, S. Ehlert, S. Grimme, J. Chem. Theory Comput. 15, 1652 (2019); tblite manual",
         package="tblite",

@@ -174,8 +174,10 @@ def _report_unconverged(frame: Atoms, found: Residual, limit: Residual, *, steps
     from ase.io import write
 
     write("unconverged.extxyz", frame, format="extxyz")
+    force = f"force {found.force_eV_per_A:.4g} eV/Å (limit {limit.force_eV_per_A:g})"
+    stress = f"stress {found.stress_GPa:.4g} GPa (limit {limit.stress_GPa:g})"
+    far = [text for text, value in zip((force, stress), found, strict=True) if value > 0]
     raise NotConverged(
-        f"{frame.symbols} not converged after {steps} steps: force {found.force_eV_per_A:.4g} eV/Å (limit "
-        f"{limit.force_eV_per_A:g}), stress {found.stress_GPa:.4g} GPa (limit {limit.stress_GPa:g}); the last geometry "
-        "is in unconverged.extxyz. Raise max_steps, take another optimizer, or keep it with on_unconverged='keep'"
+        f"{frame.symbols} not converged after {steps} steps: {', '.join(far)}; the last geometry is in "
+        "unconverged.extxyz. Raise max_steps, take another optimizer, or keep it with on_unconverged='keep'"
     )

@@ -5,7 +5,7 @@ import pytest
 from ase.neighborlist import neighbor_list
 
 from sciflow_ops.calculation import Calc
-from sciflow_ops.perturb import rattle
+from sciflow_ops.perturb import deform, rattle
 from sciflow_ops.single_point import singlepoint
 from sciflow_ops.structures import crystal
 
@@ -43,14 +43,22 @@ def potential(tmp_path_factory):
     return path
 
 
-def test_an_eam_file_gives_the_energy_of_its_functions(potential):
+def test_an_eam_file_gives_the_energy_of_its_functions_and_the_stress_of_its_energy(potential):
     atoms = rattle(crystal("Cu", a_A=3.6, cubic=True), stdev_A=0.1, seed=2)[0]
     at, distances = neighbor_list("id", atoms, CUTOFF)
     surroundings = np.bincount(at, density(distances), len(atoms))
     expected = embedding(surroundings).sum() + repulsion(distances).sum() / 2
-    found = singlepoint(atoms, calc=Calc("eam", extra={"potential": potential}))
+    calc = Calc("eam", extra={"potential": potential})
+    found = singlepoint(atoms, calc=calc)
     assert found.energy_eV == pytest.approx(expected, abs=1e-5)
     assert found.forces.sum(axis=0) == pytest.approx(np.zeros(3), abs=1e-10)
+    step = 1e-4
+    for component in range(6):
+        unit = np.eye(6)[component] * step
+        up, down = (
+            singlepoint(a, calc=calc).energy_eV for a in deform(atoms, strains=[unit.tolist(), (-unit).tolist()])
+        )
+        assert (up - down) / (2 * step) / atoms.get_volume() == pytest.approx(found.stress[component], abs=1e-5)
 
 
 def test_a_potential_that_is_not_there_is_named(tmp_path):

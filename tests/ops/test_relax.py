@@ -84,7 +84,9 @@ def test_constraints_are_kept_to_and_come_back():
 def test_a_relaxation_out_of_steps_fails_and_leaves_its_last_geometry(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     start = rattle(bulk("Cu", cubic=True) * 2, stdev_A=0.2, seed=1)[0]
-    with pytest.raises(NotConverged, match=r"Cu32 not converged after 2 steps: force .* eV/Å \(limit 0\.01\)"):
+    with pytest.raises(
+        NotConverged, match=r"Cu32 not converged after 2 steps: force .* eV/Å \(limit 0\.01\); the last"
+    ):
         relax(start, calc=EMT, max_steps=2)
     (last,) = read_structures(tmp_path / "unconverged.extxyz")
     assert len(last) == 32

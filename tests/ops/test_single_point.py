@@ -9,7 +9,7 @@ from ase.constraints import FixAtoms
 
 from sciflow_ops.calculation import Calc, Level
 from sciflow_ops.calculators import CODES, find_code
-from sciflow_ops.perturb import rattle
+from sciflow_ops.perturb import deform, rattle
 from sciflow_ops.single_point import singlepoint
 from sciflow_ops.structures import crystal
 
@@ -75,6 +75,19 @@ def test_forces_are_the_derivatives_of_the_energy_and_add_up_to_nothing(atoms, c
             moved.positions[index, axis] += sign * step
             energies.append(singlepoint(moved, calc=calc).energy_eV)
         assert -(energies[0] - energies[1]) / (2 * step) == pytest.approx(forces[index, axis], abs=1e-5)
+
+
+@pytest.mark.parametrize(("symbol", "calc"), [("Ar", LJ), ("Al", MORSE)], ids=["lj", "morse"])
+def test_stress_is_the_derivative_of_the_energy_by_strain(symbol, calc):
+    atoms = shaken(symbol)
+    stress = singlepoint(atoms, calc=calc).stress
+    step = 1e-5
+    for component in range(6):
+        unit = np.eye(6)[component] * step
+        up, down = (
+            singlepoint(a, calc=calc).energy_eV for a in deform(atoms, strains=[unit.tolist(), (-unit).tolist()])
+        )
+        assert (up - down) / (2 * step) / atoms.get_volume() == pytest.approx(stress[component], abs=1e-6)
 
 
 def test_the_energy_does_not_change_under_translation_rotation_and_permutation():

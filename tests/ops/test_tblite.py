@@ -3,13 +3,12 @@
 from importlib.util import find_spec
 
 import pytest
+from ase.units import Hartree
 
 from sciflow import MissingExtra
 from sciflow_ops.calculation import Calc, Level
 from sciflow_ops.single_point import singlepoint
 from sciflow_ops.structures import molecule
-
-HARTREE = 27.211386245988  # eV
 
 
 @pytest.mark.skipif(find_spec("tblite") is not None, reason="tblite is installed")
@@ -31,4 +30,4 @@ def test_a_missing_package_is_said_with_the_command_that_installs_it():
 def test_xtb_energies_are_those_of_the_xtb_program(name, method, expected):
     """Hartree, from `xtb` 6.5.1 at the same geometries."""
     found = singlepoint(molecule(name), calc=Calc("tblite", level=Level(method=method)))
-    assert found.energy_eV / HARTREE == pytest.approx(expected, abs=2e-8)
+    assert found.energy_eV / Hartree == pytest.approx(expected, abs=2e-8)
