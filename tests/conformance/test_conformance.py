@@ -1,0 +1,35 @@
+"""The conformance suite: what every back end must do, one table of small workflows.
+
+The cases stand in `cases/`, a module a subject; a case's name is the sentence that it checks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conformance import cases
+from tests.conformance.backends import BACKENDS, Backend
+from tests.conformance.table import AnyCase, table_of
+
+TABLE = [(subject, case) for subject in cases.SUBJECTS for case in table_of(subject)]
+
+
+def subject_of(module: object) -> str:
+    return module.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    return BACKENDS[request.param](tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=f"{subject_of(s)}: {case.name}") for s, case in TABLE])
+def test_a_back_end_keeps_the_contract(backend: Backend, case: AnyCase) -> None:
+    case.play(backend)
+
+
+def test_no_two_cases_have_the_same_name() -> None:
+    names = [case.name for _, case in TABLE]
+    assert sorted(names) == sorted(set(names))
