@@ -43,7 +43,6 @@ class TaskSet(msgspec.Struct, eq=False):
     cursor: int = 0  # slices before it were handed out at least once
     again: list[int] = msgspec.field(default_factory=list)
     attempts: dict[int, int] = msgspec.field(default_factory=dict)  # of slices that were tried before
-    delayed: int = 0  # slices that wait for the end of their back-off
     ended: int = 0
     succeeded: int = 0
     known: bool = False  # some slices ended in an earlier session

@@ -217,6 +217,18 @@ def fan_of(run: NodeRun) -> Fan:
     return run.node.fan or Fan(over={})
 
 
+def least_successes(run: NodeRun) -> int:
+    """How many of the node's tasks must succeed."""
+    total = run.tasks.total if run.tasks is not None else 0
+    match fan_of(run).min_success:
+        case None:
+            return total
+        case int() as count:
+            return min(count, total)
+        case float() as ratio:
+            return math.ceil(round(ratio * total, 9))  # 0.7 of 10 is 7, whatever binary fractions make of it
+
+
 def result_text(home: Activation, values: Values) -> bytes:
     """The text of what a graph gives back; null if it rests on a skipped node.
 

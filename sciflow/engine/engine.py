@@ -19,13 +19,15 @@ from sciflow.core.job import job_of, position_of
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Extra, Phase, Progress, TaskError
 from sciflow.engine import control
+from sciflow.engine.binding import BindingError
 from sciflow.engine.control import Request, Verb
 from sciflow.engine.journal import Ending, Values
 from sciflow.engine.probe import Probe
 from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.scheduler import Outcome, Scheduler
+from sciflow.engine.scheduler import Scheduler
 from sciflow.engine.snapshots import snapshot
+from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
 from sciflow.executors.executor import Died, Ended, Executor, Identified, Lost, Report
 
@@ -122,8 +124,10 @@ class Engine:
             run = self._scheduler.probes.popleft()
             template = self._parts.spec.templates[run.node.template]
             assert isinstance(template, OpTemplate)
-            need = self._scheduler.need(run)
-            self._parts.probe.settle(self._scheduler, run, template, need)
+            try:
+                self._parts.probe.settle(self._scheduler, run, template, self._scheduler.need(run))
+            except BindingError as error:
+                self._scheduler.fail(run, error)
 
     def _dispatch(self) -> None:
         now = time.monotonic()

@@ -19,8 +19,8 @@ from sciflow.engine.binding import BindingError
 from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.intake import absolute
 from sciflow.engine.records_db import NodeRow, Reader, TaskRow
-from sciflow.engine.scheduler import EXIT_NODE, exit_graph
 from sciflow.engine.values import StoredValues, is_folded
+from sciflow.engine.walk import EXIT_NODE, exit_graph
 from sciflow.errors import RunError
 
 

@@ -26,9 +26,10 @@ from sciflow.engine.limits import Limits
 from sciflow.engine.probe import Probe
 from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.scheduler import EXIT_NODE, Outcome, Scheduler
+from sciflow.engine.scheduler import Scheduler
 from sciflow.engine.setup import RunSetup
 from sciflow.engine.values import StoredValues
+from sciflow.engine.walk import EXIT_NODE, Outcome
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Executor
 from sciflow.executors.local import LocalExecutor, Place
