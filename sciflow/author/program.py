@@ -107,7 +107,8 @@ def command(
     is never run, so that types stay true for mypy and an editor::
 
         @command("packmol", "-t", "{tolerance}", stdin="recipe", outputs="packed.pdb")
-        def packmol(recipe: Path, tolerance: float = 2.0) -> Path: ...
+        def packmol(recipe: Path, tolerance: float = 2.0) -> Path:
+            raise NotImplementedError  # for mypy, which wants a body
 
     With `inputs` it gives the op at once: `packmol = command("packmol", inputs={"recipe": Path}, stdin="recipe", ...)`.
 
