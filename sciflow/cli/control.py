@@ -4,35 +4,56 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sciflow.cli.ending import finish
-from sciflow.cli.output import json_option, note
+from sciflow.cli.output import json_option, note, show_json
 from sciflow.cli.reference import open_run, run_argument
+from sciflow.core.records import Phase
+
+if TYPE_CHECKING:
+    from sciflow.engine.api import Run
+
+detach_option = click.option(
+    "--detach/--here", default=None, help="In a process of its own, or in this one; else as the run was started."
+)
 
 
 @click.command()
 @run_argument
+@detach_option
 @json_option
-def retry(reference: str, runs: Path | None, as_json: bool) -> int:
-    """Run again what failed or was omitted, and nothing else, and wait for it."""
+def retry(reference: str, runs: Path | None, detach: bool | None, as_json: bool) -> int:
+    """Run again what failed or was omitted, and nothing else."""
     run = open_run(reference, runs)
-    run.retry()
-    return finish(run, as_json=as_json)
+    return _went_on(run, run.retry(detach=detach), as_json=as_json)
 
 
 @click.command()
 @run_argument
 @click.option("--value", help="What the suspended step gives on: JSON, or text.")
 @click.option("--node", default="", help="Which suspended step is meant, if there are several.")
+@detach_option
 @json_option
-def resume(reference: str, runs: Path | None, value: str | None, node: str, as_json: bool) -> int:
+def resume(
+    reference: str, *, runs: Path | None, value: str | None, node: str, detach: bool | None, as_json: bool
+) -> int:
     """Go on with a run that was suspended, stopped or killed; what has ended is not run again."""
     run = open_run(reference, runs)
-    run.resume(_value(value), node=node)
-    return finish(run, as_json=as_json)
+    return _went_on(run, run.resume(_value(value), node=node, detach=detach), as_json=as_json)
+
+
+def _went_on(run: Run[Any], phase: Phase, *, as_json: bool) -> int:
+    """How it ended, where the engine was this process; where it is another one, how to follow it."""
+    if phase.ended:
+        return finish(run, as_json=as_json)
+    if as_json:
+        show_json({"id": run.id, "folder": run.folder})
+    else:
+        note(f"{run.id} goes on; follow it with: sciflow watch {run.id}")
+    return 0
 
 
 def _value(text: str | None) -> Any:

@@ -9,7 +9,7 @@ from sciflow.cli.output import code_of, note, show, show_json, stdout
 from sciflow.core.records import Phase
 
 if TYPE_CHECKING:
-    from sciflow.engine.handle import Run
+    from sciflow.engine.api import Run
 
 
 def finish(run: Run[Any], *, as_json: bool) -> int:

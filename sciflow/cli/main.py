@@ -126,8 +126,13 @@ def main() -> NoReturn:
 
 def exit_code(args: Sequence[str]) -> int:
     """Run one command; what sciflow and click raise becomes a message on standard error and an exit code."""
+    if "_SCIFLOW_COMPLETE" in os.environ:
+        sciflow.main(list(args), prog_name="sciflow")
     try:
-        code = sciflow.main(list(args), prog_name="sciflow", standalone_mode=False)
+        with sciflow.make_context("sciflow", list(args)) as context:
+            code = sciflow.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
     except click.ClickException as error:
         error.show()
         return INVALID

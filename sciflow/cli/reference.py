@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from sciflow.engine.handle import Run
+    from sciflow.engine.api import Run
 
 F = TypeVar("F", bound=Callable[..., Any])
 

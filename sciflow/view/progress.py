@@ -22,8 +22,8 @@ MESSAGE = 40  # characters of what an op says
 
 
 def headline(snapshot: Snapshot) -> str:
-    """The run in one line."""
-    more = f"  {snapshot.message}" if snapshot.message else ""
+    """The run in one line, and in a second one what there is to say of it."""
+    more = f"\n{snapshot.message}" if snapshot.message else ""
     return f"{snapshot.name}  {snapshot.phase}  {duration(snapshot.seconds)}  {snapshot.run_id}{more}"
 
 
@@ -75,7 +75,9 @@ def for_terminal(snapshot: Snapshot, *, width: int) -> Table:
         look = LOOKS[state(step)]
         bar = Text(_bar(step) if width >= WIDE else "", style="red" if step.failed else look.style)
         mark, time_taken = Text(look.mark, style=look.style), Text(_elapsed(step), style="dim")
-        notes = Text(", ".join(_notes(step)), style="red" if step.failed else "")
+        notes = Text(
+            ", ".join(_notes(step, goes_on=snapshot.phase is Phase.RUNNING)), style="red" if step.failed else ""
+        )
         grid.add_row(mark, Text(step.path), bar, Text(fraction(step)), time_taken, notes)
     hidden = len(snapshot.steps) - LINES_ON_TERMINAL
     if hidden > 0:
@@ -87,8 +89,8 @@ def _elapsed(step: StepProgress) -> str:
     return clock(step.elapsed_s) if step.total and (step.done or step.running) else ""
 
 
-def _notes(step: StepProgress) -> Iterator[str]:
-    if step.remaining_s is not None and not ended(step):
+def _notes(step: StepProgress, *, goes_on: bool) -> Iterator[str]:
+    if goes_on and step.remaining_s is not None and not ended(step):
         yield f"{clock(step.remaining_s)} left"
     yield from remarks(step)
 

@@ -1,0 +1,153 @@
+"""Commands about runs that are there: list, show, logs, table, result, explain, graph, retry, clean."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Sciflow, until
+
+
+@pytest.fixture
+def failed(sciflow: Sciflow) -> Sciflow:
+    """One run that succeeded, and after it one that failed."""
+    assert sciflow("run", "eos.py:eos", "--scales", "[0.9, 1.0]").returncode == 0
+    assert sciflow("run", "eos.py:eos", "--scales", "[0.9, 3.0, 1.0]").returncode == 1
+    return sciflow
+
+
+def test_list_shows_each_run_in_a_line_the_newest_last(failed: Sciflow) -> None:
+    heading, first, last = failed("list").stdout.splitlines()
+    assert heading.split() == ["run", "phase", "started", "time", "tasks"]
+    assert "Succeeded" in first
+    assert "Failed" in last
+    assert "1 failed, 1 omitted" in last
+    assert len(failed("list", "-n", "1").stdout.splitlines()) == 2
+    assert [run["phase"] for run in json.loads(failed("list", "--phase", "failed", "--json").stdout)] == ["Failed"]
+
+
+def test_list_without_runs_says_where_it_looked(sciflow: Sciflow, here: Path) -> None:
+    done = sciflow("list")
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert str(here / "runs") in done.stderr
+
+
+def test_show_has_the_steps_and_the_report(failed: Sciflow) -> None:
+    text = failed("show").stdout
+    assert "3/3" in text
+    assert "energy/1 failed: ValueError: scale 3.0 is too large" in text
+    assert "fit: omitted because of energy/1" in text
+    facts = json.loads(failed("show", "--json").stdout)
+    assert facts["snapshot"]["phase"] == "Failed"
+
+
+def test_table_is_text_csv_or_json(failed: Sciflow, here: Path) -> None:
+    assert "ValueError: scale 3.0 is too large" in failed("table").stdout
+    rows = list(csv.DictReader(io.StringIO(failed("table", "last", "energy", "--csv").stdout)))
+    assert [row["phase"] for row in rows] == ["Succeeded", "Failed", "Succeeded"]
+    assert [float(row["scale"]) for row in rows] == [0.9, 3.0, 1.0]
+    told = json.loads(failed("table", "last", "energy", "--phase", "Failed", "--json").stdout)
+    assert [row["task"] for row in told] == ["energy/1"]
+    assert failed("table", "last", "energy", "-o", "rows.csv").returncode == 0
+    assert len((here / "rows.csv").read_text().splitlines()) == 4
+
+
+def test_logs_are_those_of_a_task_or_of_all_that_failed(failed: Sciflow) -> None:
+    assert failed("logs", "last", "energy/0").stdout == "scale 0.9\n"
+    assert "scale 3.0" in failed("logs").stdout
+    assert failed("logs", "last", "energy/7").returncode == 2
+
+
+def test_the_result_of_a_failed_run_is_its_report(failed: Sciflow) -> None:
+    done = failed("result")
+    assert done.returncode == 1
+    assert "energy/1 failed" in done.stderr
+    assert done.stdout == ""
+
+
+def test_retry_runs_the_failed_task_again_and_nothing_else(failed: Sciflow, here: Path) -> None:
+    script = here / "eos.py"
+    script.write_text(script.read_text().replace("if scale > 2:", "if scale > 20:"))
+    done = failed("retry")
+    assert done.returncode == 0, done.stderr
+    assert "b0    4" in done.stdout
+    attempts = [row["attempts"] for row in json.loads(failed("table", "last", "energy", "--json").stdout)]
+    assert attempts[0] == attempts[2] == 1
+
+
+def test_explain_says_why_a_task_ran(failed: Sciflow) -> None:
+    done = failed("explain", "last", "energy/0")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_graph_draws_a_target_and_a_run_alike(failed: Sciflow, here: Path) -> None:
+    text = failed("graph", "eos.py:eos").stdout
+    assert text.startswith("flowchart TD\n")
+    assert failed("graph").stdout == text
+    assert failed("graph", "eos.py:eos", "-o", "eos.dot").returncode == 0
+    assert (here / "eos.dot").read_text().startswith('digraph "eos"')
+
+
+def test_clean_removes_what_is_named_and_asks_first(failed: Sciflow, here: Path) -> None:
+    assert failed("clean", "--phase", "Failed").returncode == 130
+    assert "would remove 1 run" in failed("clean", "--phase", "Failed", "--dry-run").stderr
+    assert "nothing to remove" in failed("clean", "--older", "1d", "--yes").stderr
+    assert len(list(here.glob("runs/eos-*"))) == 2
+    assert "removed 1 run" in failed("clean", "--keep", "1", "--yes").stderr
+    assert [run["phase"] for run in json.loads(failed("list", "--json").stdout)] == ["Failed"]
+
+
+def test_clean_never_removes_a_run_that_goes_on(sciflow: Sciflow, here: Path) -> None:
+    started = sciflow("submit", "eos.py:eos", "--scales", "[1, 1, 1]", "--seconds", "0.5").stdout.strip()
+    until(lambda: "Running" in sciflow("list").stdout)
+    done = sciflow("clean", "--keep", "0", "--yes")
+    assert f"kept {started}: it goes on" in done.stderr
+    assert sciflow("watch", started).returncode == 0
+
+
+def test_cancel_ends_a_run_at_once(sciflow: Sciflow) -> None:
+    started = sciflow("submit", "eos.py:eos", "--scales", "[1, 1, 1]", "--seconds", "20").stdout.strip()
+    until(lambda: "Running" in sciflow("list").stdout)
+    assert sciflow("cancel", started).returncode == 0
+    assert sciflow("watch", started).returncode == 1
+
+
+def on_terminal(here: Path, *args: str, **environ: str) -> str:
+    """What a command writes to a terminal of 80 columns."""
+    controller, terminal = pty.openpty()
+    environ = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", **environ}
+    argv = [sys.executable, "-m", "sciflow", *args]
+    process = subprocess.Popen(argv, cwd=here, env=environ, stdout=terminal, stderr=terminal, stdin=terminal)
+    os.close(terminal)
+    text = b""
+    while True:
+        try:
+            block = os.read(controller, 1 << 16)
+        except OSError:
+            break
+        text += block
+    os.close(controller)
+    process.wait()
+    return text.decode()
+
+
+def test_colours_are_for_terminals_and_not_for_those_who_refuse_them(failed: Sciflow, here: Path) -> None:
+    assert "\x1b[1;31m" in on_terminal(here, "list")
+    assert "\x1b[1;31m" not in on_terminal(here, "list", NO_COLOR="1")
+    assert "\x1b" not in failed("list").stdout
+
+
+def test_on_a_terminal_a_run_redraws_its_steps(here: Path, sciflow: Sciflow) -> None:
+    text = on_terminal(here, "run", "eos.py:eos", "--scales", "[0.9, 1]", "--seconds", "0.3")
+    assert "\x1b[1A" in text
+    assert "2/2" in text
