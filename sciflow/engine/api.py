@@ -11,9 +11,10 @@ from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
 from sciflow.core.progress import Plan, RunSummary
 from sciflow.engine.creation import create_run
-from sciflow.engine.handle import Run, summary
+from sciflow.engine.handle import Run
 from sciflow.engine.run_folder import find_run_folder, list_run_folders
 from sciflow.engine.setup import RunOptions
+from sciflow.engine.status import summary
 
 __all__ = ["Run", "RunOptions", "list_runs", "open_run", "plan", "run", "submit"]
 

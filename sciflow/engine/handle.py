@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -15,17 +13,17 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec, decode_spec
-from sciflow.core.progress import Counts, RunSummary, Snapshot, Task
+from sciflow.core.progress import Snapshot, Task
 from sciflow.core.records import Phase, TaskError
-from sciflow.engine import control, explain
+from sciflow.engine import control, explain, steering
 from sciflow.engine.control import Request, Verb
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.session import carry_on, open_writer
 from sciflow.engine.setup import RunSetup
+from sciflow.engine.status import snapshot_of
 from sciflow.engine.task_logs import read_log
-from sciflow.errors import RunBusy, RunError, RunFailed, RunInterrupted
+from sciflow.errors import RunBusy, RunError, RunFailed
 from sciflow.runner import codec
 from sciflow.runner.packs import Pack
 from sciflow.runner.text import parse as parse_json
@@ -36,7 +34,6 @@ if TYPE_CHECKING:
     from sciflow.view.table import Table
 
 R_co = TypeVar("R_co", covariant=True)
-STARTING_S = 20.0  # within which a detached engine must have taken the run up
 MOST_FAILURES = 1000  # that a report looks at
 
 
@@ -248,13 +245,13 @@ class Run(Generic[R_co]):
 
     def cancel(self) -> None:
         """Ends the run at once: what runs is killed, the exit handler does not run."""
-        self._end(Verb.TERMINATE, "the run was terminated")
+        steering.end(self._folder, Verb.TERMINATE, "the run was terminated")
 
     terminate = cancel
 
     def stop(self) -> None:
         """Ends the run in order: nothing new is begun, what runs may end, the exit handler runs."""
-        self._end(Verb.STOP, "the run was stopped")
+        steering.end(self._folder, Verb.STOP, "the run was stopped")
 
     def suspend(self) -> None:
         """Begins nothing new until `resume`."""
@@ -300,39 +297,11 @@ class Run(Generic[R_co]):
             RunBusy: another engine is at work on it.
             RunInterrupted: ctrl-C.
         """
-        display = _display(progress)
-        try:
-            outcome = carry_on(self._folder, on_update=display.show if display else None, reopen=reopen)
-        finally:
-            if display:
-                display.close()
-        if outcome.phase is Phase.SUSPENDED and outcome.error is not None and outcome.error.kind == "cancelled":
-            raise RunInterrupted(f"{self.id}: {outcome.error.message}")
-        return outcome.phase
+        return steering.carry_on_shown(self._folder, progress=progress, reopen=reopen)
 
     def detach(self, *, reopen: bool = False) -> None:
         """Starts an engine for the run in a process of its own."""
-        root = str(Path(__file__).parents[2])
-        start = "import sys; sys.path.append(sys.argv.pop(1)); from sciflow.engine.__main__ import main; main()"
-        argv = [sys.executable, "-P", "-c", start, root, str(self.folder), *(["--reopen"] if reopen else [])]
-        log = str(self._folder.part("logs") / "engine.log")
-        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        actions = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
-        actions += [(os.POSIX_SPAWN_OPEN, fd, log, append, 0o644) for fd in (1, 2)]
-        os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
-
-    def _end(self, verb: Verb, message: str) -> None:
-        if self.running:
-            control.post(self._folder.part("control"), Request(verb=verb))
-            return
-        if self.phase.ended and self.phase is not Phase.ERROR:
-            return
-        with self._folder.lock():
-            db = open_writer(self._folder, durable="normal")
-            for name, value in {"phase": Phase.FAILED.value, "message": message, "ended": str(time.time())}.items():
-                db.put_fact(name, value)
-            db.commit()
-            db.close()
+        steering.detach(self._folder, reopen=reopen)
 
     def _waits(self) -> bool:
         """Whether a suspended node waits for an answer."""
@@ -358,65 +327,3 @@ class Run(Generic[R_co]):
             store=pack.load,
             artifact=lambda tree: self.folder / tree["path"],
         )
-
-
-def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
-    """The run as its database and its lock tell."""
-    live = reader.fact("live")
-    phase = Phase(reader.text("phase") or Phase.PENDING)
-    started = float(reader.text("started") or 0)
-    ended = reader.text("ended")
-    message = reader.text("message")
-    seconds = (float(ended) if ended and phase is not Phase.RUNNING else time.time()) - started
-    waiting = phase is Phase.PENDING and seconds < STARTING_S
-    if phase in (Phase.PENDING, Phase.RUNNING) and not waiting and not folder.lock().held():
-        again = reader.text("phase")  # it may have ended between the two looks
-        if again == phase.value:
-            phase, message = Phase.ERROR, "its engine died: `sciflow resume` goes on where it was"
-    if live is None:
-        return Snapshot(
-            run_id=folder.id, name=reader.text("name"), phase=phase, started=started, seconds=seconds, message=message
-        )
-    picture = msgspec.json.decode(live, type=Snapshot)
-    return msgspec.structs.replace(
-        picture, run_id=folder.id, phase=phase, seconds=seconds, message=message or picture.message
-    )
-
-
-def summary(folder: RunFolder) -> RunSummary:
-    """One line of the list of runs."""
-    reader = Reader(folder.database)
-    try:
-        picture = snapshot_of(folder, reader)
-    finally:
-        reader.close()
-    steps = picture.steps
-    failed, skipped = sum(s.failed for s in steps), sum(s.skipped for s in steps)
-    omitted, running = sum(s.omitted for s in steps), sum(s.running for s in steps)
-    done = sum(s.done for s in steps)
-    counts = Counts(
-        pending=max(0, sum(s.total or 0 for s in steps) - done - running + skipped + omitted),
-        running=running,
-        succeeded=done - failed - skipped - omitted,
-        failed=failed,
-        skipped=skipped,
-        omitted=omitted,
-        cached=sum(s.cached for s in steps),
-        flagged=sum(s.flagged for s in steps),
-    )
-    return RunSummary(
-        id=folder.id,
-        name=picture.name,
-        phase=picture.phase,
-        started=picture.started,
-        seconds=picture.seconds,
-        counts=counts,
-        folder=folder.root,
-    )
-
-
-def _display(progress: bool | None) -> Any:
-    from sciflow import config
-    from sciflow.view.display import open_display
-
-    return open_display() if (config.load().progress if progress is None else progress) else None

@@ -1,0 +1,72 @@
+"""Starts, resumes and ends engines: what a handle's verbs do to a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sciflow import config
+from sciflow.core.records import Phase
+from sciflow.engine import control
+from sciflow.engine.control import Request, Verb
+from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.session import carry_on, open_writer
+from sciflow.engine.status import current_phase
+from sciflow.errors import RunInterrupted
+
+_START = "import sys; sys.path.append(sys.argv.pop(1)); from sciflow.engine.__main__ import main; main()"
+
+
+def carry_on_shown(folder: RunFolder, *, progress: bool | None, reopen: bool) -> Phase:
+    """Is the run's engine, here, until the run ends, and shows how it goes.
+
+    Raises:
+        RunBusy: another engine is at work on it.
+        RunInterrupted: ctrl-C.
+    """
+    display = _display(progress=progress)
+    try:
+        outcome = carry_on(folder, on_update=display.show if display else None, reopen=reopen)
+    finally:
+        if display:
+            display.close()
+    if outcome.phase is Phase.SUSPENDED and outcome.error is not None and outcome.error.kind == "cancelled":
+        raise RunInterrupted(f"{folder.id}: {outcome.error.message}")
+    return outcome.phase
+
+
+def _display(*, progress: bool | None) -> Any:
+    if not (config.load().progress if progress is None else progress):
+        return None
+    from sciflow.view.display import open_display
+
+    return open_display()
+
+
+def detach(folder: RunFolder, *, reopen: bool) -> None:
+    """Starts an engine for the run in a process of its own, which outlives this one."""
+    root = str(Path(__file__).parents[2])
+    argv = [sys.executable, "-P", "-c", _START, root, str(folder.root), *(["--reopen"] if reopen else [])]
+    log = str(folder.part("logs") / "engine.log")
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    actions: list[Any] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+    actions += [(os.POSIX_SPAWN_OPEN, fd, log, append, 0o644) for fd in (1, 2)]
+    os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
+
+
+def end(folder: RunFolder, verb: Verb, message: str) -> None:
+    """Asks the engine at work to end the run; where there is none, writes down that it has ended."""
+    if folder.lock().held():
+        control.post(folder.part("control"), Request(verb=verb))
+        return
+    if current_phase(folder) in {Phase.SUCCEEDED, Phase.FAILED}:
+        return
+    with folder.lock():
+        db = open_writer(folder, durable="normal")
+        for name, value in {"phase": Phase.FAILED.value, "message": message, "ended": str(time.time())}.items():
+            db.put_fact(name, value)
+        db.commit()
+        db.close()
