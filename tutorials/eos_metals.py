@@ -24,6 +24,9 @@ from sciflow_ops.single_point import singlepoint
 from sciflow_ops.structures import read_structure
 
 HERE = Path(__file__).parent
+DATA = HERE / "data"
+METALS = ["Al", "Ni", "Cu", "Pd", "Ag", "Pt", "Au"]
+ALLOYS = ["Ni3Al.POSCAR", "Cu3Au.cif", "CuAu.POSCAR"]
 EMT = Calc("emt")
 
 
@@ -97,22 +100,10 @@ def number(value: float | None, form: str) -> str:
 
 
 if __name__ == "__main__":
-    names = [
-        "Al.cif",
-        "Ni.cif",
-        "Cu.cif",
-        "Pd.cif",
-        "Ag.cif",
-        "Pt.cif",
-        "Au.cif",
-        "Ni3Al.POSCAR",
-        "Cu3Au.cif",
-        "CuAu.POSCAR",
-    ]
     run = metals.run(
-        [HERE / "data" / name for name in names],
+        [DATA / f"{metal}.cif" for metal in METALS] + [DATA / name for name in ALLOYS],
         scales=[0.90, 0.92, 0.94, 0.96, 0.98, 1.00, 1.02, 1.04, 1.06, 1.08, 1.10],
-        experiment=HERE / "data" / "experiment.csv",
+        experiment=DATA / "experiment.csv",
     )
     show(run.result.table)
     results = HERE / "results"
