@@ -47,20 +47,33 @@ def import_type(name: str) -> Any:
     return found
 
 
-def resolver(own: Mapping[str, Any]) -> Resolver:
-    """`import_type`, but `__main__` means the namespace `own`, where it has the name.
+def resolver(own: Mapping[str, Any], annotations: Mapping[str, Any] | None = None) -> Resolver:
+    """`import_type`, but `__main__` means the namespace `own`, or a class that the function's annotations lead to.
 
-    What came from a notebook by value lives in no module.
+    What came from a notebook by value lives in no module, and brings only the names that its code uses.
     """
 
     def resolve(name: str) -> Any:
         module, _, qualname = name.partition(":")
         first, *rest = qualname.split(".")
-        if module != "__main__" or first not in own:
+        if module != "__main__":
             return import_type(name)
-        found: Any = own[first]
+        found: Any = own.get(first) or _annotated(annotations or {}).get(first)
         for part in rest:
             found = getattr(found, part, None)
         return found if isinstance(found, type) else import_type(name)
 
     return resolve
+
+
+def _annotated(annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """Classes of `__main__` in annotations, and in the annotations of their fields, by name."""
+    found: dict[str, Any] = {}
+    todo = list(annotations.values())
+    while todo:
+        hint = todo.pop()
+        todo += getattr(hint, "__args__", ())
+        if isinstance(hint, type) and hint.__module__ == "__main__" and hint.__qualname__ not in found:
+            found[hint.__qualname__] = hint
+            todo += [part for base in hint.__mro__ for part in vars(base).get("__annotations__", {}).values()]
+    return found
