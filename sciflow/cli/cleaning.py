@@ -41,9 +41,10 @@ class Age(click.ParamType[float]):
     "phases",
     multiple=True,
     type=click.Choice([p.value for p in Phase], case_sensitive=False),
+    metavar="PHASE",
     help="Runs in this phase; may be given several times.",
 )
-@click.option("--keep", type=click.IntRange(min=0), help="All but the newest so many.")
+@click.option("--keep", type=click.IntRange(min=0), metavar="N", help="All but the newest so many.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clean(
@@ -59,13 +60,14 @@ def clean(
     if not chosen:
         note("nothing to remove")
         return 0
-    show(for_terminal(chosen))
+    show(for_terminal(chosen, now_s=time.time()))
     amount = size(sum(_bytes(run.folder) for run in chosen))
     if dry_run:
         note(f"would remove {count(len(chosen), 'run')}, {amount}")
         return 0
-    if not yes:
-        click.confirm(f"Remove {count(len(chosen), 'run')}, {amount}?", abort=True, err=True)
+    if not yes and not click.confirm(f"Remove {count(len(chosen), 'run')}, {amount}?", err=True):
+        note("nothing was removed")
+        return 0
     removed = sum(map(_remove, chosen))
     note(f"removed {count(removed, 'run')}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -16,8 +17,8 @@ PHASES = click.Choice([phase.value for phase in Phase], case_sensitive=False)
 
 @click.command("list")
 @runs_option
-@click.option("-n", "--number", type=click.IntRange(min=1), help="Only so many, the newest.")
-@click.option("--phase", type=PHASES, help="Only those in this phase.")
+@click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only so many, the newest.")
+@click.option("--phase", type=PHASES, metavar="PHASE", help="Only those in this phase.")
 @json_option
 def list_(runs: Path | None, number: int | None, phase: str | None, as_json: bool) -> None:
     """List the runs, newest last."""
@@ -30,7 +31,7 @@ def list_(runs: Path | None, number: int | None, phase: str | None, as_json: boo
     if as_json:
         show_json(found)
     elif found:
-        show(for_terminal(found))
+        show(for_terminal(found, now_s=time.time()))
     else:
         note(f"no runs in {folder}")
 
@@ -92,7 +93,7 @@ def logs(reference: str, runs: Path | None, task: str | None, stream: str, tail:
 @click.command()
 @run_argument
 @click.argument("step", required=False)
-@click.option("--phase", type=PHASES, help="Only tasks in this phase.")
+@click.option("--phase", type=PHASES, metavar="PHASE", help="Only tasks in this phase.")
 @click.option("--csv", is_flag=True, help="Comma-separated, every column.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write CSV into this file.")
 @json_option

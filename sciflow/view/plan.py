@@ -32,6 +32,12 @@ def for_terminal(plan: Plan) -> RenderableType:
     return Group(grid, Text(total(plan), style="bold"))
 
 
+def _title(step: PlannedStep) -> str:
+    """The step, and its op where that is named otherwise."""
+    plain = step.path.rpartition("/")[2].partition("-")[0]
+    return step.path if step.template == plain else f"{step.path}: {step.template}"
+
+
 def total(plan: Plan) -> str:
     """The sum of all steps in one line, as far as it is known."""
     known = sum(step.slices for step in plan.steps if step.slices is not None)

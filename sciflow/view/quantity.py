@@ -49,6 +49,12 @@ def moment(epoch_s: float) -> str:
     return datetime.fromtimestamp(epoch_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
+def day(epoch_s: float, *, now_s: float) -> str:
+    """A moment for where there is little room: `11-22 06:28`; the date alone where it is long ago."""
+    text = moment(epoch_s)
+    return text[5:16] if now_s - epoch_s < 180 * DAY else text[:10]
+
+
 def count(number: int, noun: str, *, plural: str = "") -> str:
     """`1 task`, `1,000 tasks`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -173,9 +173,9 @@ def _what_to_do(troubles: Troubles) -> Iterator[str]:
     if len(troubles.failures) > TOLD:
         yield _advice("all", f"sciflow table {troubles.run_id}")
     if troubles.failures or troubles.omitted:
-        yield _advice("retry", f"sciflow retry {troubles.run_id}   (runs what failed or was omitted, nothing else)")
+        yield _advice("retry", f"sciflow retry {troubles.run_id}")
     else:
-        yield _advice("resume", f"sciflow resume {troubles.run_id}   (goes on where it stopped)")
+        yield _advice("resume", f"sciflow resume {troubles.run_id}")
 
 
 def _advice(label: str, text: str) -> str:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from sciflow.core.progress import Counts, RunSummary, Snapshot
 from sciflow.core.records import Phase
 from sciflow.view.phases import LOOKS
-from sciflow.view.quantity import count, duration, moment
+from sciflow.view.quantity import count, day, duration
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
-def for_terminal(runs: Sequence[RunSummary]) -> Table:
+def for_terminal(runs: Sequence[RunSummary], *, now_s: float) -> Table:
     """What rich prints: a line a run."""
     from rich.table import Table
     from rich.text import Text
@@ -27,17 +27,15 @@ def for_terminal(runs: Sequence[RunSummary]) -> Table:
     for run in runs:
         look = LOOKS[run.phase]
         phase = Text(f"{look.mark} {run.phase}", style=look.style)
-        grid.add_row(Text(run.id), phase, moment(run.started)[:16], duration(run.seconds), tally(run.counts))
+        grid.add_row(Text(run.id), phase, day(run.started, now_s=now_s), duration(run.seconds), tally(run.counts))
     return grid
 
 
 def tally(counts: Counts) -> str:
-    """Tasks by what became of them: `12 of 43, 2 failed, 1 omitted`."""
+    """Tasks by what became of them: `12 of 43, 2 failed`; what is neither was not run."""
     done = f"{counts.succeeded:,}" + (f" of {counts.total:,}" if counts.total != counts.succeeded else "")
     facts = {
         "failed": counts.failed + counts.error,
-        "omitted": counts.omitted,
-        "skipped": counts.skipped,
         "running": counts.running,
         "suspended": counts.suspended,
         "cached": counts.cached,

@@ -53,10 +53,8 @@ def test_a_run_that_was_stopped_is_to_be_resumed() -> None:
 
 
 def test_many_different_failures_are_cut_and_the_rest_is_named() -> None:
-    failures = [
-        Failure(task=failed(n, msgspec.structs.replace(failed(n).error, message=f"reason {n}"))) for n in range(9)
-    ]
-    text = report(of(failures))
+    errors = [msgspec.structs.replace(SCF, message=f"reason {n}") for n in range(9)]
+    text = report(of([Failure(task=failed(n, error)) for n, error in enumerate(errors)]))
     assert text.count("SCFError: reason") == 5
     assert "and 4 more failed tasks: energy/5, energy/6, energy/7, energy/8" in text
     assert f"sciflow table {RUN}" in text
