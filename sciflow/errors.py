@@ -1,0 +1,91 @@
+"""Every exception that sciflow raises on purpose.
+
+    SciflowError
+    ├── InvalidWorkflow         found before anything ran: a list of problems, each with its place and its mend
+    ├── InvalidInput            a run's argument does not fit the workflow's signature
+    ├── ConfigError             a setting that is unknown, of a wrong type or impossible
+    ├── MissingExtra            an optional package is needed: says which to install
+    ├── RunError                about one run folder
+    │   ├── RunNotFound         no such run
+    │   ├── RunBusy             another engine works on it
+    │   └── RunDamaged          its folder or database cannot be read or written
+    ├── RunFailed               raised by `Run.result` and `wait(check=True)`: names the tasks that failed
+    └── RunInterrupted          ctrl-C, or stopped from elsewhere: the run can be resumed
+
+Errors of the op itself (`TransientError`, `FatalError`, `OpError`, `CodeError`, `CodecError`) live in
+`sciflow.runner.failures`, because they travel to nodes that have the runner and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class SciflowError(Exception):
+    """Anything that sciflow reports itself; the command line prints it without a traceback."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One mistake: where it stands, what was expected, what was found, what to do."""
+
+    where: str
+    what: str
+    expected: str = ""
+    found: str = ""
+    fix: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        facts = (("expected", self.expected), ("found", self.found), ("fix", self.fix))
+        lines += [f"    {label + ':':<10}{text}" for label, text in facts if text]
+        return "\n".join(lines)
+
+
+class InvalidWorkflow(SciflowError):
+    """The workflow cannot run as written; `problems` holds every mistake that was found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = f"{len(self.problems)} problems" if len(self.problems) != 1 else "1 problem"
+        super().__init__("\n".join([f"{count}, nothing was run", *map(str, self.problems)]))
+
+
+class InvalidInput(InvalidWorkflow):
+    """The arguments of a run do not fit the workflow's signature."""
+
+
+class ConfigError(SciflowError):
+    """A setting is unknown, has the wrong type or cannot hold."""
+
+
+class MissingExtra(SciflowError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}, which is not installed: pip install 'sciflow-hpc[{extra}]'")
+
+
+class RunError(SciflowError):
+    """Something about one run folder."""
+
+
+class RunNotFound(RunError):
+    """No run of that name, id or folder."""
+
+
+class RunBusy(RunError):
+    """Another engine is working on the run."""
+
+
+class RunDamaged(RunError):
+    """The run's folder or database cannot be read or written."""
+
+
+class RunFailed(SciflowError):
+    """The run ended without success; the message is its report, root cause first."""
+
+
+class RunInterrupted(SciflowError):
+    """The run was stopped before its end and can be resumed."""
