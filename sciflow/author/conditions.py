@@ -28,7 +28,7 @@ def when(condition: bool) -> Iterator[None]:
 
     tracer = TRACER.get()
     if isinstance(tracer, GraphTracer):
-        with tracer.under(tracer.lift(condition, where=user_place(), what="the condition")):
+        with tracer.under(tracer.condition_of(condition, user_place())):
             yield
     elif condition:
         yield

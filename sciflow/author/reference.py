@@ -16,14 +16,17 @@ from sciflow.core.ports import ANY, Type
 from sciflow.core.spelling import spelled
 from sciflow.errors import InvalidWorkflow, Problem
 
+_DEEPEST = 200
+
 
 class Ref:
     """A value of a workflow that is not known yet."""
 
-    __slots__ = ("_expr", "_tracer", "_type")
+    __slots__ = ("_depth", "_expr", "_tracer", "_type")
     __array_ufunc__ = None  # numpy leaves operators with a reference to the reference
 
-    def __init__(self, expr: Expr, type_: Type, tracer: object) -> None:
+    def __init__(self, expr: Expr, type_: Type, tracer: object, *, depth: int = 0) -> None:
+        self._depth = depth  # how many operations lie one in another
         self._expr = expr
         self._type = type_
         self._tracer = tracer
@@ -207,17 +210,23 @@ def applied(function: str, *operands: object) -> Ref:
     from sciflow.author.lift import Unencodable, lifted
 
     tracer: object = None
+    depth = 0
     types: list[Type] = []
     exprs: list[Expr] = []
     for operand in operands:
         if isinstance(operand, Ref):
             tracer = operand._tracer  # noqa: SLF001
+            depth = max(depth, operand._depth + 1)  # noqa: SLF001
         try:
             exprs.append(lifted(operand))
         except Unencodable as error:
             refuse(f"an operator on {error.found}", "a reference or a value that can be written down", error.fix)
         types.append(type_in_graph(operand, exprs[-1]))
-    return Ref(Call(function=function, args=tuple(exprs)), call_type(function, tuple(types)) or ANY, tracer)
+    if depth > _DEEPEST:
+        what = f"an expression of more than {_DEEPEST} operations, one in another"
+        refuse(what, "a short expression", "collect the values in a list and let an op do it: total([...])")
+    type_ = call_type(function, tuple(types)) or ANY
+    return Ref(Call(function=function, args=tuple(exprs)), type_, tracer, depth=depth)
 
 
 def type_in_graph(value: object, expr: Expr) -> Type:

@@ -15,10 +15,10 @@ from sciflow.author.code import code_of
 from sciflow.author.location import user_place
 from sciflow.author.reference import Ref
 from sciflow.author.signature import Signature, read_signature
-from sciflow.author.tracer import BROKEN, GraphTracer
+from sciflow.author.tracer import GraphTracer
 from sciflow.author.verbs import Verbs
 from sciflow.author.workflow import Workflow
-from sciflow.core.expr import Input
+from sciflow.core.expr import BROKEN, Input
 from sciflow.core.graph import Graph, OpTemplate, Suspend, Template, WorkflowSpec
 from sciflow.core.ports import Type
 from sciflow.errors import InvalidWorkflow, Problem

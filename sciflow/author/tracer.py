@@ -13,15 +13,14 @@ from sciflow.author.node_options import read_settings
 from sciflow.author.reference import Ref
 from sciflow.author.signature import Signature
 from sciflow.author.verbs import Verbs
-from sciflow.core.expr import Call, Const, Expr, Output
+from sciflow.core.checking import truth_problem
+from sciflow.core.expr import BROKEN, Call, Expr, Output
 from sciflow.core.graph import Fan, Node
 from sciflow.core.ports import Type, list_of, optional
 from sciflow.errors import Problem
 
 if TYPE_CHECKING:
     from sciflow.author.session import Session
-
-BROKEN = Const(value={"$": "broken"})  # stands for a value whose problem has been said: fits every type
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +78,15 @@ class GraphTracer:
         id_ = self._new_id(template)
         self.nodes.append(Node(id=id_, template=template, when=self.condition, where=where))
         return Ref(Output(node=id_), output, self)
+
+    def condition_of(self, value: Any, where: str) -> Expr:
+        """The expression for a condition, which has to be true or false."""
+        if isinstance(value, Ref):
+            said = truth_problem(value._expr, value._type, where)  # noqa: SLF001
+            if said is not None:
+                self.problems.append(said)
+                return BROKEN
+        return self.lift(value, where=where, what="the condition")
 
     @contextmanager
     def under(self, condition: Expr) -> Iterator[None]:

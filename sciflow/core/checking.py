@@ -157,13 +157,9 @@ class Checker:
 
     def truth(self, expr: Expr, type_: Type) -> None:
         """A condition has to be true or false, not merely something with a truth value."""
-        if type_.name not in {"bool", "any"}:
-            self.say(
-                f"{spelled(expr)} is no condition",
-                expected="bool",
-                found=str(type_),
-                fix=_as_condition(spelled(expr), type_),
-            )
+        problem = truth_problem(expr, type_, self.where)
+        if problem is not None:
+            self.problems.append(problem)
 
     def _built(self, expr: Build) -> Type:
         parts = list(map(self.type_of, expr.parts))
@@ -196,6 +192,15 @@ def meant(name: str, known: Iterable[str]) -> str:
 def with_article(text: object) -> str:
     """`an int`, `a list[int]`."""
     return f"{'an' if str(text)[:1].lower() in 'aeiou' else 'a'} {text}"
+
+
+def truth_problem(expr: Expr, type_: Type, where: str) -> Problem | None:
+    """What is wrong with `expr`, which is of `type_`, as a condition."""
+    if type_.name in {"bool", "any"}:
+        return None
+    text = spelled(expr)
+    fix = _as_condition(text, type_)
+    return Problem(where=where, what=f"{text} is no condition", expected="bool", found=str(type_), fix=fix)
 
 
 def _other_than_attribute(of: Type) -> str:

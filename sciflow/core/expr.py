@@ -87,6 +87,8 @@ class Build(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 Expr: TypeAlias = Const | Input | Output | Item | Index | Attr | Element | Text | Call | Build
 
+BROKEN = Const(value={"$": "broken"})  # in a workflow that is being checked: a value whose problem has been told
+
 
 class Argo(Enum):
     """How an operator fares in an Argo expression."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sciflow.core.expr import leaves
+from sciflow.core.absence import conjuncts
+from sciflow.core.expr import BROKEN, leaves
 from sciflow.core.graph import Graph, WorkflowSpec
 from sciflow.errors import Problem
 
@@ -65,7 +66,8 @@ def _callees(graph: Graph, spec: WorkflowSpec) -> list[str]:
 
 def _unguarded(graph: Graph) -> Iterator[Problem]:
     for node in graph.nodes:
-        if node.template == graph.name and (node.when is None or not leaves(node.when)):
+        guarded = node.when is not None and (bool(leaves(node.when)) or BROKEN in conjuncts(node.when))
+        if node.template == graph.name and not guarded:
             yield Problem(
                 where=node.where,
                 what=f"{graph.name} calls itself without end",
