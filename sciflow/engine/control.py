@@ -30,13 +30,13 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     value: Tree = None
 
 
-def post(folder: Path, request: Request) -> None:
-    """Leaves a request for the engine; it looks about every quarter of a second."""
+def post(folder: Path, request: Request) -> Path:
+    """Leaves a request for the engine, which looks about every quarter of a second and removes what it has taken."""
     name = f"{time.time_ns():020d}-{os.getpid()}.json"
     text = json.dumps({"verb": request.verb.value, "node": request.node, "value": request.value})
     beside = folder / f".{name}"
     beside.write_text(text)
-    beside.rename(folder / name)
+    return beside.rename(folder / name)
 
 
 def collect(folder: Path) -> list[Request]:

@@ -6,9 +6,9 @@ import base64
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -40,6 +40,8 @@ def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions
     try:
         _fill(folder, spec, args, setup, options.reuse)
     except BaseException:
+        import shutil
+
         shutil.rmtree(folder.root, ignore_errors=True)
         raise
     return folder
@@ -54,7 +56,8 @@ def _fill(
     taken = {key: json.loads(intake.text(tree)) for key, tree in reuse.items()}
     spec = map_constants(_externalised(spec, folder), lambda tree: json.loads(intake.text(tree)))
     if setup.script is not None and os.path.isfile(setup.script):
-        shutil.copyfile(setup.script, folder.part("code") / os.path.basename(setup.script))
+        copy = folder.part("code") / os.path.basename(setup.script)
+        copy.write_bytes(Path(setup.script).read_bytes())
     db = open_writer(folder, durable=setup.durable)
     db.put_fact("spec", encode_spec(spec))
     db.put_fact("inputs", msgspec.json.encode(inputs))

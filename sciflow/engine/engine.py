@@ -6,7 +6,6 @@ lies in the run's folder only: an engine that dies leaves nothing that the next 
 
 from __future__ import annotations
 
-import json
 import select
 import time
 from collections.abc import Callable, Mapping
@@ -84,6 +83,7 @@ class Engine:
         self._next_commit = 0.0
         self._calm = False  # no news is urgent
         self._messages: dict[str, str] = {}
+        self._answers: dict[str, bytes] = {}  # path of a suspended node -> text
 
     def halt(self, halt: Halt) -> None:
         """Asks the engine to end; safe to call from a signal handler. A weaker halt than the present one is ignored."""
@@ -155,8 +155,9 @@ class Engine:
 
     def _outcome(self) -> Outcome | None:
         """What the run has come to, if this engine has nothing more to do."""
-        if self._scheduler.outcome is not None:
-            return self._scheduler.outcome
+        outcome = self._scheduler.outcome
+        if outcome is not None and not (self._halt.ends and outcome.phase is Phase.FAILED):
+            return outcome
         if self._scheduler.in_flight:
             return None
         if self._halt.level >= Level.STOP:
@@ -260,6 +261,7 @@ class Engine:
             raise RunDamaged(f"{self._parts.folder.root}: the run's folder was deleted or moved while it ran")
         for request in control.collect(self._parts.folder.part("control")):
             self._obey(request)
+        self._answer()
         if self._parts.deadline is not None and time.monotonic() > self._parts.deadline:
             self.halt(Halt(Level.KILL, "the run took longer than its time limit", ends=True))
         if self._halt.level is Level.KILL:
@@ -279,16 +281,16 @@ class Engine:
                 self.halt(Halt(Level.KILL, "the run was terminated", ends=True, exit_handler=False))
             case Request(verb=Verb.SUSPEND):
                 self.halt(Halt(Level.PAUSE, "the run was suspended"))
-            case Request(verb=Verb.RESUME, node="") if self._halt.level is Level.PAUSE:
-                self._halt = Halt()
+            case Request(verb=Verb.RESUME, node=""):
+                self._halt = Halt() if self._halt.level is Level.PAUSE else self._halt
             case Request(verb=Verb.RESUME, node=node, value=value):
-                self._answer(node, value)
+                self._answers[node] = self._parts.probe.taken(value)
         self._db.put_event(time.time(), request.verb.value, request.node)
 
-    def _answer(self, node: str, value: object) -> None:
-        gates = [node] if node in self._scheduler.gates else list(self._scheduler.gates) if not node else []
-        for path in gates:
-            self._scheduler.answer(path, json.dumps(value).encode())
+    def _answer(self) -> None:
+        """Gives suspended nodes the answers that are there for them, also those that came before the engine did."""
+        for path in self._answers.keys() & self._scheduler.gates.keys():
+            self._scheduler.answer(path, self._answers.pop(path))
 
     def _update(self, outcome: Outcome | None) -> None:
         phase = outcome.phase if outcome is not None else Phase.RUNNING

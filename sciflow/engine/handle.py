@@ -16,6 +16,7 @@ from sciflow.core.graph import WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot, Task
 from sciflow.core.records import Phase, TaskError
 from sciflow.engine import control, explain, steering
+from sciflow.engine.answers import answers
 from sciflow.engine.control import Request, Verb
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
@@ -265,12 +266,14 @@ class Run(Generic[R_co]):
             value: what the suspended node gives on.
             node: its path; not needed if only one waits.
             detach: in a process of its own, or here; as the run was started, if not given.
+
+        Raises:
+            InvalidInput: the value is not what the node waits for, or no such node waits.
         """
-        if value is not None or node or self._waits():
-            control.post(self._folder.part("control"), Request(verb=Verb.RESUME, node=node, value=codec.encode(value)))
-        elif self.running:
-            control.post(self._folder.part("control"), Request(verb=Verb.RESUME))
-        return self.phase if self.running else self._go_on(detach=detach)
+        with self._reader() as reader:
+            requests = answers(reader, value, node)
+        heard = [steering.ask(self._folder, request) for request in [*requests, Request(verb=Verb.RESUME)]]
+        return self.phase if all(heard) or self.phase is Phase.SUCCEEDED else self._go_on(detach=detach)
 
     def retry(self, *, detach: bool | None = None) -> Phase:
         """Runs again the tasks that failed, ended in error or were omitted, and nothing else.
@@ -278,7 +281,7 @@ class Run(Generic[R_co]):
         Raises:
             RunBusy: an engine is at work on the run.
         """
-        if self.running:
+        if steering.at_work(self._folder):
             raise RunBusy(f"{self.folder}: an engine is at work on this run; wait for it, or cancel it first")
         return self._go_on(detach=detach, reopen=True)
 
@@ -286,8 +289,10 @@ class Run(Generic[R_co]):
         with self._reader() as reader:
             setup = msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
         if setup.detached if detach is None else detach:
+            sessions = steering.sessions(self._folder)
             self.detach(reopen=reopen)
-            return Phase.RUNNING
+            steering.await_session(self._folder, after=sessions)
+            return self.phase
         return self.carry_on(reopen=reopen)
 
     def carry_on(self, *, progress: bool | None = None, reopen: bool = False) -> Phase:
@@ -302,11 +307,6 @@ class Run(Generic[R_co]):
     def detach(self, *, reopen: bool = False) -> None:
         """Starts an engine for the run in a process of its own."""
         steering.detach(self._folder, reopen=reopen)
-
-    def _waits(self) -> bool:
-        """Whether a suspended node waits for an answer."""
-        with self._reader() as reader:
-            return any(row.phase is Phase.SUSPENDED for row in reader.nodes())
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Reader]:

@@ -43,6 +43,10 @@ class Probe:
         """A worker has loaded an op's code and tells by what it is known; that holds from now on."""
         self._identities[template] = parts
 
+    def taken(self, tree: Tree) -> bytes:
+        """The text of a value from outside, its files now being in the run."""
+        return self._intake.text(tree)
+
     def settle(self, scheduler: Scheduler, run: NodeRun, template: OpTemplate, need: Need) -> None:
         """Ends the tasks of a node that are known, and releases the others."""
         assert run.tasks is not None

@@ -12,11 +12,13 @@ from sciflow import config
 from sciflow.core.records import Phase
 from sciflow.engine import control
 from sciflow.engine.control import Request, Verb
+from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.session import carry_on, open_writer
-from sciflow.engine.status import current_phase
-from sciflow.errors import RunInterrupted
+from sciflow.engine.status import STARTING_S, current_phase
+from sciflow.errors import RunError, RunInterrupted
 
+LEAVING_S = 5.0  # within which an engine whose run has ended must be gone
 _START = "import sys; sys.path.append(sys.argv.pop(1)); from sciflow.engine.__main__ import main; main()"
 
 
@@ -57,10 +59,54 @@ def detach(folder: RunFolder, *, reopen: bool) -> None:
     os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
 
 
+def at_work(folder: RunFolder) -> bool:
+    """Whether an engine is at work on the run; one that has written down its end is let go first."""
+    until = time.monotonic() + LEAVING_S
+    while folder.lock().held():
+        phase = current_phase(folder)
+        if not (phase.ended or phase is Phase.SUSPENDED) or time.monotonic() > until:
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def ask(folder: RunFolder, request: Request) -> bool:
+    """Leaves a request; whether an engine at work took it. An answer that none took waits for the next engine."""
+    posted = control.post(folder.part("control"), request)
+    while posted.exists():
+        if not folder.lock().held():
+            if not request.node:
+                posted.unlink(missing_ok=True)
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def sessions(folder: RunFolder) -> int:
+    """How many engines have taken the run up so far."""
+    reader = Reader(folder.database)
+    try:
+        return int(reader.text("sessions") or 0)
+    finally:
+        reader.close()
+
+
+def await_session(folder: RunFolder, *, after: int) -> None:
+    """Waits until the engine that was started has taken the run up.
+
+    Raises:
+        RunError: it did not.
+    """
+    until = time.monotonic() + STARTING_S
+    while sessions(folder) <= after:
+        if time.monotonic() > until:
+            raise RunError(f"{folder.root}: no engine has taken the run up; see {folder.part('logs') / 'engine.log'}")
+        time.sleep(0.005)
+
+
 def end(folder: RunFolder, verb: Verb, message: str) -> None:
     """Asks the engine at work to end the run; where there is none, writes down that it has ended."""
-    if folder.lock().held():
-        control.post(folder.part("control"), Request(verb=verb))
+    if folder.lock().held() and ask(folder, Request(verb=verb)):
         return
     if current_phase(folder) in {Phase.SUCCEEDED, Phase.FAILED}:
         return

@@ -14,7 +14,6 @@ import select
 import signal
 import struct
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -170,6 +169,8 @@ def _board_fd() -> int:
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("board", os.MFD_CLOEXEC)
     else:
+        import tempfile
+
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
     os.ftruncate(fd, _BOARD.size)
