@@ -1,0 +1,72 @@
+"""What is said to suspended nodes: which of them a value is for, and whether it fits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+
+from sciflow.core.conform import misfit
+from sciflow.core.expr import Tree
+from sciflow.core.graph import Suspend, decode_spec
+from sciflow.core.ports import Type, accepts_none
+from sciflow.core.records import Phase
+from sciflow.engine.control import Request, Verb
+from sciflow.engine.records_db import Reader
+from sciflow.errors import InvalidInput, Problem
+from sciflow.runner import codec
+from sciflow.runner.failures import CodecError
+
+
+def answers(reader: Reader, value: object, node: str) -> list[Request]:
+    """The requests that give `value` to the suspended node meant; without either, to all that wait for no value.
+
+    Raises:
+        InvalidInput: no such node waits, several wait and none is named, or the value is not of the type waited for.
+    """
+    waiting = _waiting(reader)
+    if node:
+        if node not in waiting:
+            raise _refusal(f"{node} does not wait for an answer", " or ".join(waiting) or "nothing waits", node)
+        chosen = [node]
+    elif value is None:
+        return [_request(path, None) for path, type_ in waiting.items() if accepts_none(type_)]
+    elif len(waiting) != 1:
+        found = "nothing waits" if not waiting else "several wait: " + ", ".join(waiting)
+        raise _refusal("it is not clear which node the value is for", "one suspended node", found)
+    else:
+        chosen = list(waiting)
+    return [_request(path, _checked(value, waiting[path], path)) for path in chosen]
+
+
+def _waiting(reader: Reader) -> dict[str, Type]:
+    templates = decode_spec(reader.fact("spec") or b"{}").templates
+    rows = [(row.path, templates[row.template]) for row in reader.nodes() if row.phase is Phase.SUSPENDED]
+    return {path: template.output for path, template in rows if isinstance(template, Suspend)}
+
+
+def _checked(value: object, type_: Type, path: str) -> Tree:
+    try:
+        tree = codec.encode(value, pickled=type_.pickled, artifact=_artifact)
+    except CodecError as error:
+        raise _refusal(f"the answer to {path} cannot be used", str(type_), str(error)) from error
+    wrong = misfit(tree, type_)
+    if wrong is not None:
+        place = f", at {wrong.at}," if wrong.at else ""
+        raise _refusal(f"the answer to {path}{place} does not fit", str(wrong.expected), wrong.found)
+    return tree
+
+
+def _artifact(path: PurePath) -> Tree:
+    """A file of the user's own, which the engine takes into the run."""
+    if not os.path.exists(path):
+        raise CodecError(f"{path} (not there)")
+    return {"$": "artifact", "path": os.path.abspath(path), "kind": "folder" if os.path.isdir(path) else "file"}
+
+
+def _request(path: str, tree: Tree) -> Request:
+    return Request(verb=Verb.RESUME, node=path, value=tree)
+
+
+def _refusal(what: str, expected: str, found: str) -> InvalidInput:
+    fix = 'resume(value, node="...") with a node that waits and a value of its type'
+    return InvalidInput([Problem(where="", what=what, expected=expected, found=found, fix=fix)])
