@@ -191,7 +191,7 @@ told = Case(
     inputs={"x": 17},
     phase="Failed",
     failed=("talkative",),
-    report=("talkative", "17", "ZeroDivisionError", "talkative", "_helper", "line 39 of the log", "retry"),
+    report=("ZeroDivisionError", "x = 17", "talkative", "_helper", "line 39 of the log", "retry"),
     check=_cut,
 )
 
@@ -309,7 +309,7 @@ def first(numbers: list[float]) -> float:
 
 def _stopped_in_time(run) -> None:  # type: ignore[no-untyped-def]
     assert run.snapshot().seconds < 8
-    assert "time limit of 1 s" in run.snapshot().message
+    assert "longer than its time limit" in run.snapshot().message
 
 
 run_timeout = Case(
@@ -348,6 +348,7 @@ def _told_deaths(run) -> None:  # type: ignore[no-untyped-def]
     assert exited.exit_code == 7
     assert signalled.signal == "SIGSEGV"
     assert "about to exit" in run.logs("dies/1")
+    assert "SIGSEGV" in run.report()
 
 
 death = Case(
@@ -356,7 +357,7 @@ death = Case(
     phase="Failed",
     phases={"dies/0": "Succeeded", "dies/1": "Error", "dies/2": "Error", "dies/3": "Succeeded"},
     failed=("dies/1", "dies/2"),
-    report=("dies/1", "7", "about to exit", "SIGSEGV"),
+    report=("exit code 7",),
     check=_told_deaths,
 )
 

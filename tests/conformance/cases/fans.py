@@ -190,8 +190,8 @@ nested = Case(
     inside,
     inputs={"counts": [2, 0, 3]},
     result=[[0, 2], [], [0, 2, 4]],
-    phases={"ragged/0": "Succeeded", "ragged/2/double/1": "Succeeded", "ragged/1/double": "Succeeded"},
-    counts={"ragged/2/double": 3, "ragged/double": 6},
+    phases={"ragged/0": "Succeeded", "ragged/2/double/1": "Succeeded"},
+    counts={"ragged/2/double": 3, "ragged/double": 5},
 )
 
 
