@@ -90,10 +90,12 @@ class Board:
     def __init__(self, fd: int) -> None:
         self._page = mmap.mmap(fd, struct.calcsize("<Qd"))
         self._pack = struct.Struct("<Qd").pack_into
+        self.began = 0.0
 
     def write(self, number: int) -> None:
         """Say what runs now."""
-        self._pack(self._page, 0, number, time.monotonic())
+        self.began = time.monotonic()
+        self._pack(self._page, 0, number, self.began)
 
 
 def bind_life(fd: int) -> None:

@@ -25,6 +25,7 @@ class Children:
 
     def __init__(self) -> None:
         self.possible = False
+        self._adopting = 0  # the process that does so: a fork does not inherit it
         sys.addaudithook(self._hook)
 
     def _hook(self, event: str, _: tuple[Any, ...]) -> None:
@@ -33,7 +34,9 @@ class Children:
 
     def expect(self) -> None:
         """Children may come from now on."""
-        self.possible = True
+        if self._adopting == os.getpid():
+            return
+        self.possible, self._adopting = True, os.getpid()
         if sys.platform == "linux":
             import ctypes
 

@@ -117,15 +117,17 @@ def _trees(facts: Mapping[str, object]) -> dict[str, Tree]:
 class Desk:
     """Where the running slice's context is found; made only when an op asks for it."""
 
-    __slots__ = ("_make", "made")
+    __slots__ = ("_args", "_make", "made")
 
     def __init__(self) -> None:
         self.made: Context | None = None
-        self._make: Callable[[], Context] | None = None
+        self._make: Callable[..., Context] | None = None
+        self._args: tuple[Any, ...] = ()
 
-    def open(self, make: Callable[[], Context]) -> None:
-        """A slice begins."""
+    def open(self, make: Callable[..., Context], *args: object) -> None:
+        """A slice begins; `make(*args)` gives its context."""
         self._make = make
+        self._args = args
 
     def close(self) -> Context | None:
         """The slice has ended; its context, if it asked for one."""
@@ -139,7 +141,7 @@ class Desk:
         if self._make is None:
             return Context()
         if self.made is None:
-            self.made = self._make()
+            self.made = self._make(*self._args)
         return self.made
 
 

@@ -6,6 +6,7 @@ import os
 import stat
 
 from sciflow.runner.failures import PlaceError
+from sciflow.runner.packs import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,15 +20,10 @@ def file_hash(path: str) -> tuple[str, int]:
     """SHA-256 and size of a file."""
     from hashlib import sha256
 
-    digest, size = sha256(), 0
+    digest = sha256()
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while True:
-            block = os.read(fd, BLOCK_BYTES)
-            if not block:
-                break
-            digest.update(block)
-            size += len(block)
+        size = _copy(fd, -1, digest, os.fstat(fd).st_size)
     finally:
         os.close(fd)
     return digest.hexdigest(), size
@@ -73,7 +69,7 @@ class Copier:
     """
 
     def __init__(self) -> None:
-        self._cannot_clone: set[tuple[int, int]] = set()
+        self._cannot_clone: set[int] = set()  # devices
 
     def file(self, source: str, target: str, *, sha256: str | None = None) -> None:
         """Copy a file, its permission to be executed kept; `sha256` is checked while copying.
@@ -81,42 +77,30 @@ class Copier:
         Raises:
             PlaceError: the content is not what the hash says.
         """
+        digest = _new_digest() if sha256 is not None else None
         reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            mode = os.fstat(reader)
+            found = os.fstat(reader)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            writer = os.open(target, flags, 0o755 if mode.st_mode & stat.S_IXUSR else 0o644)
+            writer = os.open(target, flags, 0o755 if found.st_mode & stat.S_IXUSR else 0o644)
             try:
-                found = self._content(reader, writer, mode.st_dev, hashed=sha256 is not None)
+                cloned = found.st_dev not in self._cannot_clone and self._clone(reader, writer, found.st_dev)
+                if not cloned or digest is not None:
+                    _copy(reader, -1 if cloned else writer, digest, found.st_size)
             finally:
                 os.close(writer)
         finally:
             os.close(reader)
-        if sha256 is not None and found != sha256:
-            raise PlaceError(f"{source} was changed after its content was recorded (SHA-256 {sha256[:12]}, now {found[:12]})")
-
-    def _content(self, reader: int, writer: int, device: int, *, hashed: bool) -> str:
-        cloned = self._clone(reader, writer, device)
-        if not hashed:
-            if not cloned:
-                _copy(reader, writer, None)
-            return ""
-        from hashlib import sha256
-
-        digest = sha256()
-        _copy(reader, -1 if cloned else writer, digest)
-        return digest.hexdigest()
+        if digest is not None and digest.hexdigest() != sha256:
+            raise _changed(source, str(sha256), digest.hexdigest())
 
     def _clone(self, reader: int, writer: int, device: int) -> bool:
-        place = (device, os.fstat(writer).st_dev)
-        if place in self._cannot_clone or place[0] != place[1]:
-            return False
         import fcntl
 
         try:
             fcntl.ioctl(writer, FICLONE, reader)
         except OSError:
-            self._cannot_clone.add(place)
+            self._cannot_clone.add(device)
             return False
         return True
 
@@ -127,10 +111,9 @@ class Copier:
             PlaceError: the content is not what the hash says.
         """
         self._tree(source, target)
-        if sha256 is not None:
-            found, _ = folder_hash(target)
-            if found != sha256:
-                raise PlaceError(f"{source} was changed after its content was recorded (SHA-256 {sha256[:12]}, now {found[:12]})")
+        found = sha256 if sha256 is None else folder_hash(target)[0]
+        if found != sha256:
+            raise _changed(source, str(sha256), str(found))
 
     def _tree(self, source: str, target: str) -> None:
         os.mkdir(target)
@@ -146,15 +129,29 @@ class Copier:
                 self.file(entry.path, place)
 
 
-def _copy(reader: int, writer: int, digest: Any) -> None:
-    """Copy from descriptor to descriptor (to none if `writer` is -1), past a digest if one is given."""
-    while True:
+def _new_digest() -> Any:
+    from hashlib import sha256
+
+    return sha256()
+
+
+def _changed(source: str, expected: str, found: str) -> PlaceError:
+    return PlaceError(f"{source} was changed after its content was recorded: SHA-256 {expected[:12]}, now {found[:12]}")
+
+
+def _copy(reader: int, writer: int, digest: Any, size: int) -> int:
+    """Copy from descriptor to descriptor (to none if `writer` is -1), past a digest if one is given; bytes copied.
+
+    `size` is what the file is said to have: it saves the read that finds the end.
+    """
+    done = 0
+    while done < size or not size:
         block = os.read(reader, BLOCK_BYTES)
         if not block:
-            return
+            break
+        done += len(block)
         if digest is not None:
             digest.update(block)
         if writer >= 0:
-            rest = block
-            while rest:
-                rest = rest[os.write(writer, rest) :]
+            write_all(writer, block)
+    return done

@@ -17,7 +17,7 @@ class Logs:
     def __init__(self) -> None:
         self._stdin = os.dup(0)
         self._files = tuple(os.dup(fd) for fd in (1, 2))
-        self._identities = [(found.st_dev, found.st_ino) for found in map(os.fstat, self._files)]
+        self._inodes = (os.fstat(1).st_ino, os.fstat(2).st_ino)
         self._flush_c: Callable[[None], Any] | None = None
         self._streams = (_stream(1), _stream(2))
         self._input = sys.stdin
@@ -56,17 +56,19 @@ class Logs:
 
     def ends(self) -> tuple[int, int]:
         """The sizes of both log files; a descriptor that an op has closed or turned elsewhere is put back."""
-        sizes = []
-        for fd, file, identity in zip((1, 2), self._files, self._identities):
-            try:
-                found = os.fstat(fd)
-            except OSError:
-                found = None
-            if found is None or (found.st_dev, found.st_ino) != identity:
-                os.dup2(file, fd)
-                found = os.fstat(fd)
-            sizes.append(found.st_size)
-        return sizes[0], sizes[1]
+        out, err = self._inodes
+        try:
+            first, second = os.fstat(1), os.fstat(2)
+        except OSError:
+            return self._put_back()
+        if first.st_ino != out or second.st_ino != err:
+            return self._put_back()
+        return first.st_size, second.st_size
+
+    def _put_back(self) -> tuple[int, int]:
+        for file, fd in zip(self._files, (1, 2)):
+            os.dup2(file, fd)
+        return os.fstat(1).st_size, os.fstat(2).st_size
 
 
 def _stream(fd: int) -> io.TextIOWrapper:

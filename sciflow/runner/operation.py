@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 from sciflow.runner.codec import Decoder, Encoder
-from sciflow.runner.failures import CodecError, OpError
-from sciflow.runner.names import resolver
+from sciflow.runner.failures import CodecError
 from sciflow.runner.selection import Selection
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping, Sequence
 
+    from sciflow.runner.names import Resolver
     from sciflow.runner.packs import Pack
     from sciflow.runner.stage import Stage
     from sciflow.runner.types import Check, Signature
@@ -38,20 +40,21 @@ class Options:
 
 
 class Operation:
-    """Calls one function; binds trees to its parameters and makes a tree of its result."""
+    """Calls one function or program; binds trees to its parameters and makes a tree of its result."""
 
-    def __init__(self, function: Any, signature: Signature, options: Options, *, pack: Pack, stage: Stage) -> None:
-        code = function.__code__
+    def __init__(
+        self, call: Any, signature: Signature, options: Options, *, where: str, types: Resolver | None, pack: Pack, stage: Stage
+    ) -> None:
+        """`where` is the line where the op is written; `types` finds the classes of its values."""
         self.options = options
-        self.where = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}"
-        self._function = function
-        self._inputs = signature.inputs
+        self.where = where
+        self._function = call
+        self._signature = signature
         self._output_ok = signature.output.ok
-        self._output = signature.output
-        self._positional: tuple[str, ...] = code.co_varnames[: code.co_posonlyargcount]
+        self._positional = signature.positional
         self._stage = stage
         self._pack = pack
-        self._types = resolver(function.__globals__)
+        self._types = types
         self._encoder = Encoder(pickled=signature.pickled, artifact=stage.give)
 
     def fixed(self, trees: Mapping[str, Tree]) -> Fixed:
@@ -64,10 +67,7 @@ class Operation:
         Raises:
             OpError: the function has no such parameter: its module is not the one that the workflow was made from.
         """
-        try:
-            return self._inputs[name]
-        except KeyError:
-            raise OpError(f"input {name}: the function here has no such parameter, only {', '.join(self._inputs)}") from None
+        return self._signature.input(name)
 
     def read(self, name: str, tree: Tree) -> Any:
         """The value of an input.
@@ -93,6 +93,8 @@ class Operation:
 
     def call(self, values: dict[str, Any]) -> Any:
         """Run the user's code."""
+        if self.options.env:
+            os.environ.update(self.options.env)
         if self._positional:
             given = [values.pop(name) for name in self._positional if name in values]
             return self._function(*given, **values)
@@ -106,7 +108,7 @@ class Operation:
             CodecError: it has no form that can be stored.
         """
         if not self._output_ok(value):
-            self._output.require(value, "the result")
+            self._signature.output.require(value, "the result")
         if type(value) is int or type(value) is float or value is None:
             return self._encoder.write(value)
         try:
@@ -145,3 +147,28 @@ class Fixed:
         self._checked = True
         return values
 
+
+
+def of_function(function: Any, options: Options, *, pack: Pack, stage: Stage) -> Operation:
+    """The operation of a Python function.
+
+    Raises:
+        CodeError: an annotation cannot be resolved.
+    """
+    from sciflow.runner.names import resolver
+    from sciflow.runner.types import signature
+
+    code = function.__code__
+    where = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}"
+    types = resolver(function.__globals__)
+    return Operation(function, signature(function), options, where=where, types=types, pack=pack, stage=stage)
+
+
+def of_program(request: Mapping[str, Any], options: Options, *, pack: Pack, stage: Stage) -> Operation:
+    """The operation of a program, from the engine's request about it."""
+    from sciflow.runner.program import Program
+    from sciflow.runner.types import ANYTHING, Signature
+
+    call = Program(request["code"], request.get("output"))
+    anything = Signature(inputs=None, output=ANYTHING, pickled=False)
+    return Operation(call, anything, options, where=f"op {request['name']}", types=None, pack=pack, stage=stage)

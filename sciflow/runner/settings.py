@@ -6,6 +6,8 @@ right after the import.
 
 from __future__ import annotations
 
+import _signal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Mapping
@@ -29,6 +31,25 @@ class Guard:
 
     def restore(self) -> None:
         """A slice has ended."""
+
+
+class Signals(Guard):
+    """Handlers, timers and the mask of blocked signals."""
+
+    def accept(self) -> None:
+        numbers = {int(number) for number in _signal.valid_signals()}
+        self._numbers = tuple(sorted(number for number in numbers - {9, 19} if number < 32))
+        self._handlers = tuple(map(_signal.getsignal, self._numbers))
+        self._blocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+
+    def restore(self) -> None:
+        for timer in (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF):
+            _signal.setitimer(timer, 0)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._blocked)
+        if tuple(map(_signal.getsignal, self._numbers)) != self._handlers:
+            for number, handler in zip(self._numbers, self._handlers):
+                if handler is not None and _signal.getsignal(number) != handler:
+                    _signal.signal(number, handler)
 
 
 class Random(Guard):
@@ -172,6 +193,7 @@ class Collector(Guard):
 
 
 GUARDS: Mapping[str, Callable[[Any], Guard]] = {
+    "signal": Signals,
     "random": Random,
     "numpy": Numpy,
     "warnings": Warnings,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from sciflow.runner import report
@@ -24,24 +23,9 @@ if TYPE_CHECKING:
     from sciflow.runner.types import Check
 
     Tree = Any
+    # number, folder, attempt, seed, key, seconds left of the run, trees of the columns
+    Task = Sequence[Any]
     Columns = Sequence[tuple[str, Check]]
-
-
-class Task:
-    """One slice as the engine names it."""
-
-    __slots__ = ("attempt", "folder", "key", "number", "run_seconds_left", "seed", "trees")
-
-    def __init__(
-        self, number: int, folder: str, attempt: int, seed: int, key: str | None, left: float | None, trees: Sequence[Tree]
-    ) -> None:
-        self.number = number
-        self.folder = folder
-        self.attempt = attempt
-        self.seed = seed
-        self.key = key
-        self.run_seconds_left = left
-        self.trees = trees
 
 
 class Slices:
@@ -70,101 +54,95 @@ class Slices:
 
     def run(self, operation: Operation, fixed: Fixed, columns: Columns, task: Task) -> None:
         """Run one slice and reply."""
-        self.board.write(task.number)
-        started = time.time()
-        clock = time.perf_counter()
-        phase, result, extra = self._outcome(operation, fixed, columns, task)
-        told = DESK.close()
-        if told is not None:
-            extra = {**(extra or {}), **told.told()} or None
-        seconds = time.perf_counter() - clock
-        self.reply(task, phase, result, started, seconds, extra)
-
-    def reply(self, task: Task, phase: str, result: str, started: float, seconds: float, extra: Tree | None) -> None:
-        """Tell the engine how a slice has ended."""
-        ends = self.logs.ends()
-        tail = "null" if extra is None else dump(extra)
-        self.replies.send(
-            f'[0,{task.number},"{phase}",{result},{started:.6f},{seconds:.6f},{ends[0]},{ends[1]},{tail}]\n'
-        )
-        self.board.write(0)
-
-    def _outcome(self, operation: Operation, fixed: Fixed, columns: Columns, task: Task) -> tuple[str, str, Tree | None]:
-        """Phase, text of the result, and what else is to be told."""
-        began = time.monotonic()
+        number, folder, attempt, seed, _, _, trees = task
+        self.board.write(number)
+        started, clock = time.time(), time.perf_counter()
         tree: Tree = None
         error: Tree | None = None
         at = "inputs"
         try:
-            if task.attempt > 1:
-                self.stage.forget(task.folder)
-            self.surroundings.begin(task.seed)
-            DESK.open(lambda: self._context(operation, task, began))
-            values = operation.bind(fixed, columns, task.trees)
-            if operation.options.env:
-                os.environ.update(operation.options.env)
+            if attempt > 1:
+                self.stage.forget(folder)
+            self.surroundings.begin(seed)
+            DESK.open(self._context, operation, task)
+            values = operation.bind(fixed, columns, trees)
             at = "call"
             value = operation.call(values)
             at = "result"
             tree = operation.give(value)
         except BaseException as problem:  # noqa: BLE001  user code: sys.exit and KeyboardInterrupt too
-            error = self._failure(problem, at, operation)
-        return self._clean(operation, task, tree, error)
+            error = _failure(problem, at, operation)
+        text, extra = self._clean(operation, folder, tree, error)
+        told = DESK.close()
+        if told is not None:
+            extra = {**(extra or {}), **told.told()} or None
+        self.reply(number, text, started, time.perf_counter() - clock, extra)
 
-    def _clean(
-        self, operation: Operation, task: Task, tree: Tree, error: Tree | None
-    ) -> tuple[str, str, Tree | None]:
-        """Take what the slice has made, and make the process as it was before."""
+    def reply(self, number: int, result: str, started: float, seconds: float, extra: Tree | None) -> None:
+        """Tell the engine how a slice has ended: with a result, or with the error that is in `extra`."""
+        out, err = self.logs.ends()
+        phase, tail = "Succeeded", "null"
+        if extra is not None:
+            tail = dump(extra)
+            if "error" in extra:
+                phase = "Error" if extra["error"]["kind"] in ("place", "code") else "Failed"
+        self.replies.send(f'[0,{number},"{phase}",{result},{started:.6f},{seconds:.6f},{out},{err},{tail}]\n')
+        self.board.write(0)
+
+    def _clean(self, operation: Operation, folder: str, tree: Tree, error: Tree | None) -> tuple[str, Tree | None]:
+        """Take what the slice has made, and make the process as it was before; text of the result, what else to tell."""
         result, files = "null", False
         killed = self.children.end() if self.children.possible else 0
-        selection = operation.options.selection
+        touched = self.stage.touched()
         try:
-            if error is None and self.stage.collecting:
-                files = self.stage.collect(task.folder, selection)
             if error is None:
-                result = dump(tree)
-                if len(result) > self.pack.inline_bytes:
-                    result = self.pack.fold(tree, result)
-            if self.stage.touched():
-                files = self.stage.finish(task.folder, selection) or files
+                files = touched and self.stage.collect(folder, operation.options.selection)
+                result = self._text(tree)
+            if touched:
+                files = self.stage.keep(folder, operation.options.selection) or files
             self.logs.flush()
         except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001  a signal of the user's timer among them
-            error = error or self._failure(problem, "result", operation)
+            error = error or _failure(problem, "result", operation)
         try:
             self.surroundings.restore()
-            self.stage.reset()
+            if touched:
+                self.stage.reset()
             self.logs.restore()
         except OSError as problem:
-            error = error or self._failure(problem, "result", operation)
-        phase = "Succeeded" if error is None else "Error" if error["kind"] in ("place", "code") else "Failed"
+            error = error or _failure(problem, "result", operation)
         if error is None and not files and not killed:
-            return phase, result, None
+            return result, None
         told = (("error", error), ("files", files), ("children", killed))
-        return phase, result if error is None else "null", {name: what for name, what in told if what}
+        return "null" if error else result, {name: what for name, what in told if what}
 
-    @staticmethod
-    def _failure(problem: BaseException, at: str, operation: Operation) -> Tree:
-        kind = ""
-        if at != "call":
-            if isinstance(problem, OSError):
-                text = f"{problem.filename or 'the working folder'}: {problem.strerror or problem}"
-                problem = PlaceError(text).with_traceback(None)
-            elif isinstance(problem, (RecursionError, MemoryError, ValueError, TypeError)):
-                kind = "codec"
-        return report.failure(problem, kind=kind, where=operation.where)
+    def _text(self, tree: Tree) -> str:
+        text = dump(tree)
+        return text if len(text) <= self.pack.inline_bytes else self.pack.fold(tree, text)
 
-    def _context(self, operation: Operation, task: Task, began: float) -> Context:
-        limits = [seconds for seconds in (operation.options.timeout_s, task.run_seconds_left) if seconds is not None]
+    def _context(self, operation: Operation, task: Task) -> Context:
+        number, folder, attempt, seed, key, left, _ = task
+        limits = [seconds for seconds in (operation.options.timeout_s, left) if seconds is not None]
         options = operation.options
         return Context(
-            path=task.folder.partition("/")[2],
-            key=task.key,
-            attempt=task.attempt,
-            seed=task.seed,
+            path=folder.partition("/")[2],
+            key=key,
+            attempt=attempt,
+            seed=seed,
             cpus=options.cpus,
             memory_mb=options.memory_mb,
             gpus=options.gpus,
             host=self.host,
-            deadline=began + min(limits) if limits else None,
-            send=lambda done, total, message: self.replies.progress(task.number, done, total, message),
+            deadline=self.board.began + min(limits) if limits else None,
+            send=lambda done, total, message: self.replies.progress(number, done, total, message),
         )
+
+
+def _failure(problem: BaseException, at: str, operation: Operation) -> Tree:
+    """The record of an error; one that came before or after the user's code is the place's or the value's."""
+    kind = ""
+    if at != "call":
+        if isinstance(problem, OSError):
+            problem = PlaceError(f"{problem.filename or 'the working folder'}: {problem.strerror or problem}")
+        elif isinstance(problem, (RecursionError, MemoryError, ValueError, TypeError)):
+            kind = "codec"
+    return report.failure(problem, kind=kind, where=operation.where)

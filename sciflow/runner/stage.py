@@ -22,32 +22,40 @@ if TYPE_CHECKING:
 
     Tree = Any
 
+FOLDER_MODE = 0o755
+
 
 class Stage:
     """The folders of a worker, and the files of the slice that it runs."""
 
     def __init__(self, root: str, scratch: str) -> None:
+        """Both folders are made ready; what a worker before this one has left in `scratch` is removed."""
         self.root = os.path.realpath(root)
         self.scratch = os.path.realpath(scratch)
         self.cwd = f"{self.scratch}/cwd"
         self._inputs = f"{self.scratch}/in"
         self._copier = Copier()
-        self._ports: set[str] = set()
-        self._staged = False
+        self._ports: set[str] = set()  # with a folder
+        self._taken: set[str] = set()  # files staged for this slice
         self._outputs: list[tuple[str, Tree]] = []
+        self._kept_in = ""  # the task's folder, once something has been moved there
         for folder in (self.cwd, self._inputs):
-            remove(folder)  # what a worker before this one has left
+            remove(folder)
             os.makedirs(folder)
+        self._enter()
+
+    def _enter(self) -> None:
+        """Go into the working folder, which is empty."""
+        os.chmod(self.cwd, FOLDER_MODE)
+        os.chdir(self.cwd)
         self._mark_empty()
 
     def _mark_empty(self) -> None:
         """Give the empty folder an old date: then one `stat` tells whether anything was ever made in it."""
-        os.chmod(self.cwd, 0o755)
-        os.utime(self.cwd, ns=(0, 0))
-        os.chdir(self.cwd)
+        os.utime(".", ns=(0, 0))
         found = os.stat(".")
-        self._state = (found.st_ino, found.st_dev, found.st_mode, found.st_mtime_ns)
-        self._dated = found.st_mtime_ns == 0
+        # a file system that keeps no old dates never looks untouched
+        self._state = (found.st_ino, 0, found.st_dev, found.st_mode)
 
     # ---- inputs
 
@@ -60,17 +68,15 @@ class Stage:
         from pathlib import Path
 
         source = os.path.join(self.root, tree["path"])
-        folder = self._port_folder(port)
         name = os.path.basename(source.rstrip("/")) or "folder"
-        target = f"{folder}/{name}"
-        number = 1
-        while os.path.lexists(target):  # another file of the same name, in a list say
-            number += 1
-            folder = f"{self._inputs}/{port}/{number}"
-            target = f"{folder}/{name}"
-        self._staged = True
         try:
-            os.makedirs(folder, exist_ok=True)
+            target = f"{self._port_folder(port)}/{name}"
+            number = 1
+            while target in self._taken:  # another file of the same name, in a list say
+                number += 1
+                target = f"{self._inputs}/{port}/{number}/{name}"
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+            self._taken.add(target)
             if tree.get("kind") == "folder":
                 self._copier.folder(source, target, sha256=tree.get("sha256"))
             else:
@@ -88,11 +94,6 @@ class Stage:
 
     # ---- outputs
 
-    @property
-    def collecting(self) -> bool:
-        """Whether output files wait for `collect`."""
-        return bool(self._outputs)
-
     def give(self, path: PurePath) -> Tree:
         """The tree of an output file; its place and hash are filled in by `collect`.
 
@@ -100,11 +101,12 @@ class Stage:
             OpError: there is no such file, or it lies outside the slice's folders.
         """
         given = os.fspath(path)
-        place = os.path.normpath(os.path.join(self.cwd, given))
+        place = os.path.normpath(f"{self.cwd}/{given}") if given[:1] != "/" else os.path.normpath(given)
         if not os.path.exists(place):
             raise OpError(f"output file {given!r} does not exist; found in the working folder: {_listing(self.cwd)}")
-        parent = os.path.realpath(os.path.dirname(place))
-        place = f"{parent}/{os.path.basename(place)}"
+        folder, _, name = place.rpartition("/")
+        if folder != self.cwd and folder not in self._taken:
+            place = f"{os.path.realpath(folder)}/{name}"
         if place == self.cwd:
             raise OpError("the op gives its whole working folder as an output; let it make a folder inside and give that")
         if not place.startswith((f"{self.cwd}/", f"{self._inputs}/")):
@@ -125,79 +127,116 @@ class Stage:
         moved: dict[str, str] = {}
         # the outermost first, since an output may lie inside another one
         for place, tree in sorted(outputs, key=lambda output: output[0].count("/")):
-            self._collect_one(place, tree, task_folder, moved, selection)
+            source = next((s for s in moved if place == s or place.startswith(f"{s}/")), None)
+            if source is None:
+                source = place
+                moved[place] = self._collect_one(place, task_folder, selection)
+            target = moved[source] + place[len(source) :]
+            folder = os.path.isdir(target)
+            sha256, size = folder_hash(target) if folder else file_hash(target)
+            relative = target[len(self.root) + 1 :]
+            tree.update({"path": relative, "kind": "folder" if folder else "file", "sha256": sha256, "size": size})
         return bool(outputs)
 
-    def _collect_one(self, place: str, tree: Tree, task_folder: str, moved: dict[str, str], selection: Selection) -> None:
-        source = next((s for s in moved if place == s or place.startswith(f"{s}/")), None)
-        if source is None:
-            relative = self._relative(place)
-            if selection.forbids(relative):
-                raise OpError(f"output {relative!r} is of a kind that must never be kept (never_keep)")
-            target = self._free(task_folder, relative)
-            move(place, target, selection)
-            moved[place] = target
-        else:
-            target = moved[source] + place[len(source) :]
-        folder = os.path.isdir(target)
-        sha256, size = folder_hash(target) if folder else file_hash(target)
-        relative = target[len(self.root) + 1 :]
-        tree.update({"path": relative, "kind": "folder" if folder else "file", "sha256": sha256, "size": size})
-
-    def _relative(self, place: str) -> str:
-        """Where an output goes inside the task's folder: as in the working folder; an input by its name."""
-        if place.startswith(f"{self.cwd}/"):
-            return place[len(self.cwd) + 1 :]
-        return os.path.basename(place)
+    def _collect_one(self, place: str, task_folder: str, selection: Selection) -> str:
+        inside = place.startswith(f"{self.cwd}/")
+        # an input that is given on is kept by its name, all else as it lies in the working folder
+        relative = place[len(self.cwd) + 1 :] if inside else os.path.basename(place)
+        if selection.forbids(relative):
+            raise OpError(f"output {relative!r} is of a kind that must never be kept (never_keep)")
+        target = self._free(task_folder, relative)
+        move(place, target, selection)
+        return target
 
     def _free(self, task_folder: str, relative: str) -> str:
+        """A place for something in the task's folder, its folder made."""
         base = f"{self.root}/{task_folder}"
-        target, number = f"{base}/{relative}", 1
+        target = f"{base}/{relative}"
+        if self._kept_in != task_folder:
+            _make(base)
+            self._kept_in = task_folder
+        number = 1
         while os.path.lexists(target):
             number += 1
             target = f"{base}/{number}/{relative}"
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        if "/" in target[len(base) + 1 :]:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
         return target
 
     # ---- the end of a slice
 
     def touched(self) -> bool:
-        """Whether anything lies in the working folder, or it is no longer the working folder."""
+        """Whether there are files of the slice, or the working folder is no longer what it was."""
         try:
             found = os.stat(".")
         except OSError:
             return True
-        return (found.st_ino, found.st_dev, found.st_mode, found.st_mtime_ns) != self._state or not self._dated
+        ino, dated, device, mode = self._state
+        return (
+            found.st_mtime_ns != dated
+            or found.st_ino != ino
+            or found.st_dev != device
+            or found.st_mode != mode
+            or bool(self._taken)
+        )
 
-    def finish(self, task_folder: str, selection: Selection) -> bool:
-        """Move what is left in the working folder to the task's folder, and make both folders empty again.
-
-        Returns:
-            Whether anything was kept.
-        """
+    def keep(self, task_folder: str, selection: Selection) -> bool:
+        """Move what is left in the working folder to the task's folder; whether there was anything."""
         kept = False
-        if os.path.isdir(self.cwd):
-            for relative in selection.kept(self.cwd):
-                kept = keep(f"{self.cwd}/{relative}", lambda: self._free(task_folder, relative), scratch=self.scratch) or kept  # noqa: B023
-        self.reset()
+        try:
+            left = selection.kept(self.cwd)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        for relative in left:
+            kept = keep(f"{self.cwd}/{relative}", lambda: self._free(task_folder, relative), scratch=self.scratch) or kept  # noqa: B023
         return kept
 
     def reset(self) -> None:
         """Make the slice's folders empty, whatever it has done to them."""
         self._outputs.clear()
-        if self._staged:
-            self._staged = False
+        self._kept_in = ""
+        if self._taken:
+            self._taken.clear()
             for port in self._ports:
                 clear(f"{self._inputs}/{port}")
-        if self.touched():
-            clear(self.cwd)
+        clear(self.cwd)
+        try:
+            here = os.stat(".")
+            same = (here.st_ino, here.st_dev, here.st_mode) == (self._state[0], *self._state[2:])
+        except OSError:
+            same = False
+        if same:
             self._mark_empty()
+        else:
+            self._enter()
+
+    def sweep(self) -> None:
+        """`reset` after a slice whose process died, and which only that process knew about."""
+        remove(self._inputs)
+        os.makedirs(self._inputs)
+        self._ports.clear()
+        self._taken.clear()
+        self.reset()
 
     def forget(self, task_folder: str) -> None:
-        """Remove what an earlier attempt of the task has left."""
+        """Remove what an earlier attempt of the task has left.
+
+        Raises:
+            PlaceError: it is not a task's folder that is named.
+        """
         if not task_folder.startswith("tasks/") or ".." in task_folder.split("/"):
             raise PlaceError(f"{task_folder!r} is no task's folder")
         remove(f"{self.root}/{task_folder}")
+
+
+def _make(folder: str) -> None:
+    """Make a folder, which is most often new while the one above it is there."""
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        pass
+    except FileNotFoundError:
+        os.makedirs(folder, exist_ok=True)
 
 
 def _listing(folder: str) -> str:

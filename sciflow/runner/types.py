@@ -122,13 +122,28 @@ SCALARS = {
 class Signature:
     """What an op takes and gives, as checks."""
 
-    __slots__ = ("defaults", "inputs", "output", "pickled")
+    __slots__ = ("inputs", "output", "pickled", "positional")
 
-    def __init__(self, *, inputs: dict[str, Check], output: Check, pickled: bool, defaults: dict[str, object]) -> None:
+    def __init__(
+        self, *, inputs: dict[str, Check] | None, output: Check, pickled: bool, positional: tuple[str, ...] = ()
+    ) -> None:
+        """`inputs` is None for an op that takes anything; `positional` parameters cannot be given by name."""
         self.inputs = inputs
         self.output = output
         self.pickled = pickled
-        self.defaults = defaults
+        self.positional = positional
+
+    def input(self, name: str) -> Check:
+        """The check of a parameter.
+
+        Raises:
+            OpError: there is none of that name: the code is not what the workflow was made from.
+        """
+        if self.inputs is None:
+            return ANYTHING
+        if name not in self.inputs:
+            raise OpError(f"input {name}: the function here has no such parameter, only {', '.join(self.inputs) or 'none'}")
+        return self.inputs[name]
 
 
 def signature(function: Any) -> Signature:
@@ -139,20 +154,24 @@ def signature(function: Any) -> Signature:
     """
     code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    defaults = dict(zip(reversed(code.co_varnames[: code.co_argcount]), reversed(function.__defaults__ or ())))
-    defaults.update(function.__kwdefaults__ or {})
     checks, pickled = _simple(function)
     if checks is None:
         from sciflow.runner import annotations
 
         checks, pickled = annotations.compile_function(function)
-    # a default is the author's own word: None fits where it is the default
-    inputs = {n: _or_none(checks.get(n, ANYTHING)) if defaults.get(n, n) is None else checks.get(n, ANYTHING) for n in names}
-    return Signature(inputs=inputs, output=checks.get("return", ANYTHING), pickled=pickled, defaults=defaults)
+    inputs = {name: checks.get(name, ANYTHING) for name in names}
+    for name, default in _defaults(function).items():
+        if default is None and not inputs[name].ok(None):
+            inputs[name] = union((inputs[name], NONE))  # a default is the author's own word
+    positional = code.co_varnames[: code.co_posonlyargcount]
+    return Signature(inputs=inputs, output=checks.get("return", ANYTHING), pickled=pickled, positional=positional)
 
 
-def _or_none(check: Check) -> Check:
-    return check if check.ok(None) else union((check, NONE))
+def _defaults(function: Any) -> dict[str, object]:
+    code = function.__code__
+    given = function.__defaults__ or ()
+    named = dict(zip(code.co_varnames[code.co_argcount - len(given) : code.co_argcount], given))
+    return {**named, **(function.__kwdefaults__ or {})}
 
 
 def _simple(function: Any) -> tuple[dict[str, Check] | None, bool]:

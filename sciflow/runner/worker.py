@@ -5,17 +5,19 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 
-from sciflow.runner import loader, report
+from sciflow.runner import loader, operation, report
 from sciflow.runner.channel import Board, Replies, Requests
 from sciflow.runner.children import Children
+from sciflow.runner.failures import OpError
+from sciflow.runner.isolation import Isolation
 from sciflow.runner.logs import Logs
 from sciflow.runner.operation import Operation, Options
 from sciflow.runner.packs import Pack
-from sciflow.runner.slices import Slices, Task
+from sciflow.runner.slices import Slices
 from sciflow.runner.stage import Stage
 from sciflow.runner.surroundings import Surroundings
-from sciflow.runner.types import signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,21 +34,24 @@ class Worker:
         self._replies = replies
         self._root: str = hello["root"]
         self._main: str | None = hello.get("main")
-        sys.path[:] = [*hello["sys_path"], *(entry for entry in sys.path if entry not in hello["sys_path"])]
+        # without the folder that `python -m` was started in
+        sys.path[:] = [*hello["sys_path"], *(entry for entry in sys.path[1:] if entry not in hello["sys_path"])]
         sys.argv[:] = hello["argv"]
         self._stage = Stage(self._root, hello["scratch"])
         self._pack = Pack(self._stage.root, hello["pack"], inline_bytes=hello.get("inline_bytes", 4096))
-        self._surroundings = Surroundings()
+        logs, children = Logs(), Children()
+        self._surroundings = Surroundings(lambda: _look_at_modules(logs, children))
         self._slices = Slices(
             replies=replies,
             board=board,
             stage=self._stage,
             pack=self._pack,
             surroundings=self._surroundings,
-            children=Children(),
-            logs=Logs(),
+            children=children,
+            logs=logs,
             host=hello.get("host") or {},
         )
+        self._isolation = Isolation(self._slices)
         self._operations: dict[int, Operation] = {}
         self._problems: dict[int, Tree] = {}
 
@@ -66,14 +71,7 @@ class Worker:
         number = request["op"]
         parts: dict[str, str] | None = None
         try:
-            function = loader.load(request["code"], root=self._root, main=self._main)
-            options = Options(request.get("options") or {})
-            made = Operation(function, signature(function), options, pack=self._pack, stage=self._stage)
-            self._operations[number] = made
-            if request.get("identity"):
-                from sciflow.runner.identity import identity
-
-                parts = identity(function)
+            parts = self._make(number, request)
         except BaseException as error:  # noqa: BLE001  the user's module may raise anything, SystemExit too
             self._problems[number] = report.failure(error, kind="code")
         self._stage.reset()  # a module may do things while it is imported
@@ -82,30 +80,51 @@ class Worker:
         gc.freeze()  # what is loaded now stays: it need not be looked at again, nor copied by a fork
         self._replies.loaded(number, parts, self._problems.get(number))
 
+    def _make(self, number: int, request: Mapping[str, Any]) -> dict[str, str] | None:
+        options = Options(request.get("options") or {})
+        if request["code"].get("type") == "program":
+            self._operations[number] = operation.of_program(request, options, pack=self._pack, stage=self._stage)
+            return None
+        function = loader.load(request["code"], root=self._root, main=self._main)
+        self._operations[number] = operation.of_function(function, options, pack=self._pack, stage=self._stage)
+        if not request.get("identity"):
+            return None
+        from sciflow.runner.identity import identity
+
+        return identity(function)
+
     def _do(self, request: Mapping[str, Any]) -> None:
         """Run slices of one op."""
         number = request["do"]
-        tasks = [Task(*row) for row in request["tasks"]]
-        operation = self._operations.get(number)
-        if operation is None:
-            problem = self._problems.get(number)
-            self._refuse(tasks, problem)
+        tasks = request["tasks"]
+        op = self._operations.get(number)
+        if op is None:
+            self._refuse(tasks, self._problems[number])
             return
         try:
-            fixed = operation.fixed(request["fixed"])
-            columns = [(name, operation.port(name)) for name in request["columns"]]
-        except Exception as error:  # noqa: BLE001
-            self._refuse(tasks, report.failure(error, where=operation.where))
+            fixed = op.fixed(request["fixed"])
+            columns = [(name, op.port(name)) for name in request["columns"]]
+        except OpError as error:
+            self._refuse(tasks, report.failure(error, where=op.where))
             return
+        run = self._isolation.run if op.options.isolate else self._slices.run
         for task in tasks:
-            self._slices.run(operation, fixed, columns, task)
+            run(op, fixed, columns, task)
 
-    def _refuse(self, tasks: list[Task], problem: Tree) -> None:
-        phase = "Error" if problem["kind"] in ("code", "place") else "Failed"
+    def _refuse(self, tasks: list[Any], problem: Tree) -> None:
         for task in tasks:
-            import time
+            self._slices.reply(task[0], "null", time.time(), 0.0, {"error": problem})
 
-            self._slices.reply(task, phase, "null", time.time(), 0.0, {"error": problem})
+
+def _look_at_modules(logs: Logs, children: Children) -> None:
+    """Modules have been imported; C code among them may print and start processes without Python's knowledge."""
+    own = os.path.dirname(os.__file__) + os.sep  # the standard library, with site-packages in it
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None) or ""
+        if file.endswith((".so", ".pyd", ".dylib")) and ("-packages" in file or not file.startswith(own)):
+            logs.watch_c()
+            children.expect()
+            return
 
 
 def serve(*, requests: int, replies: int, board: int) -> None:
