@@ -1,0 +1,105 @@
+"""`python -m benchmarks`: measures every row of the table, prints it, and writes all samples to a JSON file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks import table
+from benchmarks.measure import ROOT, MeasurementError, Sample, measure, python
+from benchmarks.records import Line, Row, Samples, Side, lines_of
+from benchmarks.rows import all_rows, choose
+
+RESULTS = ROOT / "benchmarks" / "results"
+LEGEND = "others: part of the machine's CPU time that went to other processes meanwhile; n: samples of sciflow's value"
+
+
+def main() -> int:
+    """Exit code 1 if something installed could not be measured; a target that is missed is no error."""
+    asked = _arguments()
+    try:
+        rows = choose(all_rows(quick=asked.quick), asked.rows)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    facts, lines, samples, failed = table.machine(), [], {}, False
+    print("  ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
+    for row in rows:
+        samples[row.name], problems = measure_row(row, asked.repeat)
+        for problem in problems:
+            print(f"{row.name}: {problem}", file=sys.stderr)
+        failed = failed or any(not problem.endswith("not installed") for problem in problems)
+        done = lines_of(row, samples[row.name])
+        lines += done
+        _tell(row, done)
+        table.write_json(asked.json, lines, rows, samples, facts)
+    print(f"\n{table.text(lines)}\n\nload after: {table.machine()['load']}; every sample: {asked.json}\n{LEGEND}")
+    print(
+        "others: part of the machine's CPU time that went to other processes meanwhile; n: samples of sciflow's value"
+    )
+    return int(failed)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rows", default="", metavar="NAME,...", help="only these rows")
+    parser.add_argument("--repeat", type=int, default=5, metavar="N", help="samples per median (default 5)")
+    parser.add_argument("--json", type=Path, default=RESULTS / "latest.json", metavar="FILE")
+    parser.add_argument("--quick", action="store_true", help="small sizes: to see that it works, not how fast")
+    return parser.parse_args()
+
+
+def _tell(row: Row, lines: list[Line]) -> None:
+    note = f" ({row.note})" if row.note else ""
+    print(f"\n{row.name}: {row.work}{note}", flush=True)
+    if lines:
+        print(table.text(lines), flush=True)
+
+
+def measure_row(row: Row, repeat: int) -> tuple[Samples, list[str]]:
+    """Samples of every side, which take turns, and what went wrong."""
+    samples: dict[str, list[Sample]] = {side.name: [] for side in row.sides}
+    problems = {side.name: "not installed" for side in row.sides if side.package and find_spec(side.package) is None}
+    with _folder() as shared:
+        for _ in range(repeat):
+            for side in row.sides:
+                wanted = side.most or repeat * side.every
+                if side.name not in problems and len(samples[side.name]) < wanted:
+                    problems |= _sample(side, samples[side.name], shared if row.shared else None)
+    return samples, [f"{name}: {problem}" for name, problem in problems.items()]
+
+
+def _sample(side: Side, samples: list[Sample], shared: Path | None) -> dict[str, str]:
+    """Measures a side; what went wrong, if it did."""
+    for _ in range(side.every):
+        with _folder() as own:
+            folder = str(shared or own)
+            argv = side.argv or python("-m", "benchmarks.child", side.work, str(side.size), "{folder}")
+            try:
+                samples.append(measure([part.replace("{folder}", folder) for part in argv], memory=side.memory))
+            except MeasurementError as error:
+                return {side.name: str(error)}
+    return {}
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """An empty folder on the disk where the repository lies, not in memory; gone afterwards."""
+    RESULTS.mkdir(exist_ok=True)
+    path = Path(tempfile.mkdtemp(dir=RESULTS))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.sync()  # what was written for one sample is not paid for by the next
+
+
+if __name__ == "__main__":
+    sys.exit(main())
