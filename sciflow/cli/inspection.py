@@ -109,6 +109,7 @@ def table(
 ) -> None:
     """A table of tasks, of all steps or of STEP: inputs, outputs, phase, time, error."""
     from sciflow.view import table as view
+    from sciflow.view.grid import for_terminal
     from sciflow.view.plain import plain
 
     run = open_run(reference, runs)
@@ -122,7 +123,7 @@ def table(
     elif csv:
         click.echo(view.as_csv(rows), nl=False)
     else:
-        show(view.for_terminal(rows, width=stdout().width))
+        show(for_terminal(rows, width=stdout().width))
 
 
 @click.command()

@@ -43,7 +43,7 @@ def _tagged(kind: str, tree: Mapping[str, Any], folder: Path) -> Any:
             return str(folder / tree["path"])
         case "float" | "int" | "scalar":
             return plain(plain_number(tree), folder=folder)
-        case "complex" | "purepath":
+        case "complex" | "purepath" | "datetime" | "date" | "time":
             return tree["v"]
         case "enum":
             return tree["name"]

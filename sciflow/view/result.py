@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sciflow.core.expr import Tree
-from sciflow.view.table import Table, for_terminal
+from sciflow.view.grid import for_terminal
+from sciflow.view.table import Table
 from sciflow.view.value import fields, one_line
 
 if TYPE_CHECKING:
@@ -37,11 +38,8 @@ def _lines(tree: Tree) -> str:
 
 def _table(tree: Tree) -> Table | None:
     """A list of records with the same fields as rows."""
-    if not isinstance(tree, list) or not tree:
+    records = [fields(item) or {} for item in tree] if isinstance(tree, list) else []
+    columns = tuple(records[0]) if records else ()
+    if not columns or any(tuple(record) != columns for record in records):
         return None
-    records = [fields(item) for item in tree]
-    first = records[0]
-    if first is None or any(record is None or record.keys() != first.keys() for record in records):
-        return None
-    columns = tuple(first)
-    return Table(columns, tuple(tuple(record[name] for name in columns) for record in records if record is not None))
+    return Table(columns, tuple(tuple(record.values()) for record in records))

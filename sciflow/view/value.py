@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sciflow.core.expr import Tree
+from sciflow.view.formula import formula
 from sciflow.view.quantity import count, size
 
 SCALARS = {"b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q"} | {
@@ -17,6 +18,7 @@ SCALARS = {"b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2
     "f4": "f",
     "f8": "d",
 }  # numpy's dtype -> struct's format
+KINDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
 SHOWN = 6  # elements of a list, fields of a record
 
 
@@ -87,7 +89,14 @@ def _class(tree: Mapping[str, Any]) -> str:
 
 
 def _array(tree: Mapping[str, Any]) -> str:
-    return f"array of {' × '.join(map(str, tree['shape'])) or '1'} {tree['dtype']}"
+    shape = " × ".join(map(str, tree["shape"])) or "1"
+    return f"array of {shape} {_dtype(str(tree['dtype']))}"
+
+
+def _dtype(code: str) -> str:
+    """Numpy's name of a plain dtype: `float64` for `<f8`."""
+    kind, width = code.lstrip("<>|=")[:1], code.lstrip("<>|=")[1:]
+    return f"{KINDS[kind]}{8 * int(width)}" if kind in KINDS and width.isdigit() else code
 
 
 def plain_number(tree: Tree) -> bool | int | float | None:
@@ -109,7 +118,9 @@ def plain_number(tree: Tree) -> bool | int | float | None:
 
 def _scalar(tree: Mapping[str, Any]) -> str:
     value = plain_number(tree)
-    return f"{tree['dtype']} scalar" if value is None else _text(value if isinstance(value, int) else float(value))
+    if value is not None:
+        return _text(value if isinstance(value, int) else float(value))
+    return _text(tree["v"]) if tree["dtype"] == "text" else f"{tree['dtype']} scalar"
 
 
 def _artifact(tree: Mapping[str, Any]) -> str:
@@ -133,6 +144,10 @@ TAGGED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "frozenset": lambda tree: _listed(tree["v"], "{", "}"),
     "dict": _pairs,
     "purepath": lambda tree: _text(tree["v"]),
+    "datetime": lambda tree: str(tree["v"]),
+    "date": lambda tree: str(tree["v"]),
+    "time": lambda tree: str(tree["v"]),
+    "atoms": formula,
     "enum": lambda tree: f"{_class(tree)}.{tree['name']}",
     "record": lambda tree: _named(_class(tree), tree["v"], "(", ")", "="),
     "ndarray": _array,

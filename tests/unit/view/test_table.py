@@ -9,7 +9,8 @@ import msgspec
 
 from sciflow.core.progress import Task
 from sciflow.core.records import Phase
-from sciflow.view.table import as_csv, as_frame, as_html, as_text, of_tasks
+from sciflow.view.grid import as_text
+from sciflow.view.table import as_csv, as_frame, as_html, of_tasks
 from tests.unit.view.examples import failed
 
 FIT = {"$": "record", "type": "eos:Fit", "kind": "namedtuple", "v": {"v0": 11.8, "b0": 137.2}}
@@ -49,7 +50,7 @@ def test_keys_flags_facts_and_cache_show_where_there_are_any() -> None:
 def test_csv_holds_numbers_in_full_and_texts_as_they_are() -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(of_tasks([succeeded(0, 0.1 + 0.2), failed(1)])))))
     assert float(rows[0]["output"]) == 0.1 + 0.2
-    assert rows[0]["cell"] == "array of 3 × 3 <f8"
+    assert rows[0]["cell"] == "array of 3 × 3 float64"
     assert rows[1]["phase"] == "Failed"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from sciflow.runner import codec
 from sciflow.view.plain import plain
 from sciflow.view.quantity import clock, duration, size
 from sciflow.view.value import one_line
@@ -43,7 +44,8 @@ FILE = {"$": "artifact", "path": "tasks/relax/0/cu relaxed.cif", "kind": "file",
         ({"$": "dict", "v": [[1, "x"]]}, "{1: x}"),
         ({"$": "enum", "type": "m:Mode", "name": "FAST"}, "Mode.FAST"),
         (SCALAR, "-0.25"),
-        (ARRAY, "array of 2 × 2 <f8"),
+        (ARRAY, "array of 2 × 2 float64"),
+        ({"$": "datetime", "v": "2026-01-02T03:00:00"}, "2026-01-02T03:00:00"),
         (FIT, "Fit(v0=11.81235, b0=-0.25)"),
         (FILE, "cu relaxed.cif (12 kB)"),
         ({"$": "artifact", "path": "/data/in", "kind": "folder"}, "in/"),
@@ -54,6 +56,11 @@ FILE = {"$": "artifact", "path": "tasks/relax/0/cu relaxed.cif", "kind": "file",
 )
 def test_a_value_is_told_in_one_line(tree: Any, line: str) -> None:
     assert one_line(tree) == line
+
+
+def test_atoms_are_told_by_their_formula() -> None:
+    atoms = pytest.importorskip("ase").Atoms("Cu3AuH2C")
+    assert one_line(codec.encode(atoms)) == "CH2AuCu3"
 
 
 def test_a_long_value_is_cut_to_the_width() -> None:
