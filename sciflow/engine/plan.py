@@ -5,17 +5,17 @@ What is cached flows on to what needs it, so a plan tells all that can be told b
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from sciflow.core.expr import Tree
-from sciflow.core.graph import Graph, OpTemplate, Suspend, WorkflowSpec
+from sciflow.core.graph import Graph, Node, OpTemplate, Suspend, WorkflowSpec
 from sciflow.core.job import SINGLE
 from sciflow.core.progress import Plan, PlannedStep
 from sciflow.core.records import Phase
-from sciflow.engine.activation import ENDED, NodeRun
+from sciflow.engine.activation import ENDED, NodeRun, StepCount
 from sciflow.engine.constants import map_constants
 from sciflow.engine.graph_index import index_graph
 from sciflow.engine.journal import Ending
@@ -106,7 +106,7 @@ def make_plan(
                 reasons.setdefault(run.step.path, "; ".join(probe.why(run, template, need, missed)))
     finally:
         probe.close()
-    return Plan(name=name, steps=tuple(_steps(spec.entry, "", scheduler, memory, reasons)))
+    return Plan(name=name, steps=tuple(_Teller(scheduler, memory, reasons).steps(spec.entry, "")))
 
 
 def _first_missed(run: NodeRun) -> int | None:
@@ -115,48 +115,44 @@ def _first_missed(run: NodeRun) -> int | None:
     return next((i for i in slices if run.tasks.state[i] != ENDED), None)
 
 
-def _steps(
-    template: str, prefix: str, scheduler: Scheduler, memory: _Memory, reasons: Mapping[str, str]
-) -> list[PlannedStep]:
-    """The steps of a graph and, below each, those of the graph that it runs."""
-    spec = scheduler.spec
-    graph = spec.templates[template]
-    assert isinstance(graph, Graph)
-    index = index_graph(graph)
-    made: list[PlannedStep] = []
-    for position, node in enumerate(graph.nodes):
-        path = prefix + node.id
-        step = scheduler.steps.get(path)
-        known = step is not None and (step.total > 0 or step.skipped > 0 or _bound(memory, path))
-        needs = [graph.nodes[i].id for i in index.needs[position]]
-        cached = step.cached if step is not None and known and node.policy.cache else None
-        reason = reasons.get(path) or _reason(spec, node.template, cache=node.policy.cache, known=known, needs=needs)
-        done = step is not None and known and step.cached == step.total
-        made.append(
-            PlannedStep(
-                path=path,
-                template=node.template,
-                slices=step.total if step is not None and known else None,
-                cached=cached,
-                reason="" if done else "its condition is false" if step and step.skipped else reason,
-            )
-        )
-        if isinstance(spec.templates[node.template], Graph) and node.template != template:
-            made += _steps(node.template, f"{path}/", scheduler, memory, reasons)
-    return made
+class _Teller(msgspec.Struct):
+    """Turns what the scheduler came to into the steps of a plan."""
 
+    scheduler: Scheduler
+    memory: _Memory
+    reasons: dict[str, str]
 
-def _bound(memory: _Memory, path: str) -> bool:
-    return path in memory.nodes
+    def steps(self, template: str, prefix: str) -> Iterator[PlannedStep]:
+        """The steps of a graph and, below each, those of the graph that it runs."""
+        graph = self.scheduler.spec.templates[template]
+        assert isinstance(graph, Graph)
+        index = index_graph(graph)
+        for position, node in enumerate(graph.nodes):
+            path = prefix + node.id
+            yield self._step(path, node, [graph.nodes[i].id for i in index.needs[position]])
+            inner = self.scheduler.spec.templates[node.template]
+            if isinstance(inner, Graph) and node.template != template:
+                yield from self.steps(node.template, f"{path}/")
 
+    def _step(self, path: str, node: Node, needs: Sequence[str]) -> PlannedStep:
+        count = self.scheduler.steps.get(path)
+        if count is None or not (count.total or count.skipped or path in self.memory.nodes):
+            reason = f"waits for {', '.join(needs)}" if needs else "not known before the run comes there"
+            return PlannedStep(path=path, template=node.template, reason=reason)
+        cached = count.cached if node.policy.cache else None
+        reason = self._reason(path, node, count)
+        return PlannedStep(path=path, template=node.template, slices=count.total, cached=cached, reason=reason)
 
-def _reason(spec: WorkflowSpec, template: str, *, cache: bool, known: bool, needs: Sequence[str]) -> str:
-    if not known:
-        return f"waits for {', '.join(needs)}" if needs else "not known before the run comes there"
-    match spec.templates[template]:
-        case Graph():
+    def _reason(self, path: str, node: Node, count: StepCount) -> str:
+        """Why the step would run."""
+        if count.skipped:
+            return "its condition is false"
+        if count.cached == count.total:
             return ""
-        case Suspend(message=message):
-            return f"waits for an answer: {message}" if message else "waits for an answer"
-        case OpTemplate():
-            return "" if cache else NOT_CACHED
+        match self.scheduler.spec.templates[node.template]:
+            case Graph():
+                return ""
+            case Suspend(message=message):
+                return f"waits for an answer: {message}".removesuffix(": ")
+            case OpTemplate():
+                return self.reasons.get(path, "" if node.policy.cache else NOT_CACHED)

@@ -141,7 +141,7 @@ def create_run_folder(runs: Path, name: str) -> RunFolder:
 
 
 def find_run_folder(reference: str | Path, runs: Path) -> RunFolder:
-    """The run that is meant by a folder, an id, the beginning of one, a name's newest, or "last".
+    """The run that is meant by a folder, an id, a name (its newest), the beginning of an id, or "last".
 
     Raises:
         RunNotFound: none, or several ids begin so.
@@ -149,18 +149,21 @@ def find_run_folder(reference: str | Path, runs: Path) -> RunFolder:
     path = Path(reference)
     if (path / "run.db").is_file():
         return RunFolder(path.resolve())
-    known = list_run_folders(runs)
-    text = str(reference)
-    if text == LAST and known:
-        return known[-1]
-    found = [folder for folder in known if folder.id.startswith(text)]
-    exact = [folder for folder in found if folder.id == text]
-    of_name = [folder for folder in found if folder.id.rsplit("-", 3)[0] == text]
-    if len(exact or found) == 1 or of_name:
-        return (exact or of_name or found)[-1]
+    known, text = list_run_folders(runs), str(reference)
+    exact = [folder for folder in known if folder.id == text]
+    of_name = [folder for folder in known if _name_of(folder.id) == text]
+    beginning = [folder for folder in known if folder.id.startswith(text)]
+    found = known[-1:] if text == LAST else exact or of_name[-1:] or beginning
+    if len(found) == 1:
+        return found[0]
     if found:
         raise RunNotFound(f"{text!r} begins the ids of {len(found)} runs: {', '.join(f.id for f in found[:5])} ...")
     raise RunNotFound(f"no run {text!r} in {runs}: `sciflow list` shows those there are")
+
+
+def _name_of(run_id: str) -> str:
+    """The workflow's name in `<name>-<date>-<time>-<random>`."""
+    return run_id.rsplit("-", 3)[0]
 
 
 def list_run_folders(runs: Path) -> list[RunFolder]:
