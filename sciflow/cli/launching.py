@@ -98,8 +98,9 @@ def _as_json() -> click.Option:
 def _command(name: str, target: Verbs[..., Any], spec: WorkflowSpec, act: Act) -> click.Command:
     """The target's own command: an option per input, and those of the run whose names no input has."""
     ports = spec.templates[spec.entry].inputs  # type: ignore[union-attr]
-    taken = {port.name for port in ports}
-    of_run = [option for option in (*OPTIONS, _as_json()) if option.name not in taken]
+    inputs = [option_of(port) for port in ports]
+    taken = {spelling for option in inputs for spelling in (option.name, *option.opts)}
+    of_run = [option for option in (*OPTIONS, _as_json()) if taken.isdisjoint((option.name, *option.opts))]
 
     @click.pass_context
     def call(ctx: click.Context, /, **values: Any) -> int:
@@ -112,11 +113,11 @@ def _command(name: str, target: Verbs[..., Any], spec: WorkflowSpec, act: Act) -
     command = TargetCommand(
         name,
         callback=call,
-        params=[*map(option_of, ports), *of_run],
+        params=[*inputs, *of_run],
         help=_about(target, ports),
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    command.inputs = frozenset(taken)
+    command.inputs = frozenset(port.name for port in ports)
     return command
 
 

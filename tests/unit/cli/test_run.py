@@ -74,6 +74,14 @@ def test_options_of_the_run_stand_before_or_after_the_target(sciflow: Sciflow, h
     assert len(list((here / "b").glob("eos-*"))) == 1
 
 
+def test_an_input_goes_before_an_option_of_the_run_of_the_same_name(sciflow: Sciflow, here: Path) -> None:
+    source = "from sciflow import op\n@op\ndef join(name: str, json: list[int], workers: int = 1) -> str:\n"
+    (here / "names.py").write_text(source + "    return f'{name} {json} {workers}'\n")
+    done = sciflow("run", "--name", "mine", "names.py:join", "--name", "a", "--json", "[1]", "--workers", "7")
+    assert done.stdout == "a [1] 7\n", done.stderr
+    assert list(here.glob("runs/mine-*"))
+
+
 @pytest.mark.parametrize(
     ("args", "told"),
     [
