@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from string import Formatter
-from typing import Literal
 
 from sciflow.author.program import Declaration
 from sciflow.author.signature import Signature
 from sciflow.core.checking import meant, names
 from sciflow.core.graph import Program
-from sciflow.core.ports import NONE, Type
+from sciflow.core.ports import Type
 from sciflow.errors import Problem
 
 Part = str | dict[str, str]
@@ -32,18 +31,14 @@ class ProgramReader:
         declared = self.declaration
         files = {port: name for port, name in declared.files.items() if self._is_port(port, "files")}
         stdin = None if declared.stdin is None else declared.stdin.strip("{}")
-        shape, of, fields = self._fields()
-        stdout, outputs = self._outputs(shape, fields)
+        fields = self._fields()
+        stdout, outputs = self._outputs(fields)
         return Program(
             argv=tuple(self._argument(a) for a in declared.argv),
             stdin=stdin if stdin is not None and self._is_port(stdin, "stdin") else None,
             stdout=stdout,
             files=files,
             outputs=outputs,
-            lists=tuple(n for n, t in fields.items() if t.name == "list" and n in outputs),
-            optional=tuple(n for n, t in fields.items() if t.name == "union" and NONE in t.args),
-            shape=shape,
-            of=of,
             exit_codes=declared.exit_codes,
         )
 
@@ -105,41 +100,26 @@ class ProgramReader:
                 fix=fix,
             )
 
-    def _fields(self) -> tuple[Literal["none", "one", "dict", "namedtuple", "dataclass"], str, dict[str, Type]]:
-        """The result's shape, class and parts."""
-        output = self.signature.output
-        if output.name == "none":
-            return "none", "", {}
-        if output.name == "object":
-            match output.kind:
-                case "namedtuple" | "dataclass":
-                    return output.kind, output.of, output.fields
-                case "typeddict":
-                    return "dict", "", output.fields
-        return "one", "", {_WHOLE: output}
+    def _fields(self) -> dict[str, Type]:
+        """The parts of the result by name."""
+        output, declared = self.signature.output, self.declaration
+        if output.name == "object" and output.kind in {"namedtuple", "dataclass", "typeddict"}:
+            return output.fields
+        if output.name == "dict" and not isinstance(declared.outputs, str):
+            return dict.fromkeys(declared.outputs, output.args[1])
+        return {} if output.name == "none" else {_WHOLE: output}
 
-    def _outputs(self, shape: str, fields: dict[str, Type]) -> tuple[str | None, dict[str, str]]:
+    def _outputs(self, fields: dict[str, Type]) -> tuple[str | None, dict[str, str]]:
         """Which output takes what is printed, and where the others are left."""
-        declared = self.declaration
-        outputs = (
-            dict(declared.outputs)
-            if not isinstance(declared.outputs, str)
-            else {_WHOLE: declared.outputs}
-            if declared.outputs
-            else {}
-        )
-        stdout = declared.stdout
-        if shape == "one":
-            outputs = dict.fromkeys([_WHOLE], next(iter(outputs.values()))) if outputs else {}
-            if not outputs:
-                stdout, outputs = _WHOLE, ({_WHOLE: stdout} if stdout and fields[_WHOLE].name == "path" else {})
-            elif len(declared.outputs) > 1 and not isinstance(declared.outputs, str):
-                self._say(
-                    "several outputs, and the result is one value",
-                    expected="a NamedTuple with a field for each",
-                    found=str(self.signature.output),
-                    fix="return a NamedTuple",
-                )
+        declared = self.declaration.outputs
+        outputs = dict(declared) if not isinstance(declared, str) else {_WHOLE: declared} if declared else {}
+        stdout = self.declaration.stdout
+        if list(fields) == [_WHOLE]:
+            if len(outputs) == 1:
+                outputs = {_WHOLE: next(iter(outputs.values()))}
+            elif not outputs:
+                outputs = {_WHOLE: stdout} if stdout is not None and fields[_WHOLE].name == "path" else {}
+                stdout = _WHOLE
         self._check_outputs(fields, outputs, stdout)
         return stdout, outputs
 
@@ -166,9 +146,7 @@ class ProgramReader:
             self._check_field(name, fields[name], is_file=name in outputs)
 
     def _check_field(self, name: str, type_: Type, *, is_file: bool) -> None:
-        members = [m for m in (type_.args if type_.name == "union" else (type_,)) if m != NONE]
-        allowed = {"path", "list", "any"} if is_file else {"str", "any"}
-        if not all(m.name in allowed for m in members):
+        if type_.name not in ({"path", "list", "any"} if is_file else {"str", "any"}):
             self._say(
                 f"{name} of its result cannot be {type_}",
                 expected="Path or list[Path]" if is_file else "str, for what the program prints",

@@ -23,6 +23,7 @@ def stub_of(declaration: Declaration, inputs: Mapping[str, Any]) -> Callable[...
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     parameters = [inspect.Parameter(name, kind, annotation=annotation) for name, annotation in inputs.items()]
     stub.__signature__ = inspect.Signature(parameters, return_annotation=result)  # type: ignore[attr-defined]
+    stub.declared_at = declaration.where  # type: ignore[attr-defined]
     stub.__annotations__ = {**inputs, "return": result}
     stub.__name__ = stub.__qualname__ = PurePosixPath(declaration.argv[0]).stem
     return stub

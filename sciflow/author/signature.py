@@ -39,7 +39,7 @@ def read_signature(function: Callable[..., Any], *, of: str, where: str, problem
     if not inspect.isfunction(function) or not inspect.isfunction(plain):
         problems.append(_not_a_function(function, of, where))
         return Signature(where=where, known=False)
-    where = place_of(plain.__code__)
+    where = getattr(function, "declared_at", None) or place_of(plain.__code__)
     name = title_of(plain)
     problems += _unfit_kinds(plain, where, f"{of} {name}")
     reader = _Reader(where=where, title=f"{of} {name}", hints=resolved_hints(plain, where, problems), problems=problems)

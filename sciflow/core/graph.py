@@ -95,14 +95,6 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     stdout: str | None = None  # output that takes its standard output
     files: dict[str, str] = {}  # port -> name under which it lies in the working folder
     outputs: dict[str, str] = {}  # output -> name or glob in the working folder
-    lists: tuple[
-        str, ...
-    ] = ()  # outputs that are all the matches of their glob, sorted; of the others there is one match
-    optional: tuple[str, ...] = ()  # outputs that are None if the program left nothing there
-    shape: Literal["none", "one", "dict", "namedtuple", "dataclass"] = (
-        "one"  # of the result: the only output, or all by name
-    )
-    of: str = ""  # "module:Qualname" of the record, for the last two
     exit_codes: tuple[int, ...] = (0,)
 
 

@@ -31,7 +31,7 @@ class GraphCheck:
         self.templates = templates
         self.ports = ports
         self.checker = Checker(inputs={p.name: p.type for p in graph.inputs})
-        self._seen_conditions: list[Expr] = []
+        self._seen_conditions: set[int] = set()  # ids of expressions, which the graph keeps alive
         self.conditions: dict[str, Facts] = {n.id: conjuncts(n.when) for n in graph.nodes if n.when is not None}
 
     def problems(self) -> list[Problem]:
@@ -198,10 +198,10 @@ class GraphCheck:
         assert condition is not None
         held: Facts = ()
         for part in conjuncts(condition):
-            if any(part is seen for seen in self._seen_conditions):  # told at the first node under it
+            if id(part) in self._seen_conditions:  # told at the first node under it
                 held = (*held, part)
                 continue
-            self._seen_conditions.append(part)
+            self._seen_conditions.add(id(part))
             checker.truth(part, checker.type_of(part))
             source = absent(part, self.conditions, held) if self.conditions else None
             if source is not None:
