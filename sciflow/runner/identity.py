@@ -9,13 +9,14 @@ bytecode.
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import sys
 from types import CodeType, FunctionType, ModuleType
 
 from sciflow.runner.failures import CodecError
 from sciflow.runner.names import SCRIPT
-from sciflow.runner.source import FunctionNode, Source, bytecode, content, dotted_names, imports
+from sciflow.runner.source import Source, bytecode, content, dotted_names, imports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def is_own(file: str | None) -> bool:
     """Whether a file is the user's: neither of Python, nor of an installed package, nor of sciflow."""
     if not file or file.startswith("<frozen"):
         return False
-    return not (file.startswith((_STANDARD, _OURS)) or f"{os.sep}site-packages{os.sep}" in file or "dist-packages" in file)
+    return not (
+        file.startswith((_STANDARD, _OURS)) or f"{os.sep}site-packages{os.sep}" in file or "dist-packages" in file
+    )
 
 
 class _Walk:
@@ -89,7 +92,9 @@ class _Walk:
             self.parts[part] = bytecode(code)
             self._refer(((name,) for name in _code_names(code)), names)
             return
-        decorators = [d for d in node.decorator_list if not _is_ours(d, names)] if not isinstance(node, ast.Lambda) else []
+        decorators = (
+            [d for d in node.decorator_list if not _is_ours(d, names)] if not isinstance(node, ast.Lambda) else []
+        )
         self.parts[part] = content(node, decorators)
         self._refer(dotted_names([node], decorators), names)
         self._refer_imports(node, function.__globals__)
@@ -172,10 +177,8 @@ class _Names:
         self._module = module or _module(getattr(function, "__module__", ""))
         if function is not None:
             for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-                try:
+                with contextlib.suppress(ValueError):  # not set yet
                     self._cells[name] = cell.cell_contents
-                except ValueError:  # not set yet
-                    continue
             self._inside = f"{function.__qualname__}."
 
     def find(self, reference: tuple[str, ...]) -> tuple[Any, str]:
@@ -222,4 +225,4 @@ def _module(name: str | None) -> str:
     return "__main__" if name == SCRIPT else name or ""
 
 
-__all__ = ["FunctionNode", "identity", "is_own"]
+__all__ = ["identity", "is_own"]
