@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import table
-from benchmarks.measure import ROOT, MeasurementError, Sample, measure, python
+from benchmarks.measure import ROOT, MeasurementError, Sample, compile_all, measure, python
 from benchmarks.records import Line, Row, Samples, Side, lines_of
 from benchmarks.rows import all_rows, choose
 
@@ -29,6 +29,7 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    compile_all()
     facts, lines, samples, failed = table.machine(), [], {}, False
     print("  ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
     for row in rows:

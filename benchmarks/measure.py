@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import resource
@@ -44,11 +45,9 @@ def measure(argv: Sequence[str], *, memory: bool = False) -> Sample:
     Raises:
         MeasurementError: it failed.
     """
-    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    environ = os.environ | {"PYTHONPATH": str(ROOT), "PATH": programs}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         busy, own, started = _busy_s(), _children_s(), time.perf_counter()
-        process = subprocess.Popen(argv, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=environ)
+        process = subprocess.Popen(argv, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=_environ())
         peak_mb = _watch(process) if memory else None
         code = process.wait(PATIENCE_S)
         wall_s = time.perf_counter() - started
@@ -61,6 +60,19 @@ def measure(argv: Sequence[str], *, memory: bool = False) -> Sample:
     told = [line for line in said[0].splitlines() if line.startswith("{")]
     others = max(0.0, busy - own) / (wall_s * (os.cpu_count() or 1))
     return Sample(figures=figures | (json.loads(told[-1]) if told else {}), others=others)
+
+
+def _environ() -> dict[str, str]:
+    """This process's environment without what would change how Python works, such as not to keep compiled modules."""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return kept | {"PYTHONPATH": str(ROOT), "PATH": programs}
+
+
+def compile_all() -> None:
+    """Compiles our modules, as an installer does with a package that it installs."""
+    for package in ("sciflow", "benchmarks"):
+        compileall.compile_dir(ROOT / package, quiet=2)
 
 
 def _text(file: IO[bytes]) -> str:
