@@ -19,10 +19,19 @@ from sciflow.runner.pickled import PICKLED
 from sciflow.runner.types import ANYTHING, NONE, SCALARS, Check, instance, union
 
 _UNIONS = {typing.Union, getattr(types, "UnionType", typing.Union)}
-_SEQUENCES = (list, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable, collections.abc.MutableSequence)
+_SEQUENCES = (
+    list,
+    collections.abc.Sequence,
+    collections.abc.Collection,
+    collections.abc.Iterable,
+    collections.abc.MutableSequence,
+)
 _SETS = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)
 _MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
-_BY_CLASS = {cls: SCALARS[cls.__name__] for cls in (bool, int, float, complex, str, bytes, list, dict, tuple, set, frozenset, object)}
+_BY_CLASS: dict[Any, Check] = {
+    cls: SCALARS[cls.__name__]
+    for cls in (bool, int, float, complex, str, bytes, list, dict, tuple, set, frozenset, object)
+}
 
 
 def compile_function(function: Any) -> tuple[dict[str, Check], bool]:
@@ -122,7 +131,7 @@ class Compiler:
         """A check that is put into the table before its fields are compiled, so that they may refer to it."""
         if cls in self._records:
             made = self._records[cls]
-            return Check(made.expected, made.shell, ok=lambda value: made.ok(value), parts=lambda value: made.parts(value))  # type: ignore[misc]
+            return Check(made.expected, made.shell, ok=_later(made, "ok"), parts=_later(made, "parts"))
         made = self._records[cls] = instance(base, _name(cls))
         try:
             hints = typing.get_type_hints(cls, include_extras=True)
@@ -132,12 +141,21 @@ class Compiler:
         return made
 
 
+def _later(check: Check, name: str) -> Any:
+    """A part of a check that is still being made."""
+    return lambda value: getattr(check, name)(value) if getattr(check, name) else ()
+
+
 def _is_record(cls: type) -> bool:
     return dataclasses.is_dataclass(cls) or (issubclass(cls, tuple) and hasattr(cls, "_fields"))
 
 
 def _name(cls: type) -> str:
-    return cls.__qualname__ if cls.__module__ in ("builtins", "__main__") or issubclass(cls, Enum) else f"{cls.__module__}.{cls.__qualname__}"
+    return (
+        cls.__qualname__
+        if cls.__module__ in ("builtins", "__main__") or issubclass(cls, Enum)
+        else f"{cls.__module__}.{cls.__qualname__}"
+    )
 
 
 def _fill_record(made: Check, cls: Any, hints: dict[str, Any], compiler: Compiler) -> None:
@@ -186,15 +204,22 @@ def _list(origin: type, item: Check) -> Check:
 
 def _set(origin: type, item: Check) -> Check:
     accepts = item.ok
+
+    def shell(value: Any) -> bool:
+        return isinstance(value, origin)
+
     return Check(
         f"{origin.__name__}[{item.expected}]",
-        lambda value: isinstance(value, origin),
-        ok=lambda value: isinstance(value, origin) and all(map(accepts, value)),
+        shell,
+        ok=lambda value: shell(value) and all(map(accepts, value)),
         parts=lambda value: ((item, part, " (an element)") for part in value),
     )
 
 
 def _dict(origin: type, key: Check, value_: Check) -> Check:
+    def shell(value: Any) -> bool:
+        return isinstance(value, origin)
+
     def parts(value: Any) -> Any:
         for name, part in value.items():
             yield key, name, f" (the key {name!r:.40})"
@@ -202,8 +227,8 @@ def _dict(origin: type, key: Check, value_: Check) -> Check:
 
     return Check(
         f"{origin.__name__}[{key.expected}, {value_.expected}]",
-        lambda value: isinstance(value, origin),
-        ok=lambda value: isinstance(value, origin) and all(map(key.ok, value)) and all(map(value_.ok, value.values())),
+        shell,
+        ok=lambda value: shell(value) and all(map(key.ok, value)) and all(map(value_.ok, value.values())),
         parts=parts,
     )
 

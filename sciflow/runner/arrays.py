@@ -32,15 +32,17 @@ def write(encoder: codec.Encoder, value: Any) -> Tree | None:
     if type(value) is not np.ndarray:
         if encoder.pickled:
             return None
-        raise codec.Fault(f"{type(value).__name__} is a subclass of ndarray and would not come back as itself; {_mend(value)}")
+        raise codec.Fault(
+            f"{type(value).__name__} is a subclass of ndarray and would not come back as itself; {_mend(value)}"
+        )
     dtype = _write_dtype(value.dtype)
     if dtype is None:
         if encoder.pickled:
             return None
         raise codec.Fault(
-            f"an array of dtype {value.dtype} has no form that gives it back; use a list, or numbers, or sciflow.Pickled[...]"
+            f"an array of dtype {value.dtype} has no form that gives it back; use numbers, or sciflow.Pickled[...]"
         )
-    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+    order: Any = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     data = value.tobytes(order) if value.nbytes else b""
     return {"$": "ndarray", "dtype": dtype, "shape": list(value.shape), "order": order, "v": codec.to_base64(data)}
 
@@ -53,9 +55,9 @@ def _mend(value: Any) -> str:
 
 def _write_scalar(encoder: codec.Encoder, value: Any) -> Tree | None:
     if type(value) is np.str_:
-        return {"$": "scalar", "dtype": "text", "v": encoder.write(str(value))}
+        return {"$": "scalar", "dtype": "text", "v": encoder.write(str.__getitem__(value, slice(None)))}
     if type(value) is np.bytes_:
-        return {"$": "scalar", "dtype": "bytes", "v": codec.to_base64(bytes(value))}
+        return {"$": "scalar", "dtype": "bytes", "v": codec.to_base64(bytes.__getitem__(value, slice(None)))}
     dtype = _write_dtype(value.dtype)
     return None if dtype is None else {"$": "scalar", "dtype": dtype, "v": codec.to_base64(value.tobytes())}
 
@@ -81,7 +83,7 @@ def _describe(dtype: Any) -> Tree:
         "names": [field[0] for field in fields],
         "formats": [_describe(field[1]) for field in fields],
         "offsets": [field[2] for field in fields],
-        "titles": [field[3] if len(field) > 3 else None for field in fields],  # noqa: PLR2004
+        "titles": [field[3] if len(field) > 3 else None for field in fields],
         "itemsize": dtype.itemsize,
         "aligned": dtype.isalignedstruct,
     }
@@ -96,7 +98,8 @@ def _read_dtype(tree: Tree) -> Any:
     description["formats"] = [_read_dtype(part) for part in tree["formats"]]
     if not any(tree["titles"]):
         del description["titles"]
-    return np.dtype(description, align=tree["aligned"])
+    describe: Any = np.dtype
+    return describe(description, align=tree["aligned"])
 
 
 def read(tree: Tree) -> Any:
@@ -113,7 +116,9 @@ def read(tree: Tree) -> Any:
         return np.frombuffer(data, dtype, 1)[0] if data else np.zeros((), dtype)[()]
     array = np.zeros(tuple(tree["shape"]), dtype, order=tree["order"])
     if array.nbytes != len(data):
-        raise CodecError(f"an array of shape {array.shape} and dtype {dtype} needs {array.nbytes} bytes, found {len(data)}")
+        raise CodecError(
+            f"an array of shape {array.shape} and dtype {dtype} needs {array.nbytes} bytes, found {len(data)}"
+        )
     if data:
         flat = np.frombuffer(data, dtype).reshape(array.shape, order=tree["order"])
         array[...] = flat

@@ -45,7 +45,10 @@ def _write_atoms(encoder: codec.Encoder, atoms: Any) -> Tree:
         tree["constraints"] = [_write_constraint(encoder, c, n) for n, c in enumerate(atoms.constraints)]
     results = _results(atoms)
     if results is not None:
-        tree["calculator"] = {"name": _calculator_name(atoms.calc), "results": _inside(encoder, results, ".calc.results")}
+        tree["calculator"] = {
+            "name": _calculator_name(atoms.calc),
+            "results": _inside(encoder, results, ".calc.results"),
+        }
     return tree
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
 PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 SIGKILL, SIGSTOP = 9, 19
 PATIENCE_S = 5.0
-STARTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.spawn", "pty.spawn"})
+STARTS = frozenset(
+    {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.spawn", "pty.spawn"}
+)
 
 
 class Children:
     """Knows whether this process may have children; ends those that are left.
 
-    Nothing is looked at before the first process is started: an audit hook tells of it. From then on this process adopts
-    the orphans among its descendants, so that a daemon made by a double fork is found as well.
+    Nothing is looked at before the first process is started: an audit hook tells of it. From then on this process
+    adopts the orphans among its descendants, so that a daemon made by a double fork is found as well.
     """
 
     def __init__(self) -> None:
@@ -69,10 +72,8 @@ def _has_children() -> bool:
 
 
 def _kill(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _reap() -> None:

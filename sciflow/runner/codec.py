@@ -117,19 +117,20 @@ class Encoder:
         trees: list[Tree] = []
         try:
             for value in values:
-                trees.append(self.write(value))
+                trees.append(self.write(value))  # noqa: PERF401  how many there are tells which one failed
         except Fault as fault:
             raise fault.inside(f"[{len(trees)}]")  # noqa: B904  the same error, with its place
         return trees
 
     def fields(self, values: dict[str, Any], *, step: str = ".{}") -> dict[str, Tree]:
         """The trees of named values."""
-        trees = {}
-        for name, value in values.items():
-            try:
+        trees: dict[str, Tree] = {}
+        name = ""
+        try:
+            for name, value in values.items():
                 trees[name] = self.write(value)
-            except Fault as fault:
-                raise fault.inside(step.format(name))  # noqa: B904
+        except Fault as fault:
+            raise fault.inside(step.format(name))  # noqa: B904  the same error, with its place
         return trees
 
 
@@ -168,7 +169,7 @@ def _is_plain(values: list[Any]) -> bool:
         return not kinds
     kind = kinds.pop()
     if kind is float:
-        return -_INFINITY < sum(values) < _INFINITY
+        return bool(-_INFINITY < sum(values) < _INFINITY)
     if kind is int:
         return bool(min(values) > -INT_LIMIT and max(values) < INT_LIMIT)
     return kind is bool or kind is type(None) or (kind is str and "".join(values).isascii())
@@ -220,7 +221,9 @@ _WRITERS: dict[type, Callable[[Encoder, Any], Tree]] = {
     frozenset: _write_set,
     complex: _write_complex,
     bytes: lambda _, value: {"$": "bytes", "v": to_base64(value)},
-    Record: lambda encoder, value: _record(value.type, value.kind, encoder.fields(value.fields), encoder.fields(value.extra)),
+    Record: lambda encoder, value: _record(
+        value.type, value.kind, encoder.fields(value.fields), encoder.fields(value.extra)
+    ),
     EnumValue: lambda _, value: value.tree,
     Artifact: lambda _, value: value.tree,
     Opaque: lambda _, value: value.tree,
@@ -300,7 +303,9 @@ def type_of(cls: type) -> str:
         CodecError: it was made inside a function.
     """
     if "<locals>" in cls.__qualname__:
-        raise Fault(f"class {cls.__qualname__} is made inside a function, where nobody finds it; move it to the module's top")
+        raise Fault(
+            f"class {cls.__qualname__} is made inside a function, where nobody finds it; move it to the module's top"
+        )
     return type_name(cls)
 
 

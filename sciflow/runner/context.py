@@ -155,4 +155,4 @@ def context() -> Context:
 
 def in_worker() -> bool:
     """Whether user code is being loaded or run by a worker, where a workflow must not be started."""
-    return DESK._make is not None or "__sciflow_main__" in sys.modules  # noqa: SLF001
+    return DESK._make is not None or "__sciflow_main__" in sys.modules

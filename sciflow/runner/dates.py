@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
 
 TYPE_CHECKING = False
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def write(encoder: Encoder, value: Any) -> Tree | None:
     """The tree of a date, time or duration; None: a subclass, or a zone, that has no form."""
     kind = type(value)
-    if kind is datetime.timedelta:
+    if kind is dt.timedelta:
         return {"$": "timedelta", "v": [value.days, value.seconds, value.microseconds]}
-    if kind is datetime.date:
+    if kind is dt.date:
         return {"$": "date", "v": value.isoformat()}
-    if kind is datetime.datetime or kind is datetime.time:
+    if kind is dt.datetime or kind is dt.time:
         return _with_zone(encoder, value, kind.__name__)
     return None
 
@@ -36,11 +36,12 @@ def _with_zone(encoder: Encoder, value: Any, kind: str) -> Tree | None:
     return None if zone is None else {**tree, "tz": zone}
 
 
-def _zone(encoder: Encoder, zone: datetime.tzinfo) -> Tree | None:
-    if zone is datetime.timezone.utc:
+def _zone(encoder: Encoder, zone: Any) -> Tree | None:
+    if zone is dt.timezone.utc:
         return {"utc": True}
-    if type(zone) is datetime.timezone:
-        offset, *name = zone.__getinitargs__()  # type: ignore[attr-defined]
+    if type(zone) is dt.timezone:
+        arguments: Any = zone
+        offset, *name = arguments.__getinitargs__()
         return {"offset": write(encoder, offset), "name": name[0] if name else None}
     zoneinfo = sys.modules.get("zoneinfo")
     if zoneinfo is not None and type(zone) is zoneinfo.ZoneInfo and zone.key:
@@ -52,21 +53,21 @@ def read(tree: Tree) -> Any:
     """The inverse of `write`."""
     kind, text = tree["$"], tree["v"]
     if kind == "timedelta":
-        return datetime.timedelta(*text)
+        return dt.timedelta(*text)
     if kind == "date":
-        return datetime.date.fromisoformat(text)
-    value: Any = getattr(datetime, kind).fromisoformat(text)
+        return dt.date.fromisoformat(text)
+    value: Any = getattr(dt, kind).fromisoformat(text)
     return value.replace(tzinfo=_read_zone(tree.get("tz")), fold=tree.get("fold", 0))
 
 
-def _read_zone(tree: Tree | None) -> datetime.tzinfo | None:
+def _read_zone(tree: Tree | None) -> dt.tzinfo | None:
     if tree is None:
         return None
     if "utc" in tree:
-        return datetime.timezone.utc
+        return dt.timezone.utc
     if "zone" in tree:
         from zoneinfo import ZoneInfo
 
         return ZoneInfo(tree["zone"])
     offset = read(tree["offset"])
-    return datetime.timezone(offset) if tree["name"] is None else datetime.timezone(offset, tree["name"])
+    return dt.timezone(offset) if tree["name"] is None else dt.timezone(offset, tree["name"])

@@ -34,7 +34,7 @@ def load(code: Mapping[str, Any], *, root: str, main: str | None) -> Any:
     if code.get("pickled"):
         found = _unpickle(code["pickled"], root)
     else:
-        module = open_script(code["script"], main) if code.get("script") else _module(code["module"])
+        module = open_script(code["script"], source=main) if code.get("script") else _module(code["module"])
         found = _attribute(module, code["qualname"])
     function = found
     while not isinstance(function, FunctionType):
@@ -57,7 +57,15 @@ def _module(name: str) -> ModuleType:
 def open_script(script: str, source: str | None = None) -> ModuleType:
     """Run a script once, as module `SCRIPT`, which also becomes `__main__` for pickles and for its own classes.
 
-    Its `if __name__ == "__main__"` block does not run. `source` is what is run, under the script's own name.
+    Its `if __name__ == "__main__"` block does not run.
+
+    Args:
+        script: its absolute path.
+        source: a file with the text that is run under the script's name; without it the script's own.
+
+    Raises:
+        CodeError: the script cannot be read.
+        Exception: whatever the script raises.
     """
     known = sys.modules.get(SCRIPT)
     if known is not None and known.__file__ == script:
@@ -102,7 +110,7 @@ def pickle_function(function: object) -> bytes:
 
     try:
         data: bytes = cloudpickle.dumps(function, protocol=5)
-    except Exception as error:  # noqa: BLE001  whatever the captured objects raise
+    except Exception as error:
         name = getattr(function, "__qualname__", repr(function))
         raise CodeError(f"{name} cannot be sent to a worker: it holds what cannot be pickled: {error}") from error
     return HEADER + _python().encode() + b"\n" + data
@@ -124,8 +132,8 @@ def _unpickle(pickled: str, root: str) -> Any:
         python = line[len(HEADER) :].decode()
     if python != _python():
         raise CodeError(
-            f"this op comes from a notebook of Python {python} and cannot run in Python {_python()}: use the same version "
-            "here, or put the op into a module"
+            f"this op comes from a notebook of Python {python} and cannot run in Python {_python()}: use the same "
+            "version here, or put the op into a module"
         )
     try:
         return pickle.loads(data)  # noqa: S301  the user's own code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -77,7 +78,5 @@ def _stream(fd: int) -> io.TextIOWrapper:
 
 
 def _flush_foreign(stream: Any) -> None:
-    try:
+    with contextlib.suppress(Exception):  # whatever the user has put there
         stream.flush()
-    except Exception:  # noqa: BLE001, S110  whatever the user has put there
-        pass

@@ -11,21 +11,13 @@ from sciflow.runner.hashing import Copier
 from sciflow.runner.removal import remove
 from sciflow.runner.selection import Selection
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Callable
 
-
-def keep(place: str, target: Callable[[], str], *, scratch: str) -> bool:
-    """Move something left over; whether it was worth it: a link into the scratch folder and a pipe or socket are not."""
+def worth_keeping(place: str, scratch: str) -> bool:
+    """Whether something left over is to be kept: a link into the scratch folder, a pipe or a socket is not."""
     mode = os.lstat(place).st_mode
     if stat.S_ISLNK(mode):
-        if os.path.realpath(place).startswith(f"{scratch}/in/"):
-            return False
-    elif not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-        return False
-    _rename(place, target())
-    return True
+        return not os.path.realpath(place).startswith(f"{scratch}/in/")
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def move(place: str, target: str, selection: Selection) -> None:
@@ -36,11 +28,11 @@ def move(place: str, target: str, selection: Selection) -> None:
     """
     mode = os.lstat(place).st_mode
     if stat.S_ISREG(mode):
-        _rename(place, target)
+        rename(place, target)
     elif stat.S_ISDIR(mode):
         selection.purge(place)
         settle(place, os.path.realpath(place))
-        _rename(place, target)
+        rename(place, target)
     elif stat.S_ISLNK(mode):
         real = os.path.realpath(place)
         _copy(real, target)
@@ -75,12 +67,15 @@ def _settle_link(link: str, inside: str) -> None:
             os.symlink(os.path.relpath(real, os.path.dirname(os.path.realpath(link))), link)
         return
     if not os.path.exists(real):
-        raise OpError(f"output folder holds the link {os.path.basename(link)!r}, which leads to {text!r}, where nothing is")
+        raise OpError(
+            f"output folder holds the link {os.path.basename(link)!r}, which leads to {text!r}, where nothing is"
+        )
     os.unlink(link)
     _copy(real, link)
 
 
-def _rename(place: str, target: str) -> None:
+def rename(place: str, target: str) -> None:
+    """Move something as it is, to another file system too."""
     try:
         os.rename(place, target)
     except OSError as error:

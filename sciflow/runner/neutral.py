@@ -17,7 +17,9 @@ class Record:
 
     __slots__ = ("extra", "fields", "kind", "type")
 
-    def __init__(self, type_: str, kind: str, fields: Mapping[str, object], extra: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self, type_: str, kind: str, fields: Mapping[str, object], extra: Mapping[str, object] | None = None
+    ) -> None:
         self.type = type_
         self.kind = kind
         self.fields = dict(fields)

@@ -43,7 +43,15 @@ class Operation:
     """Calls one function or program; binds trees to its parameters and makes a tree of its result."""
 
     def __init__(
-        self, call: Any, signature: Signature, options: Options, *, where: str, types: Resolver | None, pack: Pack, stage: Stage
+        self,
+        call: Any,
+        signature: Signature,
+        options: Options,
+        *,
+        where: str,
+        types: Resolver | None,
+        pack: Pack,
+        stage: Stage,
     ) -> None:
         """`where` is the line where the op is written; `types` finds the classes of its values."""
         self.options = options
@@ -77,7 +85,9 @@ class Operation:
             PlaceError: a file of it is not there.
         """
         try:
-            return Decoder(types=self._types, store=self._pack.load, artifact=lambda t: self._stage.take(name, t)).decode(tree)
+            return Decoder(
+                types=self._types, store=self._pack.load, artifact=lambda t: self._stage.take(name, t)
+            ).decode(tree)
         except CodecError as error:
             raise CodecError(f"input {name}: {error}") from error
 
@@ -148,7 +158,6 @@ class Fixed:
         return values
 
 
-
 def of_function(function: Any, options: Options, *, pack: Pack, stage: Stage) -> Operation:
     """The operation of a Python function.
 
@@ -160,7 +169,7 @@ def of_function(function: Any, options: Options, *, pack: Pack, stage: Stage) ->
 
     code = function.__code__
     where = f"{code.co_filename}:{code.co_firstlineno} in {code.co_name}"
-    types = resolver(function.__globals__)
+    types = resolver(function.__globals__, function.__annotations__)
     return Operation(function, signature(function), options, where=where, types=types, pack=pack, stage=stage)
 
 
@@ -169,6 +178,6 @@ def of_program(request: Mapping[str, Any], options: Options, *, pack: Pack, stag
     from sciflow.runner.program import Program
     from sciflow.runner.types import ANYTHING, Signature
 
-    call = Program(request["code"], request.get("output"))
+    call = Program(request["code"])
     anything = Signature(inputs=None, output=ANYTHING, pickled=False)
     return Operation(call, anything, options, where=f"op {request['name']}", types=None, pack=pack, stage=stage)

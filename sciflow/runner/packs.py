@@ -80,7 +80,13 @@ class Pack:
             self._fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         at = os.fstat(self._fd).st_size
         write_all(self._fd, data)
-        return {"$": "value", "file": self._file, "at": at, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        return {
+            "$": "value",
+            "file": self._file,
+            "at": at,
+            "size": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+        }
 
     def load(self, tag: Tree) -> Tree:
         """The tree that `put` stored, in this pack or another one of the run.

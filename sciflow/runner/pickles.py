@@ -59,7 +59,7 @@ def read(tree: Tree) -> Any:
     """
     try:
         return _Unpickler(io.BytesIO(a2b_base64(tree["v"]))).load()
-    except Exception as error:  # noqa: BLE001  whatever the class's own code raises
+    except Exception as error:
         raise CodecError(f"a pickled value cannot be read{_mismatch(tree['python'])}: {error}") from error
 
 

@@ -7,9 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from sciflow.runner.failures import CodeError, OpError
+from sciflow.runner.neutral import EnumValue, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,20 +32,19 @@ class ProgramError(Exception):
 
 
 class Program:
-    """One program, from the record `Program` of the graph as JSON.
+    """One program, from the record `Program` of the graph as JSON."""
 
-    With one output the result is that output, with several it is a dict of them, or the NamedTuple or TypedDict that
-    `output` (a `Type` of the graph as JSON) names.
-    """
-
-    def __init__(self, code: Mapping[str, Any], output: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, code: Mapping[str, Any]) -> None:
         self._argv: Sequence[Sequence[str | Mapping[str, str]]] = code["argv"]
         self._stdin: str | None = code.get("stdin")
         self._stdout: str | None = code.get("stdout")
         self._files: Mapping[str, str] = code.get("files") or {}
         self._outputs: Mapping[str, str] = code.get("outputs") or {}
+        self._lists = frozenset(code.get("lists", ()))
+        self._optional = frozenset(code.get("optional", ()))
+        self._shape: str = code.get("shape", "one")
+        self._of: str = code.get("of", "")
         self._exit_codes = frozenset(code.get("exit_codes", (0,)))
-        self._type = output or {}
 
     def __call__(self, **values: Any) -> Any:
         """Run the program in the working folder; its outputs.
@@ -59,65 +60,68 @@ class Program:
         argv = [argument for parts in self._argv for argument in _fill(parts, values)]
         printed = self._run(argv, values)
         results = {name: self._output(name, pattern) for name, pattern in self._outputs.items()}
-        if self._stdout is not None:
-            results[self._stdout] = self._printed(printed)
+        if self._stdout is not None and self._stdout not in self._outputs:
+            results[self._stdout] = printed
         return self._result(results)
 
-    def _run(self, argv: list[str], values: Mapping[str, Any]) -> Path | None:
+    def _run(self, argv: list[str], values: Mapping[str, Any]) -> str | None:
+        """Run the program; what it has printed, if that is an output as text."""
         program = argv[0] if "/" in argv[0] else shutil.which(argv[0])
         if program is None:
             raise CodeError(f"program {argv[0]!r} is not found here; PATH is {os.environ.get('PATH', '')}")
-        printed = None if self._stdout is None else Path(self._stdout_name())
         sys.stdout.flush()
         given = None if self._stdin is None else values.get(self._stdin)
-        try:
-            with _opened_input(given) as stdin, _opened_output(printed) as stdout:
-                text = None if isinstance(given, Path) or given is None else _text(given).encode()
-                source: Any = {"input": text} if text is not None else {"stdin": stdin}
-                ended = subprocess.run(argv, executable=program, stdout=stdout, check=False, **source)
-        except (FileNotFoundError, PermissionError) as error:
-            raise CodeError(f"program {program!r} cannot be started: {error.strerror}") from error
-        if ended.returncode not in self._exit_codes:
-            raise ProgramError(argv, ended.returncode)
-        return printed
+        with self._input(given) as stdin, self._output_file() as stdout:
+            try:
+                returncode = subprocess.call(argv, executable=program, stdin=stdin, stdout=stdout)
+            except (FileNotFoundError, PermissionError) as error:
+                raise CodeError(f"program {program!r} cannot be started: {error.strerror}") from error
+            if returncode not in self._exit_codes:
+                raise ProgramError(argv, returncode)
+            if self._stdout is None or self._stdout in self._outputs:
+                return None
+            stdout.seek(0)
+            text: bytes = stdout.read()
+            return text.decode(errors="replace")
 
-    def _stdout_name(self) -> str:
-        pattern = self._outputs.get(str(self._stdout), f"{self._stdout}.txt")
-        return f"{self._stdout}.txt" if GLOB_CHARACTERS & set(pattern) else pattern
+    def _input(self, given: object) -> Any:
+        if given is None or isinstance(given, Path):
+            return open(given or os.devnull, "rb")
+        file = tempfile.TemporaryFile(dir="..")  # noqa: SIM115  closed by the caller
+        file.write(_text(given).encode())
+        file.seek(0)
+        return file
 
-    def _printed(self, printed: Path | None) -> object:
-        assert printed is not None
-        if self._type_of(str(self._stdout)).get("name", "str") == "path":
-            return printed
-        text = printed.read_text(encoding="utf-8", errors="replace")
-        printed.unlink()
-        return text
+    def _output_file(self) -> Any:
+        if self._stdout is None:
+            return open(1, "wb", closefd=False)  # the task's log
+        if self._stdout in self._outputs:
+            return open(self._outputs[self._stdout], "wb")
+        return tempfile.TemporaryFile(dir="..")  # beside the working folder, where it is not left over
 
     def _output(self, name: str, pattern: str) -> object:
-        kind = self._type_of(name).get("name")
-        if not GLOB_CHARACTERS & set(pattern):
-            if not os.path.lexists(pattern):
-                raise OpError(f"output {name}: the program has left no {pattern!r}; found: {_listing()}")
-            return [Path(pattern)] if kind == "list" else Path(pattern)
-        found = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
-        if kind != "path":
+        if GLOB_CHARACTERS & set(pattern):
+            found = [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
+        else:
+            found = [Path(pattern)] if os.path.lexists(pattern) else []
+        if name in self._lists and (found or GLOB_CHARACTERS & set(pattern)):
             return found
+        if not found and name in self._optional:
+            return None
         if len(found) != 1:
-            raise OpError(f"output {name}: expected one file {pattern!r}, found {len(found)}: {_listing()}")
+            what = f"{len(found)} of them" if found else "none"
+            raise OpError(
+                f"output {name}: expected a file {pattern!r}, found {what}; the program has left {_listing()}"
+            )
         return found[0]
 
-    def _type_of(self, name: str) -> Mapping[str, Any]:
-        fields: Mapping[str, Any] = self._type.get("fields") or {}
-        return fields.get(name) or ({} if fields else self._type)
-
     def _result(self, results: dict[str, Any]) -> Any:
-        kind = self._type.get("kind")
-        if kind in ("namedtuple", "dataclass"):
-            from sciflow.runner.neutral import Record
-
-            return Record(self._type["of"], kind, {name: results[name] for name in self._type["fields"]})
-        if kind == "typeddict" or len(results) > 1:
-            return results
+        if self._shape == "none":
+            return None
+        if self._shape == "dict":
+            return {name: value for name, value in results.items() if value is not None or name not in self._optional}
+        if self._shape in ("namedtuple", "dataclass"):
+            return Record(self._of, self._shape, results)
         return next(iter(results.values()), None)
 
 
@@ -133,6 +137,8 @@ def _fill(parts: Sequence[str | Mapping[str, str]], values: Mapping[str, Any]) -
 
 
 def _text(value: object) -> str:
+    if isinstance(value, EnumValue):
+        value = value.tree.get("value", value.name)
     if isinstance(value, (str, int, float, Path)):
         return str(value)
     raise OpError(f"a program takes text, numbers and files as arguments, found {type(value).__name__}")
@@ -147,16 +153,6 @@ def _place(value: Any, name: str) -> Any:
     else:
         target.write_text(_text(value), encoding="utf-8", newline="")
     return target
-
-
-def _opened_input(given: object) -> Any:
-    return open(given if isinstance(given, Path) else os.devnull, "rb")
-
-
-def _opened_output(printed: Path | None) -> Any:
-    if printed is None:
-        return open(1, "wb", closefd=False)
-    return open(printed, "wb")
 
 
 def _listing() -> str:

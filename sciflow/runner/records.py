@@ -27,7 +27,7 @@ def take_apart(value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _is_field(field: Any) -> bool:
-    return field._field_type.name == "_FIELD"  # noqa: SLF001  neither ClassVar nor InitVar
+    return bool(field._field_type.name == "_FIELD")  # noqa: SLF001  neither ClassVar nor InitVar
 
 
 def _is_cached(cls: type, name: str) -> bool:

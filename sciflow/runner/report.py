@@ -37,7 +37,7 @@ def failure(error: BaseException, *, kind: str = "", where: str = "") -> Tree:
     cls = type(error)
     kind = kind or kind_of(error)
     ours = kind in ("contract", "codec", "code", "place")
-    trace = "" if ours and isinstance(error, (OpError, PlaceError)) else traceback(error)
+    trace = "" if ours and isinstance(error, (OpError, PlaceError, CodecError)) else traceback(error)
     record = {
         "type": type_name(cls),
         "bases": bases(cls),
@@ -73,7 +73,11 @@ def kind_of(error: BaseException) -> str:
 
 def ending(returncode: int) -> dict[str, Tree]:
     """How a process ended, by `subprocess`'s convention: a negative number is a signal's."""
-    return {"exit_code": returncode, "signal": None} if returncode >= 0 else {"exit_code": None, "signal": signal_name(-returncode)}
+    return (
+        {"exit_code": returncode, "signal": None}
+        if returncode >= 0
+        else {"exit_code": None, "signal": signal_name(-returncode)}
+    )
 
 
 def signal_name(number: int) -> str:
@@ -127,7 +131,9 @@ def _frames(trace: TracebackType | None) -> str:
         if not code.co_filename.startswith(OUR_FOLDER) and not code.co_filename.startswith("<frozen importlib"):
             linecache.checkcache(code.co_filename)
             source = linecache.getline(code.co_filename, trace.tb_lineno, trace.tb_frame.f_globals).strip()
-            frames.append(f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}\n" + (f"    {source}\n" if source else ""))
+            frames.append(
+                f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}\n" + (f"    {source}\n" if source else "")
+            )
         trace = trace.tb_next
     if len(frames) > FRAMES_SHOWN:
         half = FRAMES_SHOWN // 2

@@ -6,7 +6,7 @@ right after the import.
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found, unused-ignore]  # `signal` makes enums of all numbers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

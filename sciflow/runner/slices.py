@@ -85,12 +85,12 @@ class Slices:
         if extra is not None:
             tail = dump(extra)
             if "error" in extra:
-                phase = "Error" if extra["error"]["kind"] in ("place", "code") else "Failed"
+                phase = "Error" if extra["error"]["kind"] in ("place", "code", "died") else "Failed"
         self.replies.send(f'[0,{number},"{phase}",{result},{started:.6f},{seconds:.6f},{out},{err},{tail}]\n')
         self.board.write(0)
 
     def _clean(self, operation: Operation, folder: str, tree: Tree, error: Tree | None) -> tuple[str, Tree | None]:
-        """Take what the slice has made, and make the process as it was before; text of the result, what else to tell."""
+        """Take what the slice has made, and put the process back; text of the result, and what else to tell."""
         result, files = "null", False
         killed = self.children.end() if self.children.possible else 0
         touched = self.stage.touched()

@@ -48,7 +48,9 @@ class Source:
         body: Sequence[ast.stmt] = self.tree.body
         node: ast.ClassDef | None = None
         for name in cls.__qualname__.split("."):
-            inside = [n for statement in body for n in ast.walk(statement) if isinstance(n, ast.ClassDef) and n.name == name]
+            inside = [
+                n for statement in body for n in ast.walk(statement) if isinstance(n, ast.ClassDef) and n.name == name
+            ]
             if not inside:
                 return None
             node = inside[-1]

@@ -1,8 +1,8 @@
 """Files of a slice: inputs brought to it, outputs and left-overs taken from it.
 
-    scratch/cwd             where the op works; empty at its start
-    scratch/in/<port>/...   its input files, copies of its own
-    <run>/tasks/<path>/     what it leaves; made only if there is something to keep
+scratch/cwd             where the op works; empty at its start
+scratch/in/<port>/...   its input files, copies of its own
+<run>/tasks/<path>/     what it leaves; made only if there is something to keep
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 from sciflow.runner.failures import OpError, PlaceError
 from sciflow.runner.hashing import Copier, file_hash, folder_hash
-from sciflow.runner.moves import keep, move
+from sciflow.runner.moves import move, rename, worth_keeping
 from sciflow.runner.removal import clear, remove
 from sciflow.runner.selection import Selection
 
@@ -108,10 +108,13 @@ class Stage:
         if folder != self.cwd and folder not in self._taken:
             place = f"{os.path.realpath(folder)}/{name}"
         if place == self.cwd:
-            raise OpError("the op gives its whole working folder as an output; let it make a folder inside and give that")
+            raise OpError(
+                "the op gives its whole working folder as an output; let it make a folder inside and give that"
+            )
         if not place.startswith((f"{self.cwd}/", f"{self._inputs}/")):
             raise OpError(
-                f"output file {given!r} lies outside the op's working folder; write it with a relative path, or copy it there"
+                f"output file {given!r} lies outside the op's working folder; write it with a relative path, or copy "
+                "it there"
             )
         tree: Tree = {"$": "artifact", "path": ""}
         self._outputs.append((place, tree))
@@ -188,7 +191,10 @@ class Stage:
         except (FileNotFoundError, NotADirectoryError):
             return False
         for relative in left:
-            kept = keep(f"{self.cwd}/{relative}", lambda: self._free(task_folder, relative), scratch=self.scratch) or kept  # noqa: B023
+            place = f"{self.cwd}/{relative}"
+            if worth_keeping(place, self.scratch):
+                rename(place, self._free(task_folder, relative))
+                kept = True
         return kept
 
     def reset(self) -> None:

@@ -21,7 +21,9 @@ class _Reading:
     object_pairs_hook = None
     parse_float = float
     parse_int = int
-    memo: dict[str, str] = {}
+
+    def __init__(self) -> None:
+        self.memo: dict[str, str] = {}
 
     @staticmethod
     def parse_constant(name: str) -> float:
@@ -34,11 +36,12 @@ def _refuse(value: object) -> object:
 
 
 def _from_c() -> tuple[Callable[[str, int], tuple[Tree, int]], Callable[[Tree, int], Any], Callable[[str], str]]:
-    import _json  # type: ignore[import-not-found, unused-ignore]
+    import _json
 
     quote = _json.encode_basestring
     encoder = _json.make_encoder(None, _refuse, quote, None, ":", ",", False, False, False)
-    return _json.make_scanner(_Reading()), encoder, quote
+    reading: Any = _Reading()
+    return _json.make_scanner(reading), encoder, quote
 
 
 def _from_package() -> tuple[Callable[[str, int], tuple[Tree, int]], Callable[[Tree, int], Any], Callable[[str], str]]:

@@ -142,7 +142,9 @@ class Signature:
         if self.inputs is None:
             return ANYTHING
         if name not in self.inputs:
-            raise OpError(f"input {name}: the function here has no such parameter, only {', '.join(self.inputs) or 'none'}")
+            raise OpError(
+                f"input {name}: the function here has no such parameter, only {', '.join(self.inputs) or 'none'}"
+            )
         return self.inputs[name]
 
 
@@ -189,7 +191,7 @@ def _simple(function: Any) -> tuple[dict[str, Check] | None, bool]:
 def _is_builtin(function: Any, annotation: Any, key: str) -> bool:
     if isinstance(annotation, str):
         return key not in function.__globals__
-    return annotation is None or getattr(annotation, "__module__", "") == "builtins" and isinstance(annotation, type)
+    return annotation is None or (getattr(annotation, "__module__", "") == "builtins" and isinstance(annotation, type))
 
 
 def union(members: tuple[Check, ...]) -> Check:

@@ -34,8 +34,8 @@ class Worker:
         self._replies = replies
         self._root: str = hello["root"]
         self._main: str | None = hello.get("main")
-        # without the folder that `python -m` was started in
-        sys.path[:] = [*hello["sys_path"], *(entry for entry in sys.path[1:] if entry not in hello["sys_path"])]
+        here = ("", os.getcwd())  # the folder that `python -m` was started in is no place of the user's code
+        sys.path[:] = [*hello["sys_path"], *(e for e in sys.path if e not in hello["sys_path"] and e not in here)]
         sys.argv[:] = hello["argv"]
         self._stage = Stage(self._root, hello["scratch"])
         self._pack = Pack(self._stage.root, hello["pack"], inline_bytes=hello.get("inline_bytes", 4096))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
@@ -135,6 +136,10 @@ class Worker:
         trees = {name: codec.encode(value) for name, value in values.items()}
         return self.do(fixed=trees)[0]
 
+    def call_tree(self, **trees: Any) -> Ended:
+        """Run one slice with these trees."""
+        return self.do(fixed=trees)[0]
+
     def value(self, ended: Ended) -> Any:
         """The decoded output of a task that succeeded."""
         assert ended.phase == "Succeeded", ended.error
@@ -149,18 +154,28 @@ class Worker:
         number: int = struct.unpack_from("<Qd", self.board)[0]
         return number
 
+    def op(self, qualname: str, **options: Any) -> None:
+        """Load a function of module `ops`; its slices are asked for next."""
+        reply = self.load(module="ops", qualname=qualname, **options)
+        assert reply[3] is None, reply
+
     def close(self) -> int:
         """End the requests and wait; the exit code."""
         os.close(self.requests)
-        try:
-            return self.process.wait(10)
-        finally:
-            if self.process.poll() is None:
+        self.requests = -1
+        return self.process.wait(10)
+
+    def end(self) -> None:
+        """Whatever state it is in."""
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-            for fd in (self.replies, self.life):
+            self.process.wait()
+        for fd in (self.requests, self.replies, self.life):
+            if fd >= 0:
                 os.close(fd)
-            self.board_file.close()
+        self.board.close()
+        self.board_file.close()
 
 
 def wait_until(condition: Any, timeout_s: float = 5.0) -> None:
