@@ -33,6 +33,7 @@ from sciflow.engine.walk import EXIT_NODE, Outcome
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Executor
 from sciflow.executors.local import LocalExecutor, Place
+from sciflow.executors.strays import end_strays
 from sciflow.storage.mounts import on_network
 
 Watcher = Callable[[Snapshot], None]
@@ -138,7 +139,9 @@ class _Session:
         return {"local": local}
 
     def begin(self) -> None:
-        """Writes down that an engine is at work."""
+        """Writes down that an engine is at work; ends what one that died may have left."""
+        if self._db.text("phase") == Phase.RUNNING.value:
+            end_strays(self._folder.part("work"))
         self._db.put_fact("sessions", str(self._number))
         self._db.put_fact("phase", Phase.RUNNING.value)
         self._db.put_fact("message", "")

@@ -117,7 +117,7 @@ class LocalExecutor:
         busy = [worker for worker in self._workers if worker.jobs]
         calm = bool(busy) and all(WINDOW_S / 2 < worker.expected_s < float("inf") for worker in busy)
         return Watch(
-            read=[worker.process.replies for worker in self._workers],
+            read=[fd for worker in self._workers for fd in worker.process.news],
             write=[worker.process.requests for worker in self._workers if worker.process.unsent],
             seconds=self._next_look(busy),
             calm=calm,
@@ -178,9 +178,10 @@ class LocalExecutor:
         name = f"{self._place.session}-{self._serial}"
         gpus = self._capacity.take(need.resources)  # to know their numbers; the job takes the same ones
         self._capacity.give(need.resources, gpus)
-        process = WorkerProcess(name=name, logs=self._place.root / "logs", environ=self._environ(need, gpus))
         place = self._place
         scratch = place.root / "work" / name
+        environ = self._environ(need, gpus)
+        process = WorkerProcess(name=name, logs=place.root / "logs", scratch=scratch, environ=environ)
         facts = {
             "root": str(place.root),
             "sys_path": place.sys_path,
@@ -259,7 +260,8 @@ class LocalExecutor:
             number, began = (pending[0], time.monotonic()) if self._never_began(worker) else (0, 0.0)
         if number and not (worker.unwanted and job_of(number) not in worker.unwanted):
             pending.remove(number)
-            self._report_death(worker, number, began, worker.doom or death(code))
+            error = worker.doom or (DESERTED if worker.process.deserted else death(code))
+            self._report_death(worker, number, began, error)
         if pending:
             self._reports.append(Lost(numbers=pending))
 
@@ -313,8 +315,16 @@ def _same_surroundings(one: Need, other: Need) -> bool:
     return one.resources == other.resources and one.env == other.env
 
 
-def death(code: int) -> TaskError:
+DESERTED = TaskError(
+    kind="died",
+    message="it closed descriptors that its process needs to go on; close only those that the op has opened",
+)
+
+
+def death(code: int | None) -> TaskError:
     """How a worker ended, from its exit code (negative: a signal)."""
+    if code is None:
+        return TaskError(kind="died", message="its process ended; how cannot be told where SIGCHLD is ignored")
     if code >= 0:
         return TaskError(kind="died", message=f"its process ended with exit code {code}", exit_code=code)
     name = signal.Signals(-code).name

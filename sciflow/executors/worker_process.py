@@ -21,11 +21,13 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.records import Loaded, Progress, Reply
+from sciflow.executors.strays import MARK, end_strays
 
 _BOARD = struct.Struct("<Qd")
 _REPLIES = msgspec.json.Decoder(list[Reply | Progress | Loaded])
 CHANNELS = ("requests", "replies", "life", "board")
 READ_BYTES = 1 << 18
+LEAVING_S = 1.0  # between the end of a worker's replies and its own
 # Appended to the path, not put first: what the user has installed must not be hidden by what lies beside sciflow.
 _START = (
     "import sys; root = sys.argv.pop(1); sys.path.append(root); "
@@ -36,13 +38,15 @@ _START = (
 class WorkerProcess:
     """One worker process and its four channels: requests, replies, life line, board."""
 
-    def __init__(self, *, name: str, logs: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, *, name: str, logs: Path, scratch: Path, environ: Mapping[str, str]) -> None:
         self.name = name
+        self._scratch = scratch
         self.logs = (logs / f"{name}.out", logs / f"{name}.err")
         self.alive = True
         self._outbox = bytearray()
         self._inbox = b""
         self._killed_at: float | None = None
+        self.deserted = False  # its replies have come to their end though it lives: an op has closed them
         requests, self._requests = os.pipe()
         self.replies, replies = os.pipe()
         life, self._life = os.pipe()
@@ -52,10 +56,12 @@ class WorkerProcess:
         os.set_blocking(self._requests, False)
         os.set_blocking(self.replies, False)
         try:
-            self.pid = self._spawn(given, environ)
+            self.pid = self._spawn(given, {**environ, MARK: str(scratch)})
         finally:
             for fd in given:
                 os.close(fd)
+        # becomes readable when the process ends
+        self.ending = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
 
     def _spawn(self, given: tuple[int, int, int, int], environ: Mapping[str, str]) -> int:
         flags = [w for name, fd in zip(CHANNELS, given, strict=True) for w in (f"--{name}", str(fd))]
@@ -88,6 +94,11 @@ class WorkerProcess:
         """The file descriptor that becomes writable when there is room."""
         return self._requests
 
+    @property
+    def news(self) -> tuple[int, ...]:
+        """File descriptors that become readable when it says something, or ends."""
+        return (self.replies,) if self.ending is None else (self.replies, self.ending)
+
     def flush(self) -> None:
         """Sends what the pipe takes now."""
         while self._outbox:
@@ -107,6 +118,10 @@ class WorkerProcess:
             try:
                 part = os.read(self.replies, READ_BYTES)
             except BlockingIOError:
+                # silence need not mean that it lives: a child that an op has forked keeps the pipe open
+                if self.alive and len(parts) == 1 and self._has_ended():
+                    self.alive = False
+                    continue
                 break
             if not part:
                 self.alive = False
@@ -143,16 +158,37 @@ class WorkerProcess:
             os.close(self._requests)
             self._requests = -1
 
-    def reap(self) -> int:
-        """Ends what is left of the group, and waits for the process; its exit code, negative for a signal."""
+    def _has_ended(self) -> bool:
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:  # this program ignores SIGCHLD
+            return True
+
+    def reap(self) -> int | None:
+        """Ends what is left of it, and waits for it; its exit code, negative for a signal, None if nobody knows."""
+        in_task = self.board()[0] != 0
+        if not self.alive and self._killed_at is None:
+            self._await_end()
         self.kill()
-        _, status = os.waitpid(self.pid, 0)
+        try:
+            code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        except ChildProcessError:  # this program ignores SIGCHLD
+            code = None
+        if in_task:
+            end_strays(self._scratch)
         self.leave()
-        os.close(self.replies)
-        os.close(self._life)
+        for fd in (*self.news, self._life):
+            os.close(fd)
         self._board.close()
         self.alive = False
-        return os.waitstatus_to_exitcode(status)
+        return code
+
+    def _await_end(self) -> None:
+        """Its replies have come to their end; a moment later it should have, too."""
+        end = time.monotonic() + LEAVING_S
+        while not self._has_ended() and not self.deserted:
+            time.sleep(0.001)
+            self.deserted = time.monotonic() > end
 
     def ended(self, patience_s: float) -> bool:
         """Whether its replies come to their end within so many seconds."""
