@@ -10,10 +10,10 @@ from typing import Any
 from sciflow.author.lift import Unencodable, encoded
 from sciflow.author.reference import Ref
 from sciflow.author.verbs import Verbs
-from sciflow.core.checking import meant, names, with_article
 from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Graph, WorkflowSpec
+from sciflow.core.naming import misnamed, names, with_article
 from sciflow.core.ports import Port
 from sciflow.errors import InvalidInput, Problem
 
@@ -73,13 +73,10 @@ class _Binding:
 
     def check_names(self, given: Mapping[str, Any], ports: Mapping[str, Port]) -> None:
         """Misspelt and missing arguments; a name that was probably misspelt is not missing as well."""
-        missing = [p.name for p in ports.values() if p.default is None and p.name not in given]
-        for name in [n for n in given if n not in ports]:
-            free = [n for n in ports if n not in given]
-            fix = meant(name, free) if free else "leave it out"
+        wrong = misnamed(given, ports)
+        for name, fix in wrong.unknown.items():
             self.say(f"{self.name} has no input {name!r}", expected=names(ports), found=name, fix=fix)
-            missing = [n for n in missing if f"did you mean {n}?" != fix]
-        for name in missing:
+        for name in wrong.missing:
             found = f"only {names(given)}" if given else "no arguments"
             self.say(
                 f"{self.name} is not given its input {name}",

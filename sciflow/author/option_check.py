@@ -9,7 +9,7 @@ from typing import Any
 from sciflow.author.active import TRACER
 from sciflow.author.location import user_place
 from sciflow.author.secret import SecretRef
-from sciflow.core.checking import meant
+from sciflow.core.naming import meant
 from sciflow.errors import InvalidWorkflow, Problem
 
 

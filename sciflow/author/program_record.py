@@ -7,8 +7,8 @@ from string import Formatter
 
 from sciflow.author.program import Declaration
 from sciflow.author.signature import Signature
-from sciflow.core.checking import meant, names
 from sciflow.core.graph import Program
+from sciflow.core.naming import meant, names
 from sciflow.core.ports import Type
 from sciflow.errors import Problem
 

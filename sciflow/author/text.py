@@ -7,9 +7,9 @@ from typing import Any, NoReturn, cast
 
 from sciflow.author.location import user_place
 from sciflow.author.reference import Ref
-from sciflow.core.checking import names
 from sciflow.core.expr import Expr, Text
 from sciflow.core.inference import STR
+from sciflow.core.naming import names
 from sciflow.errors import InvalidWorkflow, Problem
 
 

@@ -7,8 +7,11 @@ branch of a `choose` on one of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from sciflow.core.checking import Checker
 from sciflow.core.expr import Attr, Build, Call, Const, Element, Expr, Output, Text
+from sciflow.core.spelling import spelled
 
 Facts = tuple[Expr, ...]
 
@@ -42,30 +45,55 @@ def absent(expr: Expr, conditions: Mapping[str, Facts], facts: Facts) -> str | N
     match expr:
         case Output(node=node):
             needed = conditions.get(node, ())
-            return node if needed and not all(_known(c, facts) for c in needed) else None
-        case Attr(of=of):
-            return absent(of, conditions, facts)
-        case Element(of=of, index=index):
-            return absent(of, conditions, facts) or absent(index, conditions, facts)
-        case Text(parts=parts):
-            return _first([p for p in parts if not isinstance(p, str)], conditions, facts)
+            return None if all(_known(c, facts) for c in needed) else node
         case Call(function="choose", args=(condition, then, otherwise)):
-            return (
-                absent(condition, conditions, facts)
-                or absent(then, conditions, (*facts, *conjuncts(condition)))
-                or absent(otherwise, conditions, (*facts, negation(condition)))
-            )
+            branches = [(condition, facts), (then, (*facts, *conjuncts(condition)))]
+            return _first([*branches, (otherwise, (*facts, negation(condition)))], conditions)
         case Call(function="and", args=(left, right)):
-            return absent(left, conditions, facts) or absent(right, conditions, (*facts, *conjuncts(left)))
-        case Call(args=parts) | Build(parts=parts):
-            return _first(list(parts), conditions, facts)
+            return _first([(left, facts), (right, (*facts, *conjuncts(left)))], conditions)
         case _:
-            return None
+            return _first([(part, facts) for part in parts_of(expr)], conditions)
 
 
-def _first(parts: list[Expr], conditions: Mapping[str, Facts], facts: Facts) -> str | None:
-    return next((found for p in parts if not isinstance(p, Const) and (found := absent(p, conditions, facts))), None)
+def parts_of(expr: Expr) -> tuple[Expr, ...]:
+    """The expressions that `expr` is directly made of."""
+    match expr:
+        case Attr(of=of):
+            return (of,)
+        case Element(of=of, index=index):
+            return (of, index)
+        case Text(parts=parts):
+            return tuple(p for p in parts if not isinstance(p, str))
+        case Call(args=parts) | Build(parts=parts):
+            return parts
+        case _:
+            return ()
+
+
+def _first(parts: list[tuple[Expr, Facts]], conditions: Mapping[str, Facts]) -> str | None:
+    return next((found for part, facts in parts if (found := absent(part, conditions, facts))), None)
 
 
 def _known(condition: Expr, facts: Facts) -> bool:
     return any(condition is fact or condition == fact for fact in facts)
+
+
+@dataclass(frozen=True, slots=True)
+class Absences:
+    """What may be absent in one graph: the conditions of its nodes, by id."""
+
+    conditions: Mapping[str, Facts]
+    checker: Checker
+
+    def check(self, expr: Expr, facts: Facts, what: str, fix: str) -> None:
+        """Note that `what` rests on a node that may have been skipped where `facts` hold."""
+        source = absent(expr, self.conditions, facts) if self.conditions else None
+        if source is None:
+            return
+        condition = " and ".join(spelled(c) for c in self.conditions[source])
+        self.checker.say(
+            f"{what} rests on {source}, which is skipped unless {condition}",
+            expected="a value that is there in any case",
+            found=f"the output of {source}, conditional",
+            fix=fix.format(source=source),
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sciflow.core.expr import OPERATORS, Attr, Build, Call, Const, Element, Expr, Index, Input, Item, Output, Text
@@ -15,6 +15,7 @@ from sciflow.core.inference import (
     element_type,
     union_of,
 )
+from sciflow.core.naming import meant, names
 from sciflow.core.ports import ANY, NUMBERS, Type, accepts_none, list_of
 from sciflow.core.spelling import spelled
 from sciflow.errors import Problem
@@ -172,26 +173,6 @@ class Checker:
                 return Type(name="dict", args=(STR, union_of(parts)))
             case kind:
                 return Type(name="object", of=expr.of, kind=kind, fields=dict(zip(expr.keys, parts, strict=True)))
-
-
-def names(known: Iterable[str]) -> str:
-    """A list of names for a message."""
-    listed = list(known)
-    more = f", … ({len(listed)})" if len(listed) > 12 else ""
-    return ", ".join(listed[:12]) + more if listed else "none"
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """A did-you-mean."""
-    import difflib
-
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6 if len(name) > 3 else 0.5)
-    return f"did you mean {close[0]}?" if close else "leave it out, or name one that there is"
-
-
-def with_article(text: object) -> str:
-    """`an int`, `a list[int]`."""
-    return f"{'an' if str(text)[:1].lower() in 'aeiou' else 'a'} {text}"
 
 
 def truth_problem(expr: Expr, type_: Type, where: str) -> Problem | None:

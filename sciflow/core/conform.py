@@ -36,19 +36,23 @@ def misfit(tree: Tree, expected: Type) -> Misfit | None:
     match expected.name:
         case "union":
             return _in_union(tree, expected)
-        case "literal":
-            return None if any(v == tree and type(v) is type(tree) for v in expected.values) else _wrong(tree, expected)
-        case "path" if expected.kind and isinstance(tree, dict) and tree.get("$") == "artifact":
-            kind = tree.get("kind", expected.kind)
-            return (
-                None if kind == expected.kind else Misfit(at="", expected=expected, found=f"the {kind} {tree['path']}")
-            )
         case "object":
             return _as_object(tree, expected)
         case "list" | "set" | "frozenset" | "tuple" | "dict":
             return _as_container(tree, expected)
         case _:
-            return None if fits(constant_type(tree), expected) else _wrong(tree, expected)
+            return _as_plain(tree, expected)
+
+
+def _as_plain(tree: Tree, expected: Type) -> Misfit | None:
+    match expected.name, tree:
+        case "literal", _:
+            fitting = any(v == tree and type(v) is type(tree) for v in expected.values)
+        case "path", {"$": "artifact", "path": path, "kind": kind} if kind != (expected.kind or kind):
+            return Misfit(at="", expected=expected, found=f"the {kind} {path}")
+        case _:
+            fitting = fits(constant_type(tree), expected)
+    return None if fitting else _wrong(tree, expected)
 
 
 def _wrong(tree: Tree, expected: Type) -> Misfit:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from sciflow.core.checking import Checker, with_article
+from sciflow.core.checking import Checker
 from sciflow.core.conform import misfit
 from sciflow.core.expr import Build, Call, Const, Expr, Tree
 from sciflow.core.inference import constant_type
+from sciflow.core.naming import with_article
 from sciflow.core.ports import ANY, Type, accepts_none, fits
 from sciflow.core.spelling import spelled
 
@@ -77,19 +78,24 @@ def _parts(expr: Build, expected: Type) -> list[tuple[Expr, Type, str]] | None:
 
 def remedy(found: Type, expected: Type, place: Place) -> str:
     """What to do about a value of type `found` where `expected` is asked for."""
-    if found.name == "list" and found.args and expected.name != "list" and fits(found.args[0], expected):
-        return _one_by_one(expected, place)
-    if found.name == expected.name == "list" and expected.args:
-        if place.fan and found.args[0].name == "list":
-            return _one_by_one(expected.args[0], place)
-        return _other_elements(found.args[0], expected.args[0], place)
-    if expected.name == "list" and expected.args and fits(found, expected.args[0]):
-        return "put it into a list: [...]"
+    if "list" in {found.name, expected.name} and (about_lists := _about_lists(found, expected, place)):
+        return about_lists
     if _only_none_is_wrong(found, expected):
         return f"it may be None: annotate {place.annotated} as {expected} | None"
     if expected.name == "path" and found.name == "str":
         return "pass Path(...)"
     return f"{'pass' if place.template else 'give'} {with_article(expected)}, or annotate {place.annotated} as {found}"
+
+
+def _about_lists(found: Type, expected: Type, place: Place) -> str:
+    """What to do if it is a matter of lists and their elements; empty if not."""
+    inner, wanted = (t.args[0] if t.name == "list" and t.args else None for t in (found, expected))
+    if inner is not None and wanted is not None:
+        nested = place.fan and inner.name == "list"
+        return _one_by_one(wanted, place) if nested else _other_elements(inner, wanted, place)
+    if inner is not None and fits(inner, expected):
+        return _one_by_one(expected, place)
+    return "put it into a list: [...]" if wanted is not None and fits(found, wanted) else ""
 
 
 def _one_by_one(expected: Type, place: Place) -> str:

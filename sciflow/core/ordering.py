@@ -12,20 +12,25 @@ from sciflow.errors import Problem
 
 def find_cycle(needs: Mapping[str, list[str]]) -> list[str]:
     """Names that need one another in a ring, in order; empty if there is no ring. Unknown names are passed over."""
-    left = {name: len([n for n in needed if n in needs]) for name, needed in needs.items()}
+    known = {name: [n for n in needed if n in needs] for name, needed in needs.items()}
+    stuck = _never_ready(known)
+    return _walk(next(n for n in needs if n in stuck), known, stuck) if stuck else []
+
+
+def _never_ready(needs: Mapping[str, list[str]]) -> set[str]:
+    """The names that are in a ring, or wait for one."""
+    counts = {name: len(needed) for name, needed in needs.items()}
     feeds: dict[str, list[str]] = {name: [] for name in needs}
     for name, needed in needs.items():
         for source in needed:
-            if source in feeds:
-                feeds[source].append(name)
-    ready = [name for name, count in left.items() if count == 0]
+            feeds[source].append(name)
+    ready = [name for name, count in counts.items() if count == 0]
     while ready:
         for name in feeds[ready.pop()]:
-            left[name] -= 1
-            if left[name] == 0:
+            counts[name] -= 1
+            if counts[name] == 0:
                 ready.append(name)
-    stuck = [name for name, count in left.items() if count > 0]
-    return _walk(stuck[0], needs, set(stuck)) if stuck else []
+    return {name for name, count in counts.items() if count > 0}
 
 
 def _walk(start: str, needs: Mapping[str, list[str]], stuck: set[str]) -> list[str]:

@@ -1,0 +1,53 @@
+"""Names in messages: lists of them, did-you-mean, and arguments that have no or the wrong name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from sciflow.core.ports import Port
+
+_SHOWN = 12
+
+
+def names(known: Iterable[str]) -> str:
+    """A list of names for a message."""
+    listed = list(known)
+    more = f", … ({len(listed)})" if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + more if listed else "none"
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The name that was probably meant."""
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6 if len(name) > 3 else 0.5)
+    return close[0] if close else None
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """A did-you-mean."""
+    found = nearest(name, known)
+    return f"did you mean {found}?" if found else "leave it out, or name one that there is"
+
+
+def with_article(text: object) -> str:
+    """`an int`, `a list[int]`."""
+    return f"{'an' if str(text)[:1].lower() in 'aeiou' else 'a'} {text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Misnamed:
+    """Arguments against ports: `unknown` ones, with what to do, and ports left `missing`."""
+
+    unknown: dict[str, str]
+    missing: list[str]
+
+
+def misnamed(given: Collection[str], ports: Mapping[str, Port]) -> Misnamed:
+    """What is wrong with the names; a port whose name was probably misspelt is not missing as well."""
+    missing = [name for name, port in ports.items() if port.default is None and name not in given]
+    free = [name for name in ports if name not in given]
+    unknown = {name: meant(name, free) if free else "leave it out" for name in given if name not in ports}
+    misspelt = {nearest(name, free) for name in unknown}
+    return Misnamed(unknown, [name for name in missing if name not in misspelt])
