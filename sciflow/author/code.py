@@ -28,10 +28,7 @@ def code_of(
     function = target.function
     if not inspect.isfunction(function):  # which has been said
         return Function(module="", qualname=target.__name__), {}
-    try:
-        from sciflow.runner.identity import identity
-    except ModuleNotFoundError:
-        return function_code(function, target, signature.where, problems), {}
+    from sciflow.runner.identity import identity
 
     return function_code(function, target, signature.where, problems), identity(function)
 

@@ -141,6 +141,10 @@ class GraphTracer:
         return {**given, **kwargs} if kwargs else given
 
     def _node(self, site: Site, inputs: dict[str, Expr], fan: Fan | None = None) -> Ref:
+        if hasattr(site.target, "declaration"):  # a program has no defaults of its own
+            over = {} if fan is None else fan.over
+            ports = site.signature.ports.values()
+            inputs = {**{p.name: p.default for p in ports if p.default is not None and p.name not in over}, **inputs}
         settings = read_settings(site.target, self, fan=fan, inputs=inputs, where=site.where)
         id_ = self._new_id(settings.name or site.template)
         self.nodes.append(

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from sciflow import command, op, workflow
 from sciflow.author.launch import spec_of
 from sciflow.author.op import Op
-from sciflow.core.graph import OpTemplate, Program
+from sciflow.core.expr import Const
+from sciflow.core.graph import Graph, OpTemplate, Program
 
 
 class Md(NamedTuple):
@@ -87,6 +88,16 @@ def test_without_a_function_types_come_from_the_declaration() -> None:
         "log": "str",
     }
     assert found.where.partition(":")[0].endswith("test_program.py")
+
+
+def test_defaults_are_handed_over_since_a_program_has_none() -> None:
+    @workflow
+    def w(script: Path, data: str) -> Md:
+        return lammps(script, data, [])
+
+    entry = w.spec().templates["w"]
+    assert isinstance(entry, Graph)
+    assert entry.nodes[0].inputs["temperature"] == Const(value=300.0)
 
 
 def test_its_outputs_are_fields_in_a_workflow() -> None:
