@@ -37,6 +37,7 @@ class Isolation:
         killed = self._slices.children.end()
         stage = self._slices.stage
         if not self._replied[0]:
+            self._slices.logs.restore()
             error = _death(os.waitstatus_to_exitcode(status), operation.where)
             files = stage.keep(task[1], operation.options.selection)
             told = (("error", error), ("files", files), ("children", killed))

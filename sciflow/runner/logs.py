@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import sys
@@ -16,9 +17,9 @@ class Logs:
     """Standard output and error, by line, so that lines of Python, of C and of child processes keep their order."""
 
     def __init__(self) -> None:
-        self._stdin = os.dup(0)
         self._files = tuple(os.dup(fd) for fd in (1, 2))
         self._inodes = (os.fstat(1).st_ino, os.fstat(2).st_ino)
+        self.sizes = (0, 0)  # of the log files after the last slice
         self._flush_c: Callable[[None], Any] | None = None
         self._streams = (_stream(1), _stream(2))
         self._input = sys.stdin
@@ -38,16 +39,38 @@ class Logs:
         Raises:
             OSError: there is no room.
         """
+        try:
+            self._flush()
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            self._put_back()  # an op has closed the descriptor under what was still to be written
+            self._flush()
+
+    def _flush(self) -> None:
         if self._flush_c is not None:
             self._flush_c(None)
-        for stream, own in ((sys.stdout, self._streams[0]), (sys.stderr, self._streams[1])):
-            if stream is not own:
-                _flush_foreign(stream)
-            if not own.closed:
-                own.flush()
+        out, err = self._streams
+        if sys.stdout is not out:
+            _flush_foreign(sys.stdout)
+        if sys.stderr is not err:
+            _flush_foreign(sys.stderr)
+        if not out.closed:
+            out.flush()
+        if not err.closed:
+            err.flush()
 
     def restore(self) -> None:
-        """Put the streams back in their places."""
+        """Put the streams and their descriptors back in their places, and note how long the files are."""
+        try:
+            first, second = os.fstat(1), os.fstat(2)
+            moved = first.st_ino != self._inodes[0] or second.st_ino != self._inodes[1]
+        except OSError:
+            moved = True
+        if moved:
+            self._put_back()
+            first, second = os.fstat(1), os.fstat(2)
+        self.sizes = (first.st_size, second.st_size)
         out, err = self._streams
         if sys.stdout is not out or sys.stderr is not err or out.closed or err.closed:
             self._streams = (_stream(1) if out.closed else out, _stream(2) if err.closed else err)
@@ -55,21 +78,17 @@ class Logs:
         if sys.stdin is not self._input:
             sys.stdin = self._input
 
-    def ends(self) -> tuple[int, int]:
-        """The sizes of both log files; a descriptor that an op has closed or turned elsewhere is put back."""
-        out, err = self._inodes
-        try:
-            first, second = os.fstat(1), os.fstat(2)
-        except OSError:
-            return self._put_back()
-        if first.st_ino != out or second.st_ino != err:
-            return self._put_back()
-        return first.st_size, second.st_size
+    def renew(self) -> None:
+        """New streams: the old ones hold what cannot be written."""
+        for stream in self._streams:
+            with contextlib.suppress(OSError):
+                stream.detach().raw.close()
+        self._streams = (_stream(1), _stream(2))
+        sys.stdout, sys.stderr = self._streams
 
-    def _put_back(self) -> tuple[int, int]:
+    def _put_back(self) -> None:
         for file, fd in zip(self._files, (1, 2)):
             os.dup2(file, fd)
-        return os.fstat(1).st_size, os.fstat(2).st_size
 
 
 def _stream(fd: int) -> io.TextIOWrapper:

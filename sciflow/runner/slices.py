@@ -80,7 +80,7 @@ class Slices:
 
     def reply(self, number: int, result: str, started: float, seconds: float, extra: Tree | None) -> None:
         """Tell the engine how a slice has ended: with a result, or with the error that is in `extra`."""
-        out, err = self.logs.ends()
+        out, err = self.logs.sizes
         phase, tail = "Succeeded", "null"
         if extra is not None:
             tail = dump(extra)
@@ -104,10 +104,10 @@ class Slices:
         except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001  a signal of the user's timer among them
             error = error or _failure(problem, "result", operation)
         try:
+            self.logs.restore()
             self.surroundings.restore()
             if touched:
                 self.stage.reset()
-            self.logs.restore()
         except OSError as problem:
             error = error or _failure(problem, "result", operation)
         if error is None and not files and not killed:

@@ -54,8 +54,8 @@ class Stage:
         """Give the empty folder an old date: then one `stat` tells whether anything was ever made in it."""
         os.utime(".", ns=(0, 0))
         found = os.stat(".")
-        # a file system that keeps no old dates never looks untouched
-        self._state = (found.st_ino, 0, found.st_dev, found.st_mode)
+        # a file system that keeps no old dates never looks untouched; a folder that was removed has no links
+        self._state = (found.st_ino, 0, found.st_dev, found.st_mode, found.st_nlink)
 
     # ---- inputs
 
@@ -174,12 +174,13 @@ class Stage:
             found = os.stat(".")
         except OSError:
             return True
-        ino, dated, device, mode = self._state
+        ino, dated, device, mode, links = self._state
         return (
             found.st_mtime_ns != dated
             or found.st_ino != ino
             or found.st_dev != device
             or found.st_mode != mode
+            or found.st_nlink != links
             or bool(self._taken)
         )
 
@@ -206,15 +207,17 @@ class Stage:
             for port in self._ports:
                 clear(f"{self._inputs}/{port}")
         clear(self.cwd)
-        try:
-            here = os.stat(".")
-            same = (here.st_ino, here.st_dev, here.st_mode) == (self._state[0], *self._state[2:])
-        except OSError:
-            same = False
-        if same:
+        if self._is_here():
             self._mark_empty()
         else:
             self._enter()
+
+    def _is_here(self) -> bool:
+        try:
+            here, there = os.stat("."), os.stat(self.cwd)
+        except OSError:
+            return False
+        return os.path.samestat(here, there) and there.st_mode == self._state[3]
 
     def sweep(self) -> None:
         """`reset` after a slice whose process died, and which only that process knew about."""

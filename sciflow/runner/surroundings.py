@@ -59,6 +59,8 @@ class Surroundings:
             sys.path, self._path[:] = self._path, self._path_entries
         if sys.argv != self._arguments or sys.argv is not self._argv:
             sys.argv, self._argv[:] = self._argv, self._arguments
+        if sys.modules.get("__main__") is not self._main and self._main is not None:
+            sys.modules["__main__"] = self._main
         if _interpreter() != self._interpreter:
             sys.excepthook, sys.displayhook, trace, profile, limit = self._interpreter
             sys.settrace(trace)
@@ -80,8 +82,6 @@ class Surroundings:
                 os.environ[name] = value
 
     def _watch_modules(self) -> None:
-        if self._main is not None:
-            sys.modules["__main__"] = self._main
         for name, make in GUARDS.items():
             if name in sys.modules and name not in self._guards:
                 guard = self._guards[name] = make(sys.modules[name])

@@ -112,6 +112,7 @@ class Worker:
             run(op, fixed, columns, task)
 
     def _refuse(self, tasks: list[Any], problem: Tree) -> None:
+        self._slices.logs.restore()
         for task in tasks:
             self._slices.reply(task[0], "null", time.time(), 0.0, {"error": problem})
 

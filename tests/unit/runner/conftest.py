@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from driver import Worker  # noqa: E402
+from driver import Worker
 
 
 @pytest.fixture

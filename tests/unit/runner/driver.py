@@ -44,7 +44,9 @@ class WorkerEnded(Exception):
 class Worker:
     """The engine's side of one worker process."""
 
-    def __init__(self, root: Path, *, python: str = sys.executable, sys_path: tuple[str, ...] = (), **hello: Any) -> None:
+    def __init__(
+        self, root: Path, *, python: str = sys.executable, sys_path: tuple[str, ...] = (), **hello: Any
+    ) -> None:
         self.root = root
         for folder in ("tasks", "values", "logs", "work"):
             (root / folder).mkdir(parents=True, exist_ok=True)
@@ -54,7 +56,12 @@ class Worker:
         self.board_file = open(root / "board", "w+b")  # noqa: SIM115
         self.board_file.truncate(16)
         self.board = mmap.mmap(self.board_file.fileno(), 16)
-        fds = {"requests": requests_read, "replies": replies_write, "life": life_read, "board": self.board_file.fileno()}
+        fds = {
+            "requests": requests_read,
+            "replies": replies_write,
+            "life": life_read,
+            "board": self.board_file.fileno(),
+        }
         self.stdout = root / "logs" / "1.out"
         self.stderr = root / "logs" / "1.err"
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
@@ -104,7 +111,9 @@ class Worker:
         reply: list[Any] = json.loads(line)
         return reply
 
-    def load(self, code: Any = None, *, module: str = "", qualname: str = "", request: Any = None, **options: Any) -> list[Any]:
+    def load(
+        self, code: Any = None, *, module: str = "", qualname: str = "", request: Any = None, **options: Any
+    ) -> list[Any]:
         """Send an op; the reply about it."""
         self.ops += 1
         code = code or {"type": "function", "module": module, "qualname": qualname}
@@ -112,13 +121,27 @@ class Worker:
         return self.next()
 
     def do(
-        self, *rows: list[Any], columns: tuple[str, ...] = (), fixed: Any = None, op: int = 0, attempt: int = 1, **more: Any
+        self,
+        *rows: list[Any],
+        columns: tuple[str, ...] = (),
+        fixed: Any = None,
+        op: int = 0,
+        attempt: int = 1,
+        **more: Any,
     ) -> list[Ended]:
         """Run slices of an op, the last one loaded if not named; one reply each."""
         numbers = range(self.tasks + 1, self.tasks + 1 + max(1, len(rows)))
         self.tasks = numbers[-1]
         tasks = [
-            [n, more.get("path", f"tasks/step/{n}"), attempt, more.get("seed", n), more.get("key"), more.get("left"), row]
+            [
+                n,
+                more.get("path", f"tasks/step/{n}"),
+                attempt,
+                more.get("seed", n),
+                more.get("key"),
+                more.get("left"),
+                row,
+            ]
             for n, row in zip(numbers, rows or ([],), strict=True)
         ]
         self.send({"do": op or self.ops, "fixed": fixed or {}, "columns": list(columns), "tasks": tasks})

@@ -108,7 +108,7 @@ PLAIN = [
     PureWindowsPath(r"c:\x"),
     dt.date(2024, 2, 29),
     dt.datetime(2024, 10, 27, 2, 30, 0, 1, fold=1, tzinfo=ZoneInfo("Europe/Berlin")),
-    dt.datetime(2024, 1, 1, tzinfo=dt.timezone.utc),
+    dt.datetime(2024, 1, 1, tzinfo=dt.UTC),
     dt.datetime(2024, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=5.5), "IST")),
     dt.time(12, 30, fold=1),
     dt.timedelta(days=-1, microseconds=1),

@@ -37,7 +37,9 @@ def recorded(path: Path) -> dict[str, Any]:
 
 
 def test_a_file_in_and_a_file_out(start: Any, tmp_path: Path) -> None:
-    code = "\n    def f(p: Path) -> Path:\n        Path('o.txt').write_text(p.read_text().upper()); return Path('o.txt')\n"
+    code = (
+        "\n    def f(p: Path) -> Path:\n        Path('o.txt').write_text(p.read_text().upper()); return Path('o.txt')\n"
+    )
     worker = started(start, code)
     (tmp_path / "a.txt").write_text("abc")
     ended = worker.do(fixed={"p": recorded(tmp_path / "a.txt")}, path="tasks/f/1")[0]
@@ -170,7 +172,10 @@ def test_a_link_as_an_output_is_the_file_that_it_leads_to(start: Any) -> None:
     [
         ("os.mkfifo('p'); return Path('p')", "'p' is neither a file nor a folder"),
         ("os.mkdir('d'); os.mkfifo('d/p'); return Path('d')", "'p', which is neither a file nor a folder"),
-        ("os.mkdir('d'); os.symlink('/no/where', 'd/l'); return Path('d')", "'l', which leads to '/no/where', where nothing is"),
+        (
+            "os.mkdir('d'); os.symlink('/no/where', 'd/l'); return Path('d')",
+            "'l', which leads to '/no/where', where nothing is",
+        ),
         ("os.symlink('/etc', 'd'); return Path('d/hostname')", "outside the op's working folder"),
         ("Path('a').write_text(''); return Path('b')", "found in the working folder: 'a'"),
     ],
@@ -206,7 +211,9 @@ def test_patterns_say_what_is_kept_and_what_never(start: Any) -> None:
     worker = started(start, code, keep=["*.log", "d/e"], never_keep=["POTCAR"])
     assert worker.call().phase == "Succeeded"
     assert names(worker.root / "tasks/step/1") == ["a.log", "d", "d/b.log", "out", "out/x"]
-    worker = started(start, "\n    def f() -> Path: Path('POTCAR').write_text(''); return Path('POTCAR')\n", never_keep=["POT*"])
+    worker = started(
+        start, "\n    def f() -> Path: Path('POTCAR').write_text(''); return Path('POTCAR')\n", never_keep=["POT*"]
+    )
     assert "must never be kept" in worker.call().error["message"]
     assert not (worker.root / "tasks/step").exists()
 
@@ -283,6 +290,7 @@ def test_a_copy_shares_nothing_with_its_source(tmp_path: Path) -> None:
 
 # ---- programs
 
+
 def program(**code: Any) -> dict[str, Any]:
     argv = [[part] if isinstance(part, str) else part for part in code.pop("argv")]
     return {"type": "program", "argv": argv, **code}
@@ -292,7 +300,15 @@ def test_a_program_takes_arguments_and_files_without_a_shell(start: Any, tmp_pat
     (tmp_path / "my file").write_text("abc")
     worker = start()
     code = program(
-        argv=["sh", "-c", 'printf "%s|" "$@" > args; cat in.txt > copy', "sh", [{"port": "items"}], ["x=", {"port": "n"}], [{"port": "p"}]],
+        argv=[
+            "sh",
+            "-c",
+            'printf "%s|" "$@" > args; cat in.txt > copy',
+            "sh",
+            [{"port": "items"}],
+            ["x=", {"port": "n"}],
+            [{"port": "p"}],
+        ],
         files={"p": "in.txt"},
         outputs={"args": "args", "copies": "cop*"},
         lists=["copies"],
@@ -302,7 +318,9 @@ def test_a_program_takes_arguments_and_files_without_a_shell(start: Any, tmp_pat
     hostile = ["$(touch x)", "a b", "`id`", "'\"", "{{x}}", "%s", "\r\n"]
     ended = worker.call(items=hostile, n=1.5, p=tmp_path / "my file")
     assert ended.phase == "Succeeded", ended.error
-    assert (worker.root / ended.output["args"]["path"]).read_bytes().decode() == "|".join([*hostile, "x=1.5", "in.txt"]) + "|"
+    assert (worker.root / ended.output["args"]["path"]).read_bytes().decode() == "|".join(
+        [*hostile, "x=1.5", "in.txt"]
+    ) + "|"
     assert [o["size"] for o in ended.output["copies"]] == [3]
     assert (tmp_path / "my file").exists()
 
@@ -332,8 +350,14 @@ def test_a_program_gives_a_record(start: Any) -> None:
         ({"argv": ["sh", "-c", "exit 3"]}, ("Failed", "user", 3, None, "ended with exit code 3")),
         ({"argv": ["sh", "-c", "kill -11 $$"]}, ("Failed", "user", None, "SIGSEGV", "signal 11")),
         ({"argv": ["no-such-program"]}, ("Error", "code", None, None, "'no-such-program' is not found here")),
-        ({"argv": ["true"], "outputs": {"o": "x"}}, ("Failed", "contract", None, None, "output o: expected a file 'x', found none")),
-        ({"argv": ["touch", "x1", "x2"], "outputs": {"o": "x*"}}, ("Failed", "contract", None, None, "found 2 of them")),
+        (
+            {"argv": ["true"], "outputs": {"o": "x"}},
+            ("Failed", "contract", None, None, "output o: expected a file 'x', found none"),
+        ),
+        (
+            {"argv": ["touch", "x1", "x2"], "outputs": {"o": "x*"}},
+            ("Failed", "contract", None, None, "found 2 of them"),
+        ),
         ({"argv": ["sh", "-c", "exit 3"], "exit_codes": [0, 3], "shape": "none"}, ("Succeeded", None, None, None, "")),
     ],
     ids=json.dumps,

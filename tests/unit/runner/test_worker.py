@@ -45,9 +45,13 @@ def started(start: Any, code: str, name: str, **options: Any) -> Worker:
 def test_slices_of_a_request_are_answered_in_order(worker: Worker) -> None:
     worker.op("add")
     ended = worker.do([1], [2], [3], columns=("x",), fixed={"y": 0.25})
-    assert [(e.number, e.phase, e.output) for e in ended] == [(1, "Succeeded", 1.25), (2, "Succeeded", 2.25), (3, "Succeeded", 3.25)]
+    assert [(e.number, e.phase, e.output) for e in ended] == [
+        (1, "Succeeded", 1.25),
+        (2, "Succeeded", 2.25),
+        (3, "Succeeded", 3.25),
+    ]
     assert all(0 <= e.seconds < 1 and abs(e.started - time.time()) < 60 for e in ended)
-    assert worker.running() == 0
+    wait_until(lambda: worker.running() == 0)
     assert worker.close() == 0
 
 
@@ -65,7 +69,12 @@ def test_an_unknown_module_is_a_problem_of_the_place_for_every_slice(worker: Wor
 
 @pytest.mark.parametrize(
     ("source", "message"),
-    [("import nothing_like_it", "nothing_like_it"), ("raise SystemExit(3)", "sys.exit"), ("def f(:", "invalid syntax"), ("x = 1", "has no f")],
+    [
+        ("import nothing_like_it", "nothing_like_it"),
+        ("raise SystemExit(3)", "sys.exit"),
+        ("def f(:", "invalid syntax"),
+        ("x = 1", "has no f"),
+    ],
 )
 def test_a_module_that_cannot_be_loaded_says_why(start: Any, source: str, message: str) -> None:
     worker = start(source)
@@ -105,7 +114,9 @@ TYPES: list[tuple[str, Any, str]] = [
 
 
 def test_a_wrong_input_is_named_with_its_place(start: Any) -> None:
-    code = BASICS + """
+    code = (
+        BASICS
+        + """
     class Colour(enum.Enum):
         RED = 1
     class Options(TypedDict):
@@ -114,6 +125,7 @@ def test_a_wrong_input_is_named_with_its_place(start: Any) -> None:
     class Tree:
         kids: "List[Tree]"
     """
+    )
     for number, (annotation, _, _) in enumerate(TYPES):
         code += f"\n    def f{number}(x: {annotation}) -> None: pass\n"
     worker = start(code)
@@ -146,7 +158,11 @@ RESULTS = [
     ("-> Tuple[int, int]: return (1,)", "contract", "the result: expected tuple[int, int], found tuple of 1"),
     ("-> Any: return object()", "codec", "the result: a value of type object has no form"),
     ("-> Any: return {'a': ['\\udc00']}", "codec", "the result: at ['a'][0]: the text has a lone surrogate"),
-    ("-> Path: return Path('no.txt')", "contract", "output file 'no.txt' does not exist; found in the working folder: nothing"),
+    (
+        "-> Path: return Path('no.txt')",
+        "contract",
+        "output file 'no.txt' does not exist; found in the working folder: nothing",
+    ),
     ("-> Path: return Path('/etc/passwd')", "contract", "lies outside the op's working folder"),
     ("-> Path: return Path('../../run.db')", "contract", "does not exist"),
     ("-> Path: return Path('.')", "contract", "whole working folder"),
@@ -222,7 +238,9 @@ def test_a_failure_is_told_whatever_was_raised(start: Any) -> None:
         def __str__(self): raise ValueError
     def f() -> int: return f()
     """
-    worker = start(BASICS + code + "".join(f"\n    def f{n}() -> int: {body}\n" for n, (body, *_) in enumerate(FAILURES)))
+    worker = start(
+        BASICS + code + "".join(f"\n    def f{n}() -> int: {body}\n" for n, (body, *_) in enumerate(FAILURES))
+    )
     for number, (body, kind, facts, message) in enumerate(FAILURES):
         worker.op(f"f{number}")
         ended = worker.call()
@@ -257,7 +275,9 @@ def test_a_traceback_shows_the_users_lines_and_the_causes_only(start: Any) -> No
 
 
 def test_a_worker_that_dies_in_a_slice_has_told_of_the_ones_before(start: Any) -> None:
-    worker = started(start, "\n    def f(i: int) -> int:\n        print(i, flush=True); return os._exit(3) if i == 2 else i\n", "f")
+    worker = started(
+        start, "\n    def f(i: int) -> int:\n        print(i, flush=True); return os._exit(3) if i == 2 else i\n", "f"
+    )
     with pytest.raises(WorkerEnded):
         worker.do([1], [2], columns=("i",))
     assert worker.process.wait(5) == 3
@@ -284,6 +304,7 @@ def running(pid: int) -> bool:
 
 
 # ---- the place
+
 
 def test_an_op_asks_its_place_and_tells_it(start: Any) -> None:
     worker = started(
@@ -326,6 +347,7 @@ def test_outside_a_run_the_place_answers_with_defaults() -> None:
 
 # ---- code
 
+
 def test_an_op_of_a_script_runs_without_its_main_block(start: Any, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
@@ -346,7 +368,9 @@ def test_an_op_of_a_notebook_travels_by_value(start: Any) -> None:
         "print(base64.b64encode(pickle_function(f)).decode())"
     )
     root = Path(__file__).parents[3]
-    pickled = subprocess.run([sys.executable, "-c", source], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    pickled = subprocess.run(
+        [sys.executable, "-c", source], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.strip()
     worker = start()
     assert worker.load({"type": "function", "module": "__main__", "qualname": "f", "pickled": pickled})[3] is None
     tree = {"$": "record", "type": "__main__:P", "kind": "dataclass", "v": {"x": 1}}
