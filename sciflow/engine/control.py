@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.expr import Tree
+from sciflow.errors import RunDamaged
 
 
 class Verb(StrEnum):
@@ -31,12 +32,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def post(folder: Path, request: Request) -> Path:
-    """Leaves a request for the engine, which looks about every quarter of a second and removes what it has taken."""
+    """Leaves a request for the engine, which looks about every quarter of a second and removes what it has taken.
+
+    Raises:
+        RunDamaged: the folder is gone or cannot be written.
+    """
     name = f"{time.time_ns():020d}-{os.getpid()}.json"
     text = json.dumps({"verb": request.verb.value, "node": request.node, "value": request.value})
     beside = folder / f".{name}"
-    beside.write_text(text)
-    return beside.rename(folder / name)
+    try:
+        beside.write_text(text)
+        return beside.rename(folder / name)
+    except OSError as error:
+        raise RunDamaged(f"{folder}: {error.strerror}: the run's folder must exist and be writable") from error
 
 
 def collect(folder: Path) -> list[Request]:

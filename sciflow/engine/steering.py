@@ -16,7 +16,7 @@ from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.session import carry_on, open_writer
 from sciflow.engine.status import STARTING_S, current_phase
-from sciflow.errors import RunError, RunInterrupted
+from sciflow.errors import RunDamaged, RunError, RunInterrupted
 
 LEAVING_S = 5.0  # within which an engine whose run has ended must be gone
 _START = "import sys; sys.path.append(sys.argv.pop(1)); from sciflow.engine.__main__ import main; main()"
@@ -49,14 +49,21 @@ def _display(*, progress: bool | None) -> Any:
 
 
 def detach(folder: RunFolder, *, reopen: bool) -> None:
-    """Starts an engine for the run in a process of its own, which outlives this one."""
+    """Starts an engine for the run in a process of its own, which outlives this one.
+
+    Raises:
+        RunDamaged: the folder is gone or cannot be written.
+    """
     root = str(Path(__file__).parents[2])
     argv = [sys.executable, "-P", "-c", _START, root, str(folder.root), *(["--reopen"] if reopen else [])]
     log = str(folder.part("logs") / "engine.log")
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions: list[Any] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     actions += [(os.POSIX_SPAWN_OPEN, fd, log, append, 0o644) for fd in (1, 2)]
-    os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
+    try:
+        os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
+    except OSError as error:
+        raise RunDamaged(f"{log}: {error.strerror}: the run's folder must exist and be writable") from error
 
 
 def at_work(folder: RunFolder) -> bool:
