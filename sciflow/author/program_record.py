@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from string import Formatter
+from typing import Literal
 
 from sciflow.author.program import Declaration
 from sciflow.author.signature import Signature
 from sciflow.core.graph import Program
 from sciflow.core.naming import meant, names
-from sciflow.core.ports import Type
+from sciflow.core.ports import NONE, Type, accepts_none
 from sciflow.errors import Problem
 
 Part = str | dict[str, str]
@@ -39,8 +40,19 @@ class ProgramReader:
             stdout=stdout,
             files=files,
             outputs=outputs,
+            lists=tuple(name for name, type_ in fields.items() if type_.name == "list" and name in outputs),
+            optional=tuple(name for name, type_ in fields.items() if type_.name == "union" and accepts_none(type_)),
+            shape=self._shape(fields),
+            of=self.signature.output.of,
             exit_codes=declared.exit_codes,
         )
+
+    def _shape(self, fields: dict[str, Type]) -> Literal["none", "one", "dict", "namedtuple", "dataclass"]:
+        match self.signature.output.kind:
+            case "namedtuple" | "dataclass" as kind:
+                return kind
+            case _:
+                return "none" if not fields else "one" if list(fields) == [_WHOLE] else "dict"
 
     def _say(self, what: str, *, expected: str, found: str, fix: str) -> None:
         what = f"command {self.name}: {what}"
@@ -146,7 +158,8 @@ class ProgramReader:
             self._check_field(name, fields[name], is_file=name in outputs)
 
     def _check_field(self, name: str, type_: Type, *, is_file: bool) -> None:
-        if type_.name not in ({"path", "list", "any"} if is_file else {"str", "any"}):
+        members = [m for m in (type_.args if type_.name == "union" else (type_,)) if m != NONE]
+        if not all(m.name in ({"path", "list", "any"} if is_file else {"str", "any"}) for m in members):
             self._say(
                 f"{name} of its result cannot be {type_}",
                 expected="Path or list[Path]" if is_file else "str, for what the program prints",

@@ -87,7 +87,8 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     An element of `argv` is a list of parts: text, or `{"port": name}`; a list-valued port that stands alone becomes
     several arguments. `outputs` maps each output to the file or folder that the program leaves. An output that `stdout`
-    names is the text that was printed, unless `outputs` says in which file it is to be kept.
+    names is the text that was printed, unless `outputs` says in which file it is to be kept. `shape` is that of the
+    result: nothing, the only output, or all by name, in a record of the class `of`.
     """
 
     argv: tuple[tuple[str | dict[str, str], ...], ...]
@@ -95,6 +96,10 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     stdout: str | None = None  # output that takes its standard output
     files: dict[str, str] = {}  # port -> name under which it lies in the working folder
     outputs: dict[str, str] = {}  # output -> name or glob in the working folder
+    lists: tuple[str, ...] = ()  # outputs that are all the matches of their glob, sorted; of the others there is one
+    optional: tuple[str, ...] = ()  # outputs that are None if the program left nothing there
+    shape: Literal["none", "one", "dict", "namedtuple", "dataclass"] = "one"
+    of: str = ""  # "module:Qualname"
     exit_codes: tuple[int, ...] = (0,)
 
 
