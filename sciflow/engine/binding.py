@@ -123,17 +123,15 @@ def input_texts(run: NodeRun, ports: Sequence[Port], values: Values) -> dict[str
         try:
             texts[name] = values.fold(text_of(expr, run.home, values))
         except Absent as source:
-            text = _absent(known[name], str(source))
-            if text is not None:
-                texts[name] = text
+            texts[name] = _absent(known[name], str(source))
         except BindingError as error:
             raise BindingError(f"input {name!r} has no value: {error}") from error
     return texts
 
 
-def _absent(port: Port, source: str) -> bytes | None:
+def _absent(port: Port, source: str) -> bytes:
     if port.default is not None:
-        return None
+        return const_text(port.default)
     if accepts_none(port.type):
         return NULL
     raise BindingError(f"input {port.name!r} comes from {source}, which was skipped, and has no default")

@@ -35,10 +35,11 @@ def op_text(job: Job, gpus: tuple[int, ...]) -> bytes:
         "gpus": gpus,
         "timeout_s": policy.timeout_s,
     }
-    return b'"name":%s,"code":%s,"options":%s' % (
+    return b'"name":%s,"code":%s,"options":%s,"identity":%s' % (
         _encode(job.template.name),
         _encode(job.template.code),
         _encode(options),
+        _encode(policy.cache),  # only the cache asks by what the code is known here
     )
 
 
