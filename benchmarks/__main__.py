@@ -9,11 +9,12 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import table
-from benchmarks.measure import ROOT, MeasurementError, Sample, compile_all, measure, python
+from benchmarks.measure import QUIET, ROOT, MeasurementError, Sample, compile_all, measure, python, wait_for_quiet
 from benchmarks.records import Line, Row, Samples, Side, lines_of
 from benchmarks.rows import all_rows, choose
 
@@ -33,7 +34,7 @@ def main() -> int:
     facts, lines, samples, failed = table.machine(), [], {}, False
     print("  ".join(f"{name} {value}" for name, value in facts.items()), flush=True)
     for row in rows:
-        samples[row.name], problems = measure_row(row, asked.repeat)
+        samples[row.name], problems = measure_row(row, asked.repeat, Patience(asked.patience))
         for problem in problems:
             print(f"{row.name}: {problem}", file=sys.stderr)
         failed = failed or any(not problem.endswith("not installed") for problem in problems)
@@ -53,6 +54,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", default="", metavar="NAME,...", help="only these rows")
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="samples per median (default 5)")
     parser.add_argument("--json", type=Path, default=RESULTS / "latest.json", metavar="FILE")
+    parser.add_argument(
+        "--patience", type=float, default=0.0, metavar="SECONDS",
+        help="on a machine with other work: wait so long in all per row for it to be quiet, and measure again if not",
+    )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="small sizes: to see that it works, not how fast")
     return parser.parse_args()
 
@@ -64,7 +69,24 @@ def _tell(row: Row, lines: list[Line]) -> None:
         print(table.text(lines), flush=True)
 
 
-def measure_row(row: Row, repeat: int) -> tuple[Samples, list[str]]:
+@dataclass(slots=True)
+class Patience:
+    """How many seconds more may be spent on waiting for quiet, and on samples that are thrown away for lack of it."""
+
+    left_s: float
+
+    def wait(self) -> None:
+        """Waits for quiet."""
+        self.left_s -= wait_for_quiet(self.left_s)
+
+    def accepts(self, sample: Sample) -> bool:
+        """Whether the machine was quiet meanwhile, or patience has ended."""
+        if sample.others >= QUIET:
+            self.left_s -= sample.figures["wall_s"]
+        return sample.others < QUIET or self.left_s <= 0
+
+
+def measure_row(row: Row, repeat: int, patience: Patience) -> tuple[Samples, list[str]]:
     """Samples of every side, which take turns, and what went wrong."""
     samples: dict[str, list[Sample]] = {side.name: [] for side in row.sides}
     problems = {side.name: "not installed" for side in row.sides if side.package and find_spec(side.package) is None}
@@ -73,21 +95,29 @@ def measure_row(row: Row, repeat: int) -> tuple[Samples, list[str]]:
             for side in row.sides:
                 wanted = side.most or repeat * side.every
                 if side.name not in problems and len(samples[side.name]) < wanted:
-                    problems |= _sample(side, samples[side.name], shared if row.shared else None)
+                    problems |= _sample(side, samples[side.name], shared if row.shared else None, patience)
     return samples, [f"{name}: {problem}" for name, problem in problems.items()]
 
 
-def _sample(side: Side, samples: list[Sample], shared: Path | None) -> dict[str, str]:
+def _sample(side: Side, samples: list[Sample], shared: Path | None, patience: Patience) -> dict[str, str]:
     """Measures a side; what went wrong, if it did."""
     for _ in range(side.every):
+        try:
+            samples.append(_patient_sample(side, shared, patience))
+        except MeasurementError as error:
+            return {side.name: str(error)}
+    return {}
+
+
+def _patient_sample(side: Side, shared: Path | None, patience: Patience) -> Sample:
+    while True:
+        patience.wait()
         with _folder() as own:
             folder = str(shared or own)
             argv = side.argv or python("-m", "benchmarks.child", side.work, str(side.size), "{folder}")
-            try:
-                samples.append(measure([part.replace("{folder}", folder) for part in argv], memory=side.memory))
-            except MeasurementError as error:
-                return {side.name: str(error)}
-    return {}
+            sample = measure([part.replace("{folder}", folder) for part in argv], memory=side.memory)
+        if patience.accepts(sample) or (shared is not None and side.most == 1):  # that can be done once only
+            return sample
 
 
 @contextmanager

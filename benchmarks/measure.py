@@ -18,6 +18,8 @@ from typing import IO
 ROOT = Path(__file__).parents[1]
 LOOK_S = 0.01  # between two looks at the memory
 PATIENCE_S = 900.0
+QUIET = 0.1  # part of the machine's CPU time
+QUIET_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,17 @@ def measure(argv: Sequence[str], *, memory: bool = False) -> Sample:
     told = [line for line in said[0].splitlines() if line.startswith("{")]
     others = max(0.0, busy - own) / (wall_s * (os.cpu_count() or 1))
     return Sample(figures=figures | (json.loads(told[-1]) if told else {}), others=others)
+
+
+def wait_for_quiet(seconds: float) -> float:
+    """Waits until other processes leave the machine alone, at most so long; how long it took."""
+    started = time.perf_counter()
+    while (waited := time.perf_counter() - started) < seconds:
+        busy = _busy_s()
+        time.sleep(QUIET_S)
+        if (_busy_s() - busy) / (QUIET_S * (os.cpu_count() or 1)) < QUIET:
+            return waited
+    return waited
 
 
 def _environ() -> dict[str, str]:
