@@ -6,7 +6,9 @@
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-# without --no-compile the installation takes three times as long; what is used is compiled when it is first imported
+# With --no-compile the installation takes a third of the time: what is used is compiled when it is first imported,
+# which must then be allowed to be kept.
+export PYTHONDONTWRITEBYTECODE :=
 PIP := .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-compile
 ARGS ?=
 
