@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from sciflow.engine.records_db import NodeRow, TaskRow
 from sciflow.engine.replica import Replica
 
 BLOCK = 1 << 16  # bytes read at once from the end of a log
+MOST_TAIL = 1 << 20  # bytes that the last lines may take: a line may be as long as the log
 STREAMS = ("out", "err")
 
 
@@ -68,14 +70,16 @@ def _whole(path: Path, start: int, end: int) -> bytes:
 
 
 def _last_lines(path: Path, start: int, end: int, lines: int) -> bytes:
-    blocks: Sequence[bytes] = ()
+    blocks: deque[bytes] = deque()
+    at, breaks = end, 0
+    start = max(start, end - MOST_TAIL)
     with path.open("rb") as file:
-        at = end
-        while at > start and sum(block.count(b"\n") for block in blocks) <= lines:
+        while at > start and breaks <= lines:
             size = min(BLOCK, at - start)
             at -= size
             file.seek(at)
-            blocks = (file.read(size), *blocks)
+            blocks.appendleft(file.read(size))
+            breaks += blocks[0].count(b"\n")
     return b"".join(b"".join(blocks).splitlines(keepends=True)[-lines:])
 
 
