@@ -18,6 +18,7 @@ from sciflow.core.job import job_of, position_of
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Extra, Phase, Progress, TaskError
 from sciflow.engine import control
+from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
 from sciflow.engine.control import Request, Verb
 from sciflow.engine.journal import Ending, Values
@@ -82,6 +83,7 @@ class Engine:
         self._next_look = 0.0
         self._next_commit = 0.0
         self._calm = False  # no news is urgent
+        self._unidentified: dict[str, list[NodeRun]] = {}  # by template: nodes that wait for its identity
         self._messages: dict[str, str] = {}
         self._answers: dict[str, bytes] = {}  # path of a suspended node -> text
 
@@ -124,10 +126,24 @@ class Engine:
             run = self._scheduler.probes.popleft()
             template = self._parts.spec.templates[run.node.template]
             assert isinstance(template, OpTemplate)
+            if self._parts.probe.must_ask(run, template):
+                self._ask(run, template)
+                continue
             try:
                 self._parts.probe.settle(self._scheduler, run, template, self._scheduler.need(run))
             except BindingError as error:
                 self._scheduler.fail(run, error)
+
+    def _ask(self, run: NodeRun, template: OpTemplate) -> None:
+        """Has an executor load an op's code and tell by what it is known: a job without tasks."""
+        self._unidentified.setdefault(template.name, []).append(run)
+        if len(self._unidentified[template.name]) == 1:
+            need = self._scheduler.need(run)
+            self._parts.executors[need.executor].submit(self._scheduler.empty_job(run, need))
+
+    def _identified(self, report: Identified) -> None:
+        self._parts.probe.identify(report.template, report.identity)
+        self._scheduler.probes.extend(self._unidentified.pop(report.template, ()))
 
     def _dispatch(self) -> None:
         now = time.monotonic()
@@ -229,8 +245,8 @@ class Engine:
                     self._scheduler.lost(job, lost)
             case Progress():
                 self._hear(report)
-            case Identified(template=template, identity=identity):
-                self._parts.probe.identify(template, identity)
+            case Identified():
+                self._identified(report)
 
     def _finish(self, number: int, ending: Ending, now: float) -> None:
         flight = self._scheduler.in_flight[job_of(number)]

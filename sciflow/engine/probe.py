@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sciflow.core.expr import Tree
-from sciflow.core.graph import OpTemplate
+from sciflow.core.graph import Function, OpTemplate
 from sciflow.core.job import SINGLE, Job, Need
 from sciflow.core.records import Extra, Phase
 from sciflow.engine.activation import ENDED, NodeRun
@@ -30,18 +30,28 @@ class Taker(Protocol):
 class Probe:
     """What may be known of a run's tasks. The cache file is opened when the first op asks for it."""
 
-    def __init__(self, *, runs: Path, run: str, reuse: Mapping[str, Tree], intake: Taker) -> None:
+    def __init__(
+        self, *, runs: Path, run: str, reuse: Mapping[str, Tree], intake: Taker, traced_now: bool = True
+    ) -> None:
+        """`traced_now`: the workflow's own record of its code holds; later, the code may have been edited."""
         self._runs = runs
         self._run = run
         self._reuse = reuse
         self._intake = intake
         self._cache: Cache | None = None
         self._prints: dict[int, Fingerprint] = {}
-        self._identities: dict[str, Mapping[str, str]] = {}
+        self._traced_now = traced_now
+        self._identities: dict[str, Mapping[str, str]] = {}  # as told by workers; empty: the code cannot be loaded
 
     def identify(self, template: str, parts: Mapping[str, str]) -> None:
         """A worker has loaded an op's code and tells by what it is known; that holds from now on."""
         self._identities[template] = parts
+        self._prints = {number: print_ for number, print_ in self._prints.items() if print_.op != template}
+
+    def must_ask(self, run: NodeRun, template: OpTemplate) -> bool:
+        """Whether the op's code has to be identified before its tasks can be looked up."""
+        asks = run.node.policy.cache and isinstance(template.code, Function)
+        return asks and not self._traced_now and template.name not in self._identities
 
     def taken(self, tree: Tree) -> bytes:
         """The text of a value from outside, its files now being in the run."""
@@ -58,7 +68,7 @@ class Probe:
         for slice_, key in given.items():
             text = self._intake.text(self._reuse[key])
             scheduler.known(run, slice_, key, Ending(Phase.SUCCEEDED, text, cached=f"key {key}"))
-        if run.node.policy.cache:
+        if run.node.policy.cache and self._identities.get(template.name) != {}:
             told = self._print(run, template, need)
             for slice_, ending in self._cached(run, told, [i for i in open_slices if i not in given]):
                 scheduler.known(run, slice_, keys.get(slice_), ending)

@@ -141,6 +141,10 @@ class Scheduler:
         run.step.running += len(picked)
         return job
 
+    def empty_job(self, run: NodeRun, need: Need) -> Job:
+        """A job without tasks: the code is loaded and identified, nothing is run."""
+        return self._job(run, need, ())
+
     def _job(self, run: NodeRun, need: Need, picked: Sequence[int]) -> Job:
         tasks = run.tasks
         template = self.spec.templates[run.node.template]
@@ -158,7 +162,7 @@ class Scheduler:
             columns=tasks.columns,
             slices=picked,
             attempts=[tasks.attempts.get(i, 1) for i in picked] if tasks.attempts else (1,) * len(picked),
-            elements=[()] if tasks.single else [tasks.elements(i) for i in picked],
+            elements=[() if tasks.single else tasks.elements(i) for i in picked],
             keys=[self.key(run, i) for i in picked] if run.node.key else (None,) * len(picked),
             seed=run.seed,
         )

@@ -99,7 +99,13 @@ class _Session:
         scheduler = Scheduler(
             self._spec, journal=DbJournal(db), values=values, limits=limits, executors=(setup.executor,)
         )
-        probe = Probe(runs=root.parent, run=str(root), reuse=setup.reuse, intake=Intake(root, values))
+        probe = Probe(
+            runs=root.parent,
+            run=str(root),
+            reuse=setup.reuse,
+            intake=Intake(root, values),
+            traced_now=self._number == 1,
+        )
         self._stack.callback(probe.close)
         inputs = {name: msgspec.json.encode(tree) for name, tree in json.loads(db.fact("inputs") or b"{}").items()}
         return Engine(

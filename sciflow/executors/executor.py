@@ -55,7 +55,7 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identified(msgspec.Struct, frozen=True, kw_only=True):
-    """An op's code was loaded where it runs, and by what parts it is known there."""
+    """An op's code was loaded where it runs, and by what parts it is known there; no parts if it cannot be loaded."""
 
     template: str
     identity: Mapping[str, str]
@@ -72,6 +72,8 @@ class Executor(Protocol):
 
     def submit(self, job: Job) -> None:
         """Takes a job; each of its tasks is reported once by `poll`, in any order.
+
+        Of a job without tasks the code is loaded, and `Identified` is reported.
 
         Raises:
             ConfigError: the job can never run here (more cores than there are, an unknown image ...).

@@ -58,6 +58,7 @@ class Worker(msgspec.Struct, eq=False):
     need: Need
     gpus: tuple[int, ...]
     known: set[int] = msgspec.field(default_factory=set)  # numbers of the ops it was told of
+    loading: set[int] = msgspec.field(default_factory=set)  # those whose code it has not told about yet
     jobs: deque[Queued] = msgspec.field(default_factory=deque)
     stdout_at: int = 0
     stderr_at: int = 0
@@ -99,12 +100,15 @@ class LocalExecutor:
     def submit(self, job: Job) -> None:
         """See `Executor`."""
         worker = self._choose(job.need, job.template.name) or self._start(job.need)
-        if not worker.jobs:
+        if job.slices and not worker.jobs:
             worker.gpus = self._capacity.take(job.need.resources, worker.gpus)
         op, text = self._op(job, worker.gpus)
         if op not in worker.known:
             worker.known.add(op)
+            worker.loading.add(op)
             worker.process.send(op_frame(op, text))
+        if not job.slices:
+            return
         left = None if self._place.deadline is None else self._place.deadline - time.monotonic()
         expected = self._pace.expected(job.template.name, len(job.slices))
         worker.jobs.append(Queued(job, deque(range(len(job.slices))), expected))
@@ -234,8 +238,10 @@ class LocalExecutor:
                 worker.stdout_at, worker.stderr_at = said.stdout_end, said.stderr_end
             case Progress():
                 self._reports.append(said)
-            case Loaded(op=op, identity=dict() as identity):
-                self._reports.append(Identified(template=self._names[op], identity=identity))
+            case Loaded(op=op, identity=identity, problem=problem):
+                worker.loading.discard(op)
+                if identity is not None or problem is not None:
+                    self._reports.append(Identified(template=self._names[op], identity=identity or {}))
 
     def _strike(self, worker: Worker, seconds: float) -> None:
         """Takes a task that ended off its worker's queue; they end in the order in which they were sent."""
@@ -252,6 +258,7 @@ class LocalExecutor:
         number, began = worker.process.board()
         code = worker.process.reap()
         self._workers.remove(worker)
+        self._reports += [Identified(template=self._names[op], identity={}) for op in worker.loading]
         if not worker.jobs:
             return
         self._capacity.give(worker.jobs[0].job.need.resources, worker.gpus)
