@@ -6,7 +6,7 @@ from binascii import a2b_base64
 
 import numpy as np
 
-from sciflow.runner import codec
+from sciflow.runner.encoder import Encoder, Fault, to_base64
 from sciflow.runner.failures import CodecError
 
 TYPE_CHECKING = False
@@ -19,7 +19,7 @@ _TEXTS = {"text": np.str_, "bytes": np.bytes_}
 _RAW_KINDS = "biufcmMSUV"  # kinds whose bytes are the whole value
 
 
-def write(encoder: codec.Encoder, value: Any) -> Tree | None:
+def write(encoder: Encoder, value: Any) -> Tree | None:
     """The tree of an array or scalar; None: not numpy's, or it can only be pickled.
 
     Raises:
@@ -32,19 +32,19 @@ def write(encoder: codec.Encoder, value: Any) -> Tree | None:
     if type(value) is not np.ndarray:
         if encoder.pickled:
             return None
-        raise codec.Fault(
+        raise Fault(
             f"{type(value).__name__} is a subclass of ndarray and would not come back as itself; {_mend(value)}"
         )
     dtype = _write_dtype(value.dtype)
     if dtype is None:
         if encoder.pickled:
             return None
-        raise codec.Fault(
+        raise Fault(
             f"an array of dtype {value.dtype} has no form that gives it back; use numbers, or sciflow.Pickled[...]"
         )
     order: Any = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
     data = value.tobytes(order) if value.nbytes else b""
-    return {"$": "ndarray", "dtype": dtype, "shape": list(value.shape), "order": order, "v": codec.to_base64(data)}
+    return {"$": "ndarray", "dtype": dtype, "shape": list(value.shape), "order": order, "v": to_base64(data)}
 
 
 def _mend(value: Any) -> str:
@@ -53,13 +53,13 @@ def _mend(value: Any) -> str:
     return "give numpy.asarray(...)"
 
 
-def _write_scalar(encoder: codec.Encoder, value: Any) -> Tree | None:
+def _write_scalar(encoder: Encoder, value: Any) -> Tree | None:
     if type(value) is np.str_:
         return {"$": "scalar", "dtype": "text", "v": encoder.write(str.__getitem__(value, slice(None)))}
     if type(value) is np.bytes_:
-        return {"$": "scalar", "dtype": "bytes", "v": codec.to_base64(bytes.__getitem__(value, slice(None)))}
+        return {"$": "scalar", "dtype": "bytes", "v": to_base64(bytes.__getitem__(value, slice(None)))}
     dtype = _write_dtype(value.dtype)
-    return None if dtype is None else {"$": "scalar", "dtype": dtype, "v": codec.to_base64(value.tobytes())}
+    return None if dtype is None else {"$": "scalar", "dtype": dtype, "v": to_base64(value.tobytes())}
 
 
 def _write_dtype(dtype: Any) -> Tree | None:

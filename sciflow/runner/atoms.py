@@ -11,7 +11,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.cell import Cell
 from ase.constraints import dict2constraint
 
-from sciflow.runner import codec
+from sciflow.runner.decoder import Decoder
+from sciflow.runner.encoder import Encoder, Fault
+from sciflow.runner.names import import_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     Tree = Any
 
 
-def write(encoder: codec.Encoder, value: Any) -> Tree | None:
+def write(encoder: Encoder, value: Any) -> Tree | None:
     """The tree of atoms, a cell or a space group; None: anything else of ASE's."""
     if type(value) is Atoms:
         return _write_atoms(encoder, value)
@@ -31,7 +33,7 @@ def write(encoder: codec.Encoder, value: Any) -> Tree | None:
     return None
 
 
-def _write_atoms(encoder: codec.Encoder, atoms: Any) -> Tree:
+def _write_atoms(encoder: Encoder, atoms: Any) -> Tree:
     tree = {
         "$": "atoms",
         "arrays": encoder.fields(atoms.arrays, step=".arrays[{!r}]"),
@@ -52,21 +54,21 @@ def _write_atoms(encoder: codec.Encoder, atoms: Any) -> Tree:
     return tree
 
 
-def _inside(encoder: codec.Encoder, value: Any, step: str) -> Tree:
+def _inside(encoder: Encoder, value: Any, step: str) -> Tree:
     try:
         return encoder.write(value)
-    except codec.Fault as fault:
+    except Fault as fault:
         raise fault.inside(step)  # noqa: B904  the same error, with its place
 
 
-def _write_constraint(encoder: codec.Encoder, constraint: Any, number: int) -> Tree:
+def _write_constraint(encoder: Encoder, constraint: Any, number: int) -> Tree:
     try:
         tree = _inside(encoder, constraint.todict(), f".constraints[{number}]")
-        again = dict2constraint(codec.decode(tree, types=codec.import_type))
+        again = dict2constraint(Decoder(types=import_type, store=None, artifact=lambda t: t).decode(tree))
     except (AttributeError, NotImplementedError, ValueError, TypeError, KeyError):
         again = None
     if type(again) is not type(constraint):
-        raise codec.Fault(
+        raise Fault(
             f"ASE cannot write its constraint {type(constraint).__name__} and read it back; remove it from the atoms, "
             "or say that they may be pickled: sciflow.Pickled[Atoms]"
         )
@@ -86,7 +88,7 @@ def _calculator_name(calculator: Any) -> str:
     return str(getattr(calculator, "name", None) or type(calculator).__name__.lower())
 
 
-def read(decoder: codec.Decoder, tree: Tree) -> Any:
+def read(decoder: Decoder, tree: Tree) -> Any:
     """The inverse of `write`."""
     if tree["$"] == "spacegroup":
         from ase.spacegroup import Spacegroup

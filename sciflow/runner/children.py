@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import time
@@ -72,8 +71,10 @@ def _has_children() -> bool:
 
 
 def _kill(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+    try:  # noqa: SIM105  contextlib is slow to import
         os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        pass
 
 
 def _reap() -> None:

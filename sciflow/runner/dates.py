@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from sciflow.runner.codec import Encoder
+    from sciflow.runner.encoder import Encoder
 
     Tree = Any
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import os
@@ -71,20 +70,15 @@ class Logs:
             self._put_back()
             first, second = os.fstat(1), os.fstat(2)
         self.sizes = (first.st_size, second.st_size)
+        self._restore_streams()
+
+    def _restore_streams(self) -> None:
         out, err = self._streams
         if sys.stdout is not out or sys.stderr is not err or out.closed or err.closed:
             self._streams = (_stream(1) if out.closed else out, _stream(2) if err.closed else err)
             sys.stdout, sys.stderr = self._streams
         if sys.stdin is not self._input:
             sys.stdin = self._input
-
-    def renew(self) -> None:
-        """New streams: the old ones hold what cannot be written."""
-        for stream in self._streams:
-            with contextlib.suppress(OSError):
-                stream.detach().raw.close()
-        self._streams = (_stream(1), _stream(2))
-        sys.stdout, sys.stderr = self._streams
 
     def _put_back(self) -> None:
         for file, fd in zip(self._files, (1, 2)):
@@ -97,5 +91,7 @@ def _stream(fd: int) -> io.TextIOWrapper:
 
 
 def _flush_foreign(stream: Any) -> None:
-    with contextlib.suppress(Exception):  # whatever the user has put there
+    try:  # noqa: SIM105  contextlib is slow to import
         stream.flush()
+    except Exception:  # noqa: BLE001, S110  whatever the user has put there
+        pass

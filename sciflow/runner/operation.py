@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from sciflow.runner.codec import Decoder, Encoder
+from sciflow.runner.decoder import Decoder
+from sciflow.runner.encoder import Encoder
 from sciflow.runner.failures import CodecError
 from sciflow.runner.selection import Selection
 

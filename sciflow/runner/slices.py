@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Task = Sequence[Any]
     Columns = Sequence[tuple[str, Check]]
 
+# what may come between our own lines: a full disk, and the handler of a signal that the op has arranged
+_TROUBLE = (Exception, KeyboardInterrupt)
+
 
 class Slices:
     """Runs slices one after the other in this process."""
@@ -91,29 +94,41 @@ class Slices:
 
     def _clean(self, operation: Operation, folder: str, tree: Tree, error: Tree | None) -> tuple[str, Tree | None]:
         """Take what the slice has made, and put the process back; text of the result, and what else to tell."""
-        result, files = "null", False
+        result = "null"
         killed = self.children.end() if self.children.possible else 0
         touched = self.stage.touched()
-        try:
-            if error is None:
-                files = touched and self.stage.collect(folder, operation.options.selection)
+        if error is None:
+            try:
+                if touched:
+                    self.stage.collect(folder, operation.options.selection)
                 result = self._text(tree)
+            except _TROUBLE as problem:
+                error = _failure(problem, "result", operation)
+        files, trouble = self._put_back(operation, folder, touched=touched)
+        error = error or trouble
+        if error is None and not files and not killed:
+            return result, None
+        told = (("error", error), ("files", files), ("children", killed))
+        return "null" if error else result, {name: what for name, what in told if what}
+
+    def _put_back(self, operation: Operation, folder: str, *, touched: bool) -> tuple[bool, Tree | None]:
+        """Keep what is left over and make everything as it was; whether files were kept, and what went wrong."""
+        files = False
+        error: Tree | None = None
+        try:
             if touched:
-                files = self.stage.keep(folder, operation.options.selection) or files
+                files = self.stage.keep(folder, operation.options.selection)
             self.logs.flush()
-        except (Exception, KeyboardInterrupt) as problem:  # noqa: BLE001  a signal of the user's timer among them
-            error = error or _failure(problem, "result", operation)
+        except _TROUBLE as problem:
+            error = _failure(problem, "result", operation)
         try:
             self.logs.restore()
             self.surroundings.restore()
             if touched:
                 self.stage.reset()
-        except OSError as problem:
+        except _TROUBLE as problem:
             error = error or _failure(problem, "result", operation)
-        if error is None and not files and not killed:
-            return result, None
-        told = (("error", error), ("files", files), ("children", killed))
-        return "null" if error else result, {name: what for name, what in told if what}
+        return files, error
 
     def _text(self, tree: Tree) -> str:
         text = dump(tree)

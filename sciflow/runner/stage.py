@@ -120,8 +120,8 @@ class Stage:
         self._outputs.append((place, tree))
         return tree
 
-    def collect(self, task_folder: str, selection: Selection) -> bool:
-        """Move the outputs that were given to the task's folder and fill in their trees; whether there were any.
+    def collect(self, task_folder: str, selection: Selection) -> None:
+        """Move the outputs that were given to the task's folder and fill in their trees.
 
         Raises:
             OpError: an output is neither file nor folder, or must never be kept.
@@ -139,7 +139,6 @@ class Stage:
             sha256, size = folder_hash(target) if folder else file_hash(target)
             relative = target[len(self.root) + 1 :]
             tree.update({"path": relative, "kind": "folder" if folder else "file", "sha256": sha256, "size": size})
-        return bool(outputs)
 
     def _collect_one(self, place: str, task_folder: str, selection: Selection) -> str:
         inside = place.startswith(f"{self.cwd}/")
@@ -185,18 +184,16 @@ class Stage:
         )
 
     def keep(self, task_folder: str, selection: Selection) -> bool:
-        """Move what is left in the working folder to the task's folder; whether there was anything."""
-        kept = False
+        """Move what is left in the working folder to the task's folder; whether that now holds anything."""
         try:
             left = selection.kept(self.cwd)
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            left = []
         for relative in left:
             place = f"{self.cwd}/{relative}"
             if worth_keeping(place, self.scratch):
                 rename(place, self._free(task_folder, relative))
-                kept = True
-        return kept
+        return bool(self._kept_in)
 
     def reset(self) -> None:
         """Make the slice's folders empty, whatever it has done to them."""

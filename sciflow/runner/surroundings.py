@@ -37,7 +37,6 @@ class Surroundings:
         self._path_entries = sys.path[:]
         self._argv = sys.argv
         self._arguments = sys.argv[:]
-        self._main = sys.modules.get("__main__")
         self._interpreter = _interpreter()
         self._watch_modules()
         for guard in self._guards.values():
@@ -55,21 +54,26 @@ class Surroundings:
         os.umask(self._umask)
         if os.environ is not self._environment or vars(os.environ)["_data"] != self._variables:
             self._restore_environment()
-        if sys.path != self._path_entries or sys.path is not self._path:
-            sys.path, self._path[:] = self._path, self._path_entries
-        if sys.argv != self._arguments or sys.argv is not self._argv:
-            sys.argv, self._argv[:] = self._argv, self._arguments
-        if sys.modules.get("__main__") is not self._main and self._main is not None:
-            sys.modules["__main__"] = self._main
+        self._restore_lists()
         if _interpreter() != self._interpreter:
-            sys.excepthook, sys.displayhook, trace, profile, limit = self._interpreter
-            sys.settrace(trace)
-            sys.setprofile(profile)
-            sys.setrecursionlimit(limit)
+            self._restore_interpreter()
         if len(sys.modules) != self._module_count:
             self._watch_modules()
         for guard in self._guards.values():
             guard.restore()
+
+    def _restore_lists(self) -> None:
+        if sys.path != self._path_entries or sys.path is not self._path:
+            sys.path, self._path[:] = self._path, self._path_entries
+        if sys.argv != self._arguments or sys.argv is not self._argv:
+            sys.argv, self._argv[:] = self._argv, self._arguments
+
+    def _restore_interpreter(self) -> None:
+        sys.excepthook, sys.displayhook, trace, profile, limit, main = self._interpreter
+        sys.settrace(trace)
+        sys.setprofile(profile)
+        sys.setrecursionlimit(limit)
+        sys.modules["__main__"] = main
 
     def _restore_environment(self) -> None:
         os.environ = self._environment  # noqa: B003  an op may have put another mapping in its place
@@ -92,4 +96,5 @@ class Surroundings:
 
 
 def _interpreter() -> tuple[Any, ...]:
-    return sys.excepthook, sys.displayhook, sys.gettrace(), sys.getprofile(), sys.getrecursionlimit()
+    main = sys.modules.get("__main__")
+    return sys.excepthook, sys.displayhook, sys.gettrace(), sys.getprofile(), sys.getrecursionlimit(), main

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  lines of the small programs in here, and of tables
 """Values come back equal, bit for bit, or are refused in words that help."""
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Settings:
 
 
 class Text(str):
-    pass
+    __slots__ = ()
 
 
 PLAIN = [

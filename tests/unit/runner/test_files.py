@@ -1,3 +1,4 @@
+# ruff: noqa: E501  lines of the small programs in here, and of tables
 """Files of a slice: staged, collected, hashed, kept."""
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def test_folders_travel_with_links_and_empty_folders(start: Any, tmp_path: Path)
     ended = worker.call_tree(d=recorded(source))
     kept = worker.root / ended.output["path"]
     assert names(kept) == ["absolute", "empty", "link", "outside", "run.sh", "sub", "sub/x"]
-    assert (os.readlink(kept / "absolute"), os.readlink(kept / "link")) == ("sub/x", "sub/x")
+    assert [(kept / name).readlink() for name in ("absolute", "link")] == [Path("sub/x")] * 2
     assert not (kept / "outside").is_symlink()
     assert (ended.output["kind"], ended.output["sha256"]) == ("folder", folder_hash(str(kept))[0])
     again = worker.call_tree(d={**ended.output, "sha256": "0"})

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  lines of the small programs in here, and of tables
 """What an op changes about its process, and what it leaves running, disturbs no later slice."""
 
 from __future__ import annotations
@@ -230,8 +231,11 @@ def test_isolated_slices_share_nothing_and_the_worker_outlives_them(start: Any) 
     ]  # fmt: skip
     assert [e.output[0] for e in ended[3:]] == [1, 1]
     assert len({e.output[1] for e in ended[3:]} | {worker.process.pid}) == 3
-    assert all(e.extra["files"] and os.listdir(worker.root / f"tasks/step/{e.number}") == ["left"] for e in ended)
-    assert worker.running() == 0
+    assert all(
+        e.extra["files"] and [p.name for p in (worker.root / f"tasks/step/{e.number}").iterdir()] == ["left"]
+        for e in ended
+    )
+    wait_until(lambda: worker.running() == 0)
 
 
 def test_an_isolated_slice_costs_little(start: Any) -> None:

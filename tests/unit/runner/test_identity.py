@@ -1,3 +1,4 @@
+# ruff: noqa: E501  lines of the small programs in here, and of tables
 """The identity of an op changes with what it computes, and with nothing else."""
 
 from __future__ import annotations
@@ -88,9 +89,9 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
 
     def make(name: str, **edits: tuple[str, str]) -> dict[str, str]:
         forget()
-        for file, text in FILES.items():
+        for file, source in FILES.items():
             old, new = edits.get(file, ("", ""))
-            text = textwrap.dedent(text)
+            text = textwrap.dedent(source)
             assert old in text
             (tmp_path / f"{file}.py").write_text(text.replace(old, new) if old else text)
         return identity(getattr(importlib.import_module("ops"), name))

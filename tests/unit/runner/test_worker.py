@@ -1,3 +1,4 @@
+# ruff: noqa: E501  lines of the small programs in here, and of tables
 """A worker, spoken to as the engine does: what an op takes and gives, and how its failures are told."""
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pytest
 from driver import Worker, WorkerEnded, wait_until
 
 from sciflow.runner import codec
+from sciflow.runner.encoder import to_base64
 
 BASICS = """
     import enum, os, signal, subprocess, sys, time
@@ -378,7 +380,7 @@ def test_an_op_of_a_notebook_travels_by_value(start: Any) -> None:
 
 
 def test_a_notebook_of_another_python_is_told_in_so_many_words(start: Any) -> None:
-    pickled = codec.to_base64(b"sciflow-pickle 3.6\nxxxx")
+    pickled = to_base64(b"sciflow-pickle 3.6\nxxxx")
     problem = start().load({"type": "function", "module": "__main__", "qualname": "f", "pickled": pickled})[3]
     assert "comes from a notebook of Python 3.6 and cannot run in Python" in problem["message"]
 
