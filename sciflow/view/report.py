@@ -17,6 +17,7 @@ from sciflow.view.quantity import count, duration
 from sciflow.view.value import cut, one_line
 
 LOG_LINES = 20
+LINE_CHARS = 1000
 TOLD = 5  # failures that are told in full
 NAMED = 4  # paths of further ones
 ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")  # CSI, OSC and two-character sequences
@@ -144,8 +145,8 @@ def _block(label: str, text: str) -> Iterator[str]:
 
 
 def _tail(log: str) -> str:
-    """The last lines, without what would steer a terminal."""
-    lines = log.rstrip().splitlines()[-LOG_LINES:]
+    """The last lines, of a very long one its end, without what would steer a terminal."""
+    lines = [line[-LINE_CHARS:] for line in log.rstrip().splitlines()[-LOG_LINES:]]
     return "\n".join("".join(c for c in ESCAPE.sub("", line) if c.isprintable() or c == "\t") for line in lines)
 
 
