@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import random
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,10 +46,10 @@ class Memory:
     def attempt(self, run: NodeRun, slice_: int, attempt: int, ending: Ending) -> None:  # noqa: ARG002
         self.tried += 1
 
-    def ended(self, number: int) -> Sequence[tuple[int, Phase, int]]:  # noqa: ARG002
+    def ended(self, number: int) -> tuple[()]:  # noqa: ARG002
         return ()
 
-    def attempts(self, number: int) -> Sequence[tuple[int, int]]:  # noqa: ARG002
+    def attempts(self, number: int) -> Sequence[tuple[int, int, int]]:  # noqa: ARG002
         return ()
 
     def output(self, number: int, slice_: int) -> bytes | None:

@@ -42,11 +42,12 @@ class TaskSet(msgspec.Struct, eq=False):
     state: bytearray = msgspec.field(default_factory=bytearray)
     cursor: int = 0  # slices before it were handed out at least once
     again: list[int] = msgspec.field(default_factory=list)
-    attempts: dict[int, int] = msgspec.field(default_factory=dict)  # of slices that were tried before
+    attempts: dict[int, int] = msgspec.field(default_factory=dict)  # next attempt of slices that were tried before
+    spent: dict[int, int] = msgspec.field(default_factory=dict)  # attempts before the last retry of the run
     ended: int = 0
     succeeded: int = 0
     known: bool = False  # some slices ended in an earlier session
-    jobs: int = 0  # in flight
+    jobs: int = 0  # in flight; of a sub-workflow its open slices
 
     def __post_init__(self) -> None:
         self.state = bytearray(self.total)

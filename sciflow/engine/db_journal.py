@@ -47,7 +47,7 @@ class DbJournal:
         """See `Journal`."""
         return self._db.output(number, slice_)
 
-    def attempts(self, number: int) -> Sequence[tuple[int, int]]:
+    def attempts(self, number: int) -> Sequence[tuple[int, int, int]]:
         """See `Journal`."""
         return self._db.tried(number)
 

@@ -47,8 +47,8 @@ class Journal(Protocol):
     def output(self, number: int, slice_: int) -> bytes | None:
         """The output text of a task that ended."""
 
-    def attempts(self, number: int) -> Sequence[tuple[int, int]]:
-        """(slice, attempts so far) of the node's tasks that were tried in an earlier session and have not ended."""
+    def attempts(self, number: int) -> Sequence[tuple[int, int, int]]:
+        """(slice, attempts so far, those before the last retry of the run) of the node's tasks that have not ended."""
 
 
 class Values(Protocol):

@@ -34,7 +34,7 @@ CREATE TABLE task (
     PRIMARY KEY (node, slice)) WITHOUT ROWID;
 CREATE TABLE attempt (
     node INTEGER, slice INTEGER, phase INTEGER, attempt INTEGER, key TEXT, output BLOB, started REAL, seconds REAL,
-    worker TEXT, out0 INTEGER, out1 INTEGER, err0 INTEGER, err1 INTEGER, extra BLOB, cached TEXT);
+    worker TEXT, out0 INTEGER, out1 INTEGER, err0 INTEGER, err1 INTEGER, extra BLOB, cached TEXT, retried INTEGER);
 CREATE INDEX attempt_task ON attempt (node, slice);
 CREATE INDEX task_key ON task (key) WHERE key IS NOT NULL;
 CREATE TABLE event (time REAL, kind TEXT, text TEXT);
@@ -278,7 +278,7 @@ class Writer(Reader):
             if self._tasks:
                 many("INSERT OR REPLACE INTO task VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", self._tasks)
             if self._attempts:
-                many("INSERT INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", self._attempts)
+                many("INSERT INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,0)", self._attempts)
             if self._facts:
                 many("INSERT OR REPLACE INTO fact VALUES (?,?)", self._facts.items())
             if self._events:
@@ -299,10 +299,10 @@ class Writer(Reader):
         rows = self._all("SELECT slice, phase, attempt FROM task WHERE node = ? ORDER BY slice", (node,))
         return [(slice_, _BY_NUMBER[phase], attempt) for slice_, phase, attempt in rows]
 
-    def tried(self, node: int) -> list[tuple[int, int]]:
-        """(slice, attempts) of a node's tasks that were tried and have not ended."""
+    def tried(self, node: int) -> list[tuple[int, int, int]]:
+        """(slice, attempts, those of them before the last retry of the run) of a node's tasks that have not ended."""
         sql = (
-            "SELECT slice, max(attempt) FROM attempt a WHERE node = ? AND attempt > 0 AND NOT EXISTS "
+            "SELECT slice, max(attempt), max(attempt * retried) FROM attempt a WHERE node = ? AND NOT EXISTS "
             "(SELECT 1 FROM task t WHERE t.node = a.node AND t.slice = a.slice) GROUP BY slice"
         )
         return self._all(sql, (node,))
@@ -317,12 +317,8 @@ class Writer(Reader):
         self.commit()
         with _clear(self.path):
             self._db.execute("BEGIN IMMEDIATE")
-            # attempt 0: the end of an earlier try of the run, which does not count against this one's retries
-            self._db.execute(
-                f"INSERT INTO attempt SELECT node, slice, phase, 0, key, output, started, seconds, worker, out0, out1, "
-                f"err0, err1, extra, cached FROM task WHERE phase IN ({_BAD})"
-            )
-            self._db.execute("UPDATE attempt SET attempt = 0")
+            self._db.execute(f"INSERT INTO attempt SELECT *, 1 FROM task WHERE phase IN ({_BAD})")
+            self._db.execute("UPDATE attempt SET retried = 1")  # none of them counts against the retries to come
             gone = self._db.execute(f"DELETE FROM task WHERE phase IN ({_BAD})").rowcount
             omitted = self._db.execute(f"UPDATE node SET phase = 0 WHERE phase IN ({_BAD})").rowcount
             self._db.execute("COMMIT")

@@ -176,9 +176,12 @@ class Scheduler:
         slice_, attempt = job.slices[position], job.attempts[position]
         run.step.running -= 1
         error = ending.extra.error if ending.extra is not None else None
-        if ending.phase is not Phase.SUCCEEDED and error is not None and may_retry(error, run.node.policy, attempt):
+        if (
+            error is not None
+            and ending.phase is not Phase.SUCCEEDED
+            and self._try_again(run, slice_, attempt, error, now)
+        ):
             self._journal.attempt(run, slice_, attempt, ending)
-            self._delay(run, slice_, attempt, now)
         else:
             self._walk.end_task(run, slice_, attempt, job.keys[position], ending)
         self._leave(flight)
@@ -199,13 +202,18 @@ class Scheduler:
             for limit in self._limits.leave(flight.run):
                 self._ready.release(limit)
 
-    def _delay(self, run: NodeRun, slice_: int, attempt: int, now: float) -> None:
+    def _try_again(self, run: NodeRun, slice_: int, attempt: int, error: TaskError, now: float) -> bool:
+        """Plans another attempt after the back-off, if there is to be one."""
         assert run.tasks is not None
         policy = run.node.policy
+        tries = attempt - run.tasks.spent.get(slice_, 0)
+        if not may_retry(error, policy, tries):
+            return False
         run.tasks.attempts[slice_] = attempt + 1
-        pause = min(policy.backoff_max_s, policy.backoff_s * policy.backoff_factor ** (attempt - 1))
+        pause = min(policy.backoff_max_s, policy.backoff_s * policy.backoff_factor ** (tries - 1))
         self._serial += 1
         heapq.heappush(self._delayed, (now + pause, self._serial, slice_, run))
+        return True
 
     def wake(self, now: float) -> None:
         """Makes ready what has waited out its back-off."""

@@ -18,7 +18,7 @@ from sciflow.core.job import SINGLE
 from sciflow.core.ports import ANY, Port, Type
 from sciflow.core.records import Extra, Phase, TaskError
 from sciflow.engine import binding
-from sciflow.engine.activation import Activation, NodeRun, StepCount, step_path
+from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet, step_path
 from sciflow.engine.binding import BindingError
 from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.journal import Ending, Journal, Values
@@ -94,7 +94,12 @@ class GraphWalk:
     def fail(self, run: NodeRun, error: BindingError) -> None:
         """Ends a node for which an expression has no value."""
         run.step.failed += 1
-        run.error = TaskError(kind="contract", type="sciflow:BindingError", message=str(error))
+        run.error = TaskError(
+            kind="contract",
+            type="sciflow:BindingError",
+            message=str(error),
+            traceback=f"{run.node.where} {run.node.id}",
+        )
         self._conclude(run, Phase.FAILED)
 
     # --- opening and beginning
@@ -172,13 +177,15 @@ class GraphWalk:
             run.tasks.end(slice_, succeeded=succeeded)
             run.step.done += succeeded
             run.step.failed += not succeeded
-        for slice_, tried in self._journal.attempts(run.number):
+        for slice_, tried, spent in self._journal.attempts(run.number):
             run.tasks.attempts[slice_] = tried + 1
+            run.tasks.spent[slice_] = spent
 
     def _open_slice(self, run: NodeRun) -> None:
         assert run.tasks is not None
         picked = run.tasks.pick(1)
-        if run.tasks.left <= 0:
+        run.tasks.jobs += len(picked)
+        if run.tasks.left <= 0 or _full(run, run.tasks):
             self._unopened.popleft()
         for slice_ in picked:
             texts = dict(zip(run.tasks.columns, run.tasks.elements(slice_), strict=True)) if slice_ >= 0 else {}
@@ -186,6 +193,14 @@ class GraphWalk:
             inputs = binding.graph_inputs(graph, binding.split_object(run.fixed) | texts)
             prefix = f"{run.path}/" if run.tasks.single else f"{run.path}/{slice_}/"
             self._open(inputs, template=run.node.template, prefix=prefix, parent=run, slice_=slice_)
+
+    def _leave_slice(self, run: NodeRun) -> None:
+        """A slice over a sub-workflow is about to end; where a limit held the next one back, it may be opened."""
+        assert run.tasks is not None
+        held_back = _full(run, run.tasks) and run.tasks.left > 0
+        run.tasks.jobs -= 1
+        if held_back:
+            self._unopened.append(run)
 
     # --- endings
 
@@ -232,6 +247,7 @@ class GraphWalk:
     def _close(self, home: Activation) -> None:
         outcome = self._outcome(home)
         if home.parent is not None:
+            self._leave_slice(home.parent)
             self.end_task(home.parent, home.slice, 1, None, _graph_ending(outcome))
             return
         before = self._exiting
@@ -249,6 +265,12 @@ class GraphWalk:
         except BindingError as error:
             failed = TaskError(kind="contract", type="sciflow:BindingError", message=f"no result: {error}")
             return Outcome(Phase.FAILED, error=failed)
+
+
+def _full(run: NodeRun, tasks: TaskSet) -> bool:
+    """Whether as many slices over a sub-workflow are open as its fan lets."""
+    most = binding.fan_of(run).parallelism
+    return most is not None and tasks.jobs >= most
 
 
 def _graph_ending(outcome: Outcome) -> Ending:

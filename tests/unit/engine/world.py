@@ -45,7 +45,7 @@ class Notebook:
     def ended(self, number: int) -> Sequence[tuple[int, Phase, int]]:  # noqa: ARG002
         return ()
 
-    def attempts(self, number: int) -> Sequence[tuple[int, int]]:  # noqa: ARG002
+    def attempts(self, number: int) -> Sequence[tuple[int, int, int]]:  # noqa: ARG002
         return ()
 
     def output(self, number: int, slice_: int) -> bytes | None:
