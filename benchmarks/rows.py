@@ -60,6 +60,10 @@ def _chain(size: int) -> Row:
                 target=Target(most=0.3),
             ),
             Quantity(name="time a step, start included", unit="ms", scale=MS / size, peer=PPE),
+            Quantity(
+                name="CPU a step, all processes", unit="ms", figure="cpu_s", less=ONE, scale=MS / size, peer=PPE,
+                peer_less="PPE, one",
+            ),
             *library_quantities("time a step, start included", "ms", MS / size),
         ),
         note="executorlib, parsl and dask once",
@@ -95,6 +99,7 @@ def _cached(size: int) -> Row:
         quantities=(
             Quantity(name="time a task, less start", unit="ms", less=ONE, scale=MS / size, target=Target(most=0.02)),
             Quantity(name="time a task, start included", unit="ms", scale=MS / size),
+            Quantity(name="CPU a task, all processes", unit="ms", figure="cpu_s", less=ONE, scale=MS / size),
             Quantity(name="tasks run", unit="", figure="ran", target=Target(least=0, most=0)),
             Quantity(
                 name="tasks run after one edit", unit="", figure="ran", side="edited", target=Target(least=2, most=2)
@@ -183,8 +188,10 @@ def _trace(size: int) -> Row:
         ),
         quantities=(
             Quantity(name="a chain, trace and validate", unit="s", target=Target(most=1)),
+            Quantity(name="  CPU", unit="s", figure="spec_cpu_s"),
             Quantity(name="  of it to validate", unit="s", figure="validate_s"),
             Quantity(name="side by side, trace and validate", unit="s", side="fan", target=Target(most=1)),
+            Quantity(name="  CPU", unit="s", figure="spec_cpu_s", side="fan"),
             Quantity(name="  of it to validate", unit="s", figure="validate_s", side="fan"),
         ),
     )
