@@ -53,7 +53,7 @@ class Worker:
         requests_read, self.requests = os.pipe()
         self.replies, replies_write = os.pipe()
         life_read, self.life = os.pipe()
-        self.board_file = (root / "board").open("w+b")  # noqa: SIM115
+        self.board_file = (root / "board").open("w+b")
         self.board_file.truncate(16)
         self.board = mmap.mmap(self.board_file.fileno(), 16)
         fds = {
