@@ -54,6 +54,7 @@ class Local:
         settings = {"RUNS": str(self._runs), "PROGRESS": "false", "DURABLE": "normal", "WORKERS": "2"}
         for name, value in settings.items():
             monkeypatch.setenv(f"SCIFLOW_{name}", value)
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # a worker is given as many as its ops have cores
 
     def run(self, workflow: Any, inputs: Mapping[str, Any], **options: Any) -> Run[Any]:
         """See `Backend`."""

@@ -83,7 +83,9 @@ def alike(found: Any, expected: Any, where: str = "result") -> None:
 
 def _alike_arrays(found: np.ndarray, expected: np.ndarray, where: str) -> None:
     assert (found.dtype, found.shape) == (expected.dtype, expected.shape), f"{where}: {found.dtype} {found.shape}"
-    assert not expected.shape or found.flags.f_contiguous == expected.flags.f_contiguous, f"{where}: another memory order"
+    assert not expected.shape or found.flags.f_contiguous == expected.flags.f_contiguous, (
+        f"{where}: another memory order"
+    )
     if expected.dtype == object:
         alike(found.tolist(), expected.tolist(), where)
     else:

@@ -97,6 +97,17 @@ def story(name: str) -> Callable[[Callable[[Backend], None]], Story]:
     return named
 
 
+def through(echo: Any, values: list[Any]) -> dict[str, Any]:
+    """The arguments of a case that sends each value through two nodes of the op `echo`, in a fan."""
+    from sciflow import workflow
+
+    @workflow
+    def sent(values: list[Any]) -> list[Any]:
+        return echo.options(name="second").map(value=echo.options(name="first").map(value=values))  # type: ignore[no-any-return]
+
+    return {"workflow": sent, "inputs": {"values": values}, "result": values}
+
+
 AnyCase = Case | Refusal | Story
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("tests.conformance.cases", "tests.conformance.table", "tests.conformance.likeness")
+
 from tests.conformance import cases
 from tests.conformance.backends import BACKENDS, Backend
 from tests.conformance.table import AnyCase, table_of

@@ -1,5 +1,17 @@
 """The cases, a module a subject."""
 
-from tests.conformance.cases import artifacts, control, failures, fans, graphs, limits, place, reuse, values
+from tests.conformance.cases import (
+    arrays,
+    artifacts,
+    control,
+    failures,
+    fans,
+    graphs,
+    limits,
+    place,
+    reuse,
+    structures,
+    values,
+)  # fmt: skip
 
-SUBJECTS = (graphs, fans, failures, control, artifacts, values, reuse, limits, place)
+SUBJECTS = (graphs, fans, failures, control, artifacts, values, arrays, structures, reuse, limits, place)

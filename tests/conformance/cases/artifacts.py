@@ -12,7 +12,7 @@ from tests.conformance.likeness import File, Folder
 from tests.conformance.table import Case, Refusal, only, story
 
 BIG = 100 * 2**20
-HOSTILE = ("with space.txt", "it's \"quoted\".txt", "ünï-文字-🙂.txt", "two\nlines.txt", "{{item}}$(touch x)`y`;&|.txt")
+HOSTILE = ("with space.txt", 'it\'s "quoted".txt', "ünï-文字-🙂.txt", "two\nlines.txt", "{{item}}$(touch x)`y`;&|.txt")
 
 
 @op
@@ -181,7 +181,7 @@ names_handed_on = Case(
 
 
 def _own_hostile(desk: Path) -> dict[str, Any]:
-    folder = desk / "o'wn \"files\"\n{{x}}"
+    folder = desk / 'o\'wn "files"\n{{x}}'
     folder.mkdir()
     for name in HOSTILE:
         (folder / name).write_text(name)
@@ -277,8 +277,7 @@ nested_output = Case(
 def large(size: int) -> Path:
     block = bytes(range(256)) * 4096
     with Path("large.bin").open("wb") as stream:
-        for i in range(size // len(block)):
-            stream.write(i.to_bytes(8, "big") + block[8:])
+        stream.writelines(i.to_bytes(8, "big") + block[8:] for i in range(size // len(block)))
     return Path("large.bin")
 
 
@@ -470,8 +469,8 @@ def program(text: str, label: str) -> Said:
 a_program = Case(
     "a program takes files, text on its standard input and hostile arguments, and gives files and its output",
     program,
-    inputs={"text": "second\n", "label": "'; touch x; echo \"{{y}}\" $(z) `w` %s \\n"},
-    result=Said("'; touch x; echo \"{{y}}\" $(z) `w` %s \\n", File("joined.txt", b"first\nsecond\n")),  # type: ignore[arg-type]
+    inputs={"text": "second\n", "label": '\'; touch x; echo "{{y}}" $(z) `w` %s \\n'},
+    result=Said('\'; touch x; echo "{{y}}" $(z) `w` %s \\n', File("joined.txt", b"first\nsecond\n")),  # type: ignore[arg-type]
 )
 
 

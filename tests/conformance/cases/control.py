@@ -512,7 +512,7 @@ def failed_again(backend: Any) -> None:
     assert run.logs("fragile/1", stream="out").count("dial broken") == 2
 
 
-SOURCE = '''
+SOURCE = """
 from sciflow import op, workflow
 
 def limit():
@@ -527,7 +527,7 @@ def judge(x: int) -> int:
 @workflow
 def judged(numbers: list[int]) -> list[int]:
     return judge.map(x=numbers)
-'''
+"""
 
 
 @story("retry after a mend of the op's code runs the mended code")

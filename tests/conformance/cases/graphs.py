@@ -309,9 +309,25 @@ operators = Case(
     expressions,
     inputs={"x": 3, "numbers": [1, 4, 9], "table": {"a": 5}},
     result=[
-        5, 8, -6, 2.0, 2, 1, 16, True, False, False, True, -4,
-        9, 5, 3, True, [0, 1, 2, 3],
-        "4 of 3", "more",
+        5,
+        8,
+        -6,
+        2.0,
+        2,
+        1,
+        16,
+        True,
+        False,
+        False,
+        True,
+        -4,
+        9,
+        5,
+        3,
+        True,
+        [0, 1, 2, 3],
+        "4 of 3",
+        "more",
     ],  # fmt: skip
 )
 

@@ -22,7 +22,7 @@ SECRET = "tr0ub4dor-&-3 {{x}} 'quoted'"
 def talk(x: int) -> int:
     print(f"out of {x}")
     print(f"err of {x}", file=sys.stderr)
-    sys.stdout.write(f"no newline {x}")
+    print(f"no newline {x}", end="", flush=True)
     os.write(1, b"|raw\n")
     return x
 
