@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -235,14 +234,6 @@ def test_isolated_slices_share_nothing_and_the_worker_outlives_them(start: Any) 
         for e in ended
     )
     wait_until(lambda: worker.running() == 0)
-
-
-def test_an_isolated_slice_costs_little(start: Any) -> None:
-    worker = started(start, "\n    def f(i: int) -> int: return i\n", isolate=True)
-    worker.do(*[[i] for i in range(5)], columns=("i",))
-    began = time.perf_counter()
-    worker.do(*[[i] for i in range(50)], columns=("i",))
-    assert (time.perf_counter() - began) / 50 < 0.05
 
 
 def test_processes_that_an_isolated_op_leaves_are_ended(start: Any) -> None:
