@@ -43,7 +43,6 @@ class Settings:
     progress: bool = True
     locks: Mapping[str, int] = field(default_factory=dict)
     host: Mapping[str, Any] = field(default_factory=dict)
-    executors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     project: Path | None = None  # folder of the project's sciflow.toml
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,10 +67,6 @@ def _is_text(value: object) -> bool:
 
 def _is_counts(value: object) -> bool:
     return isinstance(value, dict) and all(map(_count(1), value.values()))
-
-
-def _is_tables(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(table, dict) for table in value.values())
 
 
 SETTINGS: Mapping[str, Setting] = {
@@ -131,12 +126,6 @@ SETTINGS: Mapping[str, Setting] = {
         about="where programs, pseudopotentials and licences lie on this machine; ops read it by context().host",
         expected="a table",
         check=lambda value: isinstance(value, dict),
-        table=True,
-    ),
-    "executors": Setting(
-        about="named places to run at: [executors.NAME] with a kind and what that kind asks for",
-        expected="a table of tables",
-        check=_is_tables,
         table=True,
     ),
 }

@@ -69,7 +69,7 @@ def _print(findings: Sequence[Finding]) -> None:
 
 
 def _findings() -> Iterator[Finding]:
-    checks: Sequence[Callable[[], Iterator[Finding]]] = (_python, _settings, _machine, _packages, _plug_ins, _programs)
+    checks: Sequence[Callable[[], Iterator[Finding]]] = (_python, _settings, _machine, _packages, _programs)
     for check in checks:
         yield from check()
 
@@ -156,12 +156,6 @@ def _packages() -> Iterator[Finding]:
         except PackageNotFoundError:
             fix = f"if you need it: pip install 'sciflow-hpc[{extra}]'"
             yield Finding(state="note", subject=package, found="not installed", fix=fix)
-
-
-def _plug_ins() -> Iterator[Finding]:
-    from sciflow import plugins
-
-    yield Finding(state="ok", subject="executors", found=", ".join(plugins.names(plugins.EXECUTORS)) or "none")
 
 
 def _programs() -> Iterator[Finding]:

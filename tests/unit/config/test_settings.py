@@ -60,12 +60,6 @@ def test_tables_are_merged_entry_by_entry(project: Path, tmp_path: Path) -> None
     assert settings.origins["host"].count(",") == 1
 
 
-def test_executors_keep_whatever_a_plug_in_asks_for(project: Path) -> None:
-    write(project / "sciflow.toml", '[executors.cluster]\nkind = "batch"\nsystem = "slurm"\nqueues = ["a", "b"]\n')
-    settings = config.load(start=project, environ={})
-    assert settings.executors["cluster"] == {"kind": "batch", "system": "slurm", "queues": ["a", "b"]}
-
-
 def test_every_mistake_is_reported_at_once_with_its_line_and_its_mend(project: Path) -> None:
     file = write(project / "sciflow.toml", '# a comment\nruns = "x"\nwokers = 4\ndurable = "sometimes"\n')
     with pytest.raises(ConfigError) as caught:
@@ -85,7 +79,7 @@ def test_every_mistake_is_reported_at_once_with_its_line_and_its_mend(project: P
 @pytest.mark.parametrize(
     "line",
     ["workers = 0", 'workers = "4"', "workers = true", "timeout_s = 0", "runs = 3", "inline_bytes = 1", "locks = 3",
-     "locks = {a = 0}", "executors = {a = 1}", "progress = 1", 'executor = ""'],
+     "locks = {a = 0}", "progress = 1", 'executor = ""'],
 )  # fmt: skip
 def test_a_value_of_a_wrong_kind_is_refused(project: Path, line: str) -> None:
     write(project / "sciflow.toml", line + "\n")
