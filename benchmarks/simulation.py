@@ -49,7 +49,7 @@ class Memory:
     def ended(self, number: int) -> tuple[()]:  # noqa: ARG002
         return ()
 
-    def attempts(self, number: int) -> Sequence[tuple[int, int, int]]:  # noqa: ARG002
+    def attempts(self, number: int) -> tuple[()]:  # noqa: ARG002
         return ()
 
     def output(self, number: int, slice_: int) -> bytes | None:
