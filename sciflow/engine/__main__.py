@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -27,7 +28,8 @@ def main() -> None:
 
 
 def _record(folder: RunFolder, message: str) -> None:
-    with folder.lock():
+    # where nothing can be written the log alone tells, or nothing does
+    with contextlib.suppress(SciflowError), folder.lock():
         db = open_writer(folder, durable="normal")
         for name, value in {"phase": Phase.ERROR.value, "message": message, "ended": str(time.time())}.items():
             db.put_fact(name, value)
