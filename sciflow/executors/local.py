@@ -195,6 +195,7 @@ class LocalExecutor:
             "scratch": str(scratch),
             "pack": f"values/{name}",
             "inline_bytes": place.inline_bytes,
+            "resumed": place.session > 1,
         }
         process.send(hello_frame(facts))
         worker = Worker(process, need, gpus)

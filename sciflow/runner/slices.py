@@ -45,7 +45,9 @@ class Slices:
         children: Children,
         logs: Logs,
         host: Mapping[str, Any],
+        resumed: bool,
     ) -> None:
+        """`resumed`: an earlier engine may have died and left files of tasks whose end it did not record."""
         self.replies = replies
         self.board = board
         self.stage = stage
@@ -54,6 +56,7 @@ class Slices:
         self.children = children
         self.logs = logs
         self.host = host
+        self.resumed = resumed
 
     def run(self, operation: Operation, fixed: Fixed, columns: Columns, task: Task) -> None:
         """Run one slice and reply."""
@@ -64,8 +67,8 @@ class Slices:
         error: Tree | None = None
         at = "inputs"
         try:
-            if attempt > 1:
-                self.stage.forget(folder)
+            if attempt > 1 or self.resumed:
+                self.stage.set_aside(folder)
             self.surroundings.begin(seed)
             DESK.open(self._context, operation, task)
             values = operation.bind(fixed, columns, trees)

@@ -224,15 +224,20 @@ class Stage:
         self._taken.clear()
         self.reset()
 
-    def forget(self, task_folder: str) -> None:
-        """Remove what an earlier attempt of the task has left.
+    def set_aside(self, task_folder: str) -> None:
+        """Keep what an earlier attempt of the task has left beside its folder, as `<folder>~1`, `~2`, ...
 
         Raises:
             PlaceError: it is not a task's folder that is named.
         """
         if not task_folder.startswith("tasks/") or ".." in task_folder.split("/"):
             raise PlaceError(f"{task_folder!r} is no task's folder")
-        remove(f"{self.root}/{task_folder}")
+        folder, number = f"{self.root}/{task_folder}", 1
+        if not os.path.lexists(folder):
+            return
+        while os.path.lexists(f"{folder}~{number}"):
+            number += 1
+        os.rename(folder, f"{folder}~{number}")
 
 
 def _make(folder: str) -> None:

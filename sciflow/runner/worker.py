@@ -50,6 +50,7 @@ class Worker:
             children=children,
             logs=logs,
             host=hello.get("host") or {},
+            resumed=bool(hello.get("resumed")),
         )
         self._isolation = Isolation(self._slices)
         self._operations: dict[int, Operation] = {}

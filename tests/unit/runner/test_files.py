@@ -219,7 +219,7 @@ def test_patterns_say_what_is_kept_and_what_never(start: Any) -> None:
     assert not (worker.root / "tasks/step").exists()
 
 
-def test_a_second_attempt_replaces_what_the_first_has_left(start: Any) -> None:
+def test_a_second_attempt_sets_aside_what_the_first_has_left(start: Any) -> None:
     code = """
     def f() -> int:
         c = __import__("sciflow.runner.context", fromlist=["x"]).context()
@@ -230,6 +230,7 @@ def test_a_second_attempt_replaces_what_the_first_has_left(start: Any) -> None:
     assert worker.do(path="tasks/f")[0].phase == "Failed"
     assert worker.do(path="tasks/f", attempt=2)[0].phase == "Succeeded"
     assert names(worker.root / "tasks/f") == ["attempt2"]
+    assert names(worker.root / "tasks/f~1") == ["attempt1"]
     assert worker.do(path="tasks/../..", attempt=2)[0].error["kind"] == "place"
 
 
