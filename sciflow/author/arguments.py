@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from sciflow.author.lift import Unencodable, encoded
 from sciflow.author.reference import Ref
@@ -47,13 +48,12 @@ def _positional(target: Verbs[..., Any]) -> list[str]:
     return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
-@dataclass(kw_only=True)
-class _Binding:
+class _Binding(msgspec.Struct, kw_only=True):
     """Puts arguments to ports; what is wrong is added to `problems`."""
 
     name: str
     where: str
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = msgspec.field(default_factory=list)
 
     def say(self, what: str, *, expected: str, found: str, fix: str) -> None:
         """Note a problem of the call that starts the run."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,8 +28,7 @@ _DEFAULT_POLICY = Policy()
 _DEFAULT_RESOURCES = Resources()
 
 
-@dataclass(frozen=True, kw_only=True)
-class NodeSettings:
+class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """All that options say of a node."""
 
     name: str = ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sciflow.author.active import TRACER
 from sciflow.author.location import user_place
@@ -13,8 +14,7 @@ from sciflow.core.naming import meant
 from sciflow.errors import InvalidWorkflow, Problem
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What an option takes: a test, and in words."""
 
     holds: Callable[[Any], bool]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from sciflow.author.annotation import UnfitAnnotation, type_of
 from sciflow.author.lift import Unencodable, encoded
@@ -18,12 +19,11 @@ from sciflow.errors import Problem
 _STARS: Mapping[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True, kw_only=True):
     """What a call of the function takes: ports by name, and those that may be given by position, in order."""
 
     where: str
-    ports: dict[str, Port] = field(default_factory=dict)
+    ports: dict[str, Port] = msgspec.field(default_factory=dict)
     positional: tuple[str, ...] = ()
     position_only: frozenset[str] = frozenset()
     output: Type = ANY
@@ -54,8 +54,7 @@ def read_signature(function: Callable[..., Any], *, of: str, where: str, problem
     )
 
 
-@dataclass(kw_only=True)
-class _Reader:
+class _Reader(msgspec.Struct, kw_only=True):
     where: str
     title: str
     hints: dict[str, Any] | None  # None: they could not be resolved, which has been said

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from sciflow.author.lift import Unencodable, lifted
 from sciflow.author.location import user_place
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from sciflow.author.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(msgspec.Struct, frozen=True):
     """A line of the workflow that makes a node."""
 
     target: Verbs[..., Any]

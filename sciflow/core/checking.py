@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sciflow.core.expr import OPERATORS, Attr, Build, Call, Const, Element, Expr, Index, Input, Item, Output, Text
 from sciflow.core.inference import (
@@ -23,15 +24,14 @@ from sciflow.errors import Problem
 _WRITABLE = frozenset({*NUMBERS, "str", "any", "none", "literal"})  # what text may hold
 
 
-@dataclass(kw_only=True)
-class Checker:
+class Checker(msgspec.Struct, kw_only=True):
     """Checks the expressions of one graph; what is wrong is added to `problems`."""
 
     inputs: Mapping[str, Type]
-    outputs: dict[str, Type] = field(default_factory=dict)
+    outputs: dict[str, Type] = msgspec.field(default_factory=dict)
     items: Mapping[str, Type] | None = None  # of the fan whose node is being looked at
     where: str = ""
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = msgspec.field(default_factory=list)
 
     def say(self, what: str, *, expected: str, found: str, fix: str) -> None:
         """Note a problem of the place that is being looked at."""

@@ -6,7 +6,7 @@ checks the value itself before the op is called.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.inference import constant_type
@@ -16,8 +16,7 @@ _OPEN = frozenset({"pickle", "value", "scalar", "broken"})  # tags that do not t
 _TEXT = 40
 
 
-@dataclass(frozen=True, kw_only=True)
-class Misfit:
+class Misfit(msgspec.Struct, frozen=True, kw_only=True):
     """The first part of a value that does not fit: where in it, what was expected there, what was found."""
 
     at: str

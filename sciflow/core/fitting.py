@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
 
 from sciflow.core.checking import Checker
 from sciflow.core.conform import misfit
@@ -13,8 +13,7 @@ from sciflow.core.ports import ANY, Type, accepts_none, fits
 from sciflow.core.spelling import spelled
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a value goes: an input of a template, element by element in a fan, or a graph's result (no template)."""
 
     name: str
@@ -43,7 +42,7 @@ def fit(expr: Expr, expected: Type, place: Place, checker: Checker) -> None:
                 fit(branch, expected, place, checker)
         case Build() if (parts := _parts(expr, expected)) is not None:
             for part, type_, step in parts:
-                fit(part, type_, replace(place, at=place.at + step), checker)
+                fit(part, type_, msgspec.structs.replace(place, at=place.at + step), checker)
         case _:
             found = checker.type_of(expr)
             if not fits(found, expected):
@@ -56,7 +55,7 @@ def _fit_constant(value: Tree, expected: Type, place: Place, checker: Checker) -
     wrong = misfit(value, expected)
     if wrong is not None:
         fix = remedy(constant_type(value), expected, place)
-        what = f"{replace(place, at=place.at + wrong.at)} does not fit"
+        what = f"{msgspec.structs.replace(place, at=place.at + wrong.at)} does not fit"
         checker.say(what, expected=str(wrong.expected), found=wrong.found, fix=fix)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from sciflow.core.ports import Port
 
@@ -36,8 +37,7 @@ def with_article(text: object) -> str:
     return f"{'an' if str(text)[:1].lower() in 'aeiou' else 'a'} {text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Misnamed:
+class Misnamed(msgspec.Struct, frozen=True):
     """Arguments against ports: `unknown` ones, with what to do, and ports left `missing`."""
 
     unknown: dict[str, str]
