@@ -24,7 +24,7 @@ from sciflow.errors import ConfigError, Problem
 
 PROJECT_FILE = "sciflow.toml"
 PREFIX = "SCIFLOW_"
-OURS = ("SCIFLOW_TEST_",)  # variables of the environment that are no settings
+OURS = ("SCIFLOW_TEST_", "SCIFLOW_WORKER")  # variables of the environment that are no settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,13 +86,17 @@ class Verbs(Generic[P, R_co]):
             InvalidInput: the arguments do not fit.
         """
         from sciflow.author.launch import run
+        from sciflow.runner.loader import refuse_run
 
+        refuse_run()
         return run(self, args, kwargs)
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Run[R_co]:
         """Start a run that goes on without this process. Raises as `run` does."""
         from sciflow.author.launch import submit
+        from sciflow.runner.loader import refuse_run
 
+        refuse_run()
         return submit(self, args, kwargs)
 
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from types import FunctionType, ModuleType
+from contextvars import ContextVar
+from types import CodeType, FunctionType, ModuleType
 
 from sciflow.runner.failures import CodeError
 from sciflow.runner.names import SCRIPT
@@ -16,6 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping
 
+_LOADING: ContextVar[bool] = ContextVar("_LOADING", default=False)  # code is being loaded for its ops
 HEADER = b"sciflow-pickle "
 
 
@@ -45,19 +47,40 @@ def load(code: Mapping[str, Any], *, root: str, main: str | None) -> Any:
 
 
 def _module(name: str) -> ModuleType:
+    token = _LOADING.set(True)
     try:
         __import__(name)
+    except RunAtLoading:
+        fix = 'put the call under `if __name__ == "__main__":`'
+        raise CodeError(f"module {name} starts a run while it is imported; {fix}") from None
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise  # the module is here, something that it imports is not
         raise CodeError(f"module {name} is not found here; sys.path is {os.pathsep.join(sys.path)}") from error
+    finally:
+        _LOADING.reset(token)
     return sys.modules[name]
+
+
+class RunAtLoading(BaseException):
+    """Code that is only loaded for its ops starts a run. Not an `Exception`, so that no script hides it."""
+
+
+def refuse_run() -> None:
+    """Called where a run is about to start.
+
+    Raises:
+        RunAtLoading: the code that starts it is being loaded, for its ops.
+    """
+    if _LOADING.get():
+        raise RunAtLoading
 
 
 def open_script(script: str, source: str | None = None) -> ModuleType:
     """Run a script once, as module `SCRIPT`, which also becomes `__main__` for pickles and for its own classes.
 
-    Its `if __name__ == "__main__"` block does not run.
+    Its `if __name__ == "__main__"` block does not run, and it is left where it starts a run outside of such a block:
+    the ops of that run stand above it.
 
     Args:
         script: its absolute path.
@@ -80,12 +103,22 @@ def open_script(script: str, source: str | None = None) -> ModuleType:
     before = sys.modules["__main__"]
     sys.modules[SCRIPT] = sys.modules["__main__"] = module
     try:
-        exec(compile(text, script, "exec", dont_inherit=True), module.__dict__)  # noqa: S102  the user's own script
+        _run_script(compile(text, script, "exec", dont_inherit=True), module)
     except BaseException:
         del sys.modules[SCRIPT]
         sys.modules["__main__"] = before
         raise
     return module
+
+
+def _run_script(code: CodeType, module: ModuleType) -> None:
+    token = _LOADING.set(True)
+    try:
+        exec(code, module.__dict__)  # noqa: S102  the user's own script
+    except RunAtLoading:
+        return
+    finally:
+        _LOADING.reset(token)
 
 
 def _attribute(module: ModuleType, qualname: str) -> Any:
