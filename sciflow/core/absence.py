@@ -7,10 +7,11 @@ branch of a `choose` on one of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from sciflow.core.checking import Checker
-from sciflow.core.expr import Attr, Build, Call, Const, Element, Expr, Output, Text
+from sciflow.core.expr import Call, Const, Expr, Output, parts_of
 from sciflow.core.spelling import spelled
 
 Facts = tuple[Expr, ...]
@@ -55,21 +56,6 @@ def absent(expr: Expr, conditions: Mapping[str, Facts], facts: Facts) -> str | N
             return _first([(part, facts) for part in parts_of(expr)], conditions)
 
 
-def parts_of(expr: Expr) -> tuple[Expr, ...]:
-    """The expressions that `expr` is directly made of."""
-    match expr:
-        case Attr(of=of):
-            return (of,)
-        case Element(of=of, index=index):
-            return (of, index)
-        case Text(parts=parts):
-            return tuple(p for p in parts if not isinstance(p, str))
-        case Call(args=parts) | Build(parts=parts):
-            return parts
-        case _:
-            return ()
-
-
 def _first(parts: list[tuple[Expr, Facts]], conditions: Mapping[str, Facts]) -> str | None:
     return next((found for part, facts in parts if (found := absent(part, conditions, facts))), None)
 
@@ -78,8 +64,7 @@ def _known(condition: Expr, facts: Facts) -> bool:
     return any(condition is fact or condition == fact for fact in facts)
 
 
-@dataclass(frozen=True, slots=True)
-class Absences:
+class Absences(msgspec.Struct, frozen=True):
     """What may be absent in one graph: the conditions of its nodes, by id."""
 
     conditions: Mapping[str, Facts]

@@ -22,6 +22,8 @@ from sciflow.core.spelling import spelled
 from sciflow.errors import Problem
 
 _WRITABLE = frozenset({*NUMBERS, "str", "any", "none", "literal"})  # what text may hold
+_CONDITIONS = {"and": 2, "or": 2, "not": 1, "choose": 1}  # how many of its first operands have to be conditions
+_COMPARISONS = frozenset({"lt", "le", "gt", "ge", "eq", "ne"})
 
 
 class Checker(msgspec.Struct, kw_only=True):
@@ -61,8 +63,8 @@ class Checker(msgspec.Struct, kw_only=True):
                 return self._attribute(self.type_of(of), name, expr)
             case Element():
                 return self._element(expr)
-            case Text(parts=parts):
-                return self._text([p for p in parts if not isinstance(p, str)])
+            case Text(holes=holes):
+                return self._text(holes)
             case Call():
                 return self._call(expr)
             case Build():
@@ -98,10 +100,10 @@ class Checker(msgspec.Struct, kw_only=True):
             )
         return found or ANY
 
-    def _text(self, parts: list[Expr]) -> Type:
+    def _text(self, parts: tuple[Expr, ...]) -> Type:
         for part in parts:
             type_ = self.type_of(part)
-            if not all(m.name in _WRITABLE for m in (type_.args if type_.name == "union" else (type_,))):
+            if not all(m.name in _WRITABLE for m in type_.members):
                 self.say(
                     f"text cannot hold {spelled(part)}",
                     expected="text, a number or a truth value",
@@ -130,11 +132,9 @@ class Checker(msgspec.Struct, kw_only=True):
                 fix="give as many",
             )
             return ANY
-        if expr.function in {"and", "or", "not", "choose"}:
-            self.truth(expr.args[0], args[0])
-            if expr.function in {"and", "or"}:
-                self.truth(expr.args[1], args[1])
-        if expr.function in {"lt", "le", "gt", "ge", "eq", "ne"}:
+        for condition, type_ in zip(expr.args[: _CONDITIONS.get(expr.function, 0)], args, strict=False):
+            self.truth(condition, type_)
+        if expr.function in _COMPARISONS:
             self._numbers(expr)
         found = call_type(expr.function, args)
         if found is None:

@@ -65,6 +65,11 @@ class Text(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     parts: tuple[str | Expr, ...]
 
+    @property
+    def holes(self) -> tuple[Expr, ...]:
+        """The parts that are not text."""
+        return tuple(p for p in self.parts if not isinstance(p, str))
+
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="call"):
     """An operator or function of `OPERATORS`, applied."""
@@ -183,17 +188,25 @@ def evaluate(expr: Expr, scope: Scope) -> Tree:
             return _element(evaluate(of, scope), scope.decode(evaluate(index, scope)), scope)
         case Text(parts=parts):
             return "".join(p if isinstance(p, str) else str(scope.decode(evaluate(p, scope))) for p in parts)
-        case Build(parts=parts):
-            return _container(expr, [evaluate(p, scope) for p in parts])
-        case Call(function="choose", args=(condition, then, otherwise)):
-            return evaluate(then if scope.decode(evaluate(condition, scope)) else otherwise, scope)
-        case Call(function="and" | "or" as which, args=(left, right)):
-            tree = evaluate(left, scope)
-            stops = bool(scope.decode(tree)) is (which == "or")
-            return tree if stops else evaluate(right, scope)
-        case Call(function=function, args=args):
-            values = [scope.decode(evaluate(a, scope)) for a in args]
-            return scope.encode(OPERATORS[function].apply(*values))
+        case Build():
+            return _container(expr, [evaluate(p, scope) for p in expr.parts])
+        case Call():
+            return _call(expr, scope)
+
+
+def parts_of(expr: Expr) -> tuple[Expr, ...]:
+    """The expressions that `expr` is directly made of; none of a leaf."""
+    match expr:
+        case Attr(of=of):
+            return (of,)
+        case Element(of=of, index=index):
+            return (of, index)
+        case Text():
+            return expr.holes
+        case Call(args=parts) | Build(parts=parts):
+            return parts
+        case _:
+            return ()
 
 
 def leaves(expr: Expr) -> list[Input | Output | Item | Index]:
@@ -203,14 +216,21 @@ def leaves(expr: Expr) -> list[Input | Output | Item | Index]:
             return []
         case Input() | Output() | Item() | Index():
             return [expr]
-        case Attr(of=of):
-            return leaves(of)
-        case Element(of=of, index=index):
-            return leaves(of) + leaves(index)
-        case Text(parts=parts):
-            return [leaf for p in parts if not isinstance(p, str) for leaf in leaves(p)]
-        case Call(args=parts) | Build(parts=parts):
-            return [leaf for p in parts for leaf in leaves(p)]
+        case _:
+            return [leaf for part in parts_of(expr) for leaf in leaves(part)]
+
+
+def _call(expr: Call, scope: Scope) -> Tree:
+    match expr.function, expr.args:
+        case "choose", (condition, then, otherwise):
+            return evaluate(then if scope.decode(evaluate(condition, scope)) else otherwise, scope)
+        case ("and" | "or") as which, (left, right):
+            tree = evaluate(left, scope)
+            stops = bool(scope.decode(tree)) is (which == "or")
+            return tree if stops else evaluate(right, scope)
+        case function, args:
+            values = [scope.decode(evaluate(a, scope)) for a in args]
+            return scope.encode(OPERATORS[function].apply(*values))
 
 
 def _container(expr: Build, trees: list[Tree]) -> Tree:

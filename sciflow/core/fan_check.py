@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sciflow.core.absence import Absences, Facts
 from sciflow.core.checking import Checker
-from sciflow.core.expr import Build, Call, Const, Expr
+from sciflow.core.expr import Build, Call, Const, Expr, Tree
 from sciflow.core.fitting import Place, fit, remedy
 from sciflow.core.graph import Fan, Node
 from sciflow.core.inference import item_type
@@ -49,19 +49,21 @@ def _item(expr: Expr, expected: Type, place: Place, checker: Checker) -> Type:
 
 
 def _check_lengths(fan: Fan, template: str, checker: Checker) -> None:
-    known = {name: _known_length(expr) for name, expr in fan.over.items()}
-    lengths = {name: count for name, count in known.items() if count is not None}
-    if fan.mode == "zip" and len(set(lengths.values())) > 1:
+    if fan.mode != "zip":
+        return
+    known = ((name, _known_length(expr)) for name, expr in fan.over.items())
+    lengths = {name: count for name, count in known if count is not None}
+    if len(set(lengths.values())) > 1:
         checker.say(
             f"the lists that {template} is mapped over are of unequal length",
             expected="lists of one length",
             found=", ".join(f"{name} has {count}" for name, count in lengths.items()),
             fix=f"make them equal, or use {template}.product(...) for all combinations",
         )
-    most = max(lengths.values(), default=None) if fan.mode == "zip" else None
-    if most is not None and isinstance(fan.min_success, int) and fan.min_success > most:
-        what = f"{template} can never have {fan.min_success} successes"
-        checker.say(what, expected=f"at most {most}", found=str(fan.min_success), fix="lower min_success")
+    match fan.min_success:
+        case int(least) if lengths and least > max(lengths.values()):
+            what, most = f"{template} can never have {least} successes", max(lengths.values())
+            checker.say(what, expected=f"at most {most}", found=str(least), fix="lower min_success")
 
 
 def _known_length(expr: Expr) -> int | None:
@@ -71,8 +73,13 @@ def _known_length(expr: Expr) -> int | None:
         case Build(kind="list" | "tuple", parts=parts):
             return len(parts)
         case Call(function="range", args=args):
-            bounds = [a.value for a in args if isinstance(a, Const) and isinstance(a.value, int)]
-            whole = len(bounds) == len(args) and bounds[2:] != [0]
-            return len(range(*bounds)) if whole else None
+            return _range_length([a.value if isinstance(a, Const) else None for a in args])
         case _:
             return None
+
+
+def _range_length(bounds: list[Tree]) -> int | None:
+    try:
+        return len(range(*bounds))
+    except (TypeError, ValueError):  # not known yet, not whole numbers, or a step of 0: which is told elsewhere
+        return None

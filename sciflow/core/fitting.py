@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from sciflow.core.checking import Checker
@@ -63,21 +65,25 @@ def _parts(expr: Build, expected: Type) -> list[tuple[Expr, Type, str]] | None:
     """The parts of a container with their own types and places, so that the one that is wrong can be named."""
     match expr.kind, expected.name:
         case "list", "list":
-            return [(part, expected.args[0], f"[{i}]") for i, part in enumerate(expr.parts)] if expected.args else []
+            return [(part, expected.item, f"[{i}]") for i, part in enumerate(expr.parts)]
         case "dict", "dict":
-            type_ = expected.args[1] if expected.args else ANY
-            return [(part, type_, f"[{key!r}]") for key, part in zip(expr.keys, expr.parts, strict=True)]
+            return _named(expr, dict.fromkeys(expr.keys, expected.entry[1]), "[{!r}]")
         case (("namedtuple" | "dataclass"), "object") if expr.of == expected.of:
-            return [(p, expected.fields.get(k, ANY), f".{k}") for k, p in zip(expr.keys, expr.parts, strict=True)]
-        case "dict", "object" if expected.kind == "typeddict" and set(expr.keys) == set(expected.fields):
-            return [(p, expected.fields[k], f"[{k!r}]") for k, p in zip(expr.keys, expr.parts, strict=True)]
+            return _named(expr, expected.fields, ".{}")
+        case "dict", "object" if expected.kind == "typeddict" and expected.fields.keys() == set(expr.keys):
+            return _named(expr, expected.fields, "[{!r}]")
         case _:
             return None
 
 
+def _named(expr: Build, types: Mapping[str, Type], step: str) -> list[tuple[Expr, Type, str]]:
+    return [(p, types.get(k, ANY), step.format(k)) for k, p in zip(expr.keys, expr.parts, strict=True)]
+
+
 def remedy(found: Type, expected: Type, place: Place) -> str:
     """What to do about a value of type `found` where `expected` is asked for."""
-    if "list" in {found.name, expected.name} and (about_lists := _about_lists(found, expected, place)):
+    about_lists = _about_lists(found, expected, place)
+    if about_lists:
         return about_lists
     if _only_none_is_wrong(found, expected):
         return f"it may be None: annotate {place.annotated} as {expected} | None"
@@ -88,13 +94,16 @@ def remedy(found: Type, expected: Type, place: Place) -> str:
 
 def _about_lists(found: Type, expected: Type, place: Place) -> str:
     """What to do if it is a matter of lists and their elements; empty if not."""
-    inner, wanted = (t.args[0] if t.name == "list" and t.args else None for t in (found, expected))
-    if inner is not None and wanted is not None:
-        nested = place.fan and inner.name == "list"
-        return _one_by_one(wanted, place) if nested else _other_elements(inner, wanted, place)
-    if inner is not None and fits(inner, expected):
-        return _one_by_one(expected, place)
-    return "put it into a list: [...]" if wanted is not None and fits(found, wanted) else ""
+    match found, expected:
+        case Type(name="list", args=(inner,)), Type(name="list", args=(wanted,)):
+            nested = place.fan and inner.name == "list"
+            return _one_by_one(wanted, place) if nested else _other_elements(inner, wanted, place)
+        case Type(name="list", args=(inner,)), _ if fits(inner, expected):
+            return _one_by_one(expected, place)
+        case _, Type(name="list", args=(wanted,)) if fits(found, wanted):
+            return "put it into a list: [...]"
+        case _:
+            return ""
 
 
 def _one_by_one(expected: Type, place: Place) -> str:

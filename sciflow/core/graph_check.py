@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
 from sciflow.core.absence import Absences, Facts, conjuncts
 from sciflow.core.checking import Checker
@@ -145,15 +146,11 @@ class GraphCheck:
     def _check_order(self) -> None:
         needs = {n.id: _needed(n) for n in self.graph.nodes}
         for node in self.graph.nodes:
-            unknown = [n for n in node.after if n not in needs]
-            if unknown:
+            unknown = next((n for n in node.after if n not in needs), None)
+            if unknown is not None:
                 self.checker.where = node.where
-                self.checker.say(
-                    f"{node.id} is to come after {unknown[0]!r}, which is no node here",
-                    expected=names(needs),
-                    found=unknown[0],
-                    fix=meant(unknown[0], needs),
-                )
+                what = f"{node.id} is to come after {unknown!r}, which is no node here"
+                self.checker.say(what, expected=names(needs), found=unknown, fix=meant(unknown, needs))
         ring = find_cycle(needs)
         if ring:
             self.checker.where = next(n.where for n in self.graph.nodes if n.id == ring[0])
@@ -185,9 +182,7 @@ class GraphCheck:
             )
             return
         ports = self.ports[name]
-        others = [n for n, p in ports.items() if n != "phase" and p.default is None]
-        phase = ports.get("phase")
-        if phase is None or others or misfit("Succeeded", phase.type) is not None:
+        if not _takes_phase(ports):
             found = ", ".join(f"{n}: {p.type}" for n, p in ports.items()) or "no inputs"
             self.checker.say(
                 f"{name} cannot be the exit handler of {self.graph.name}",
@@ -197,8 +192,17 @@ class GraphCheck:
             )
 
 
+def _takes_phase(ports: Mapping[str, Port]) -> bool:
+    """Whether a call with `phase`, a text, and nothing else will do."""
+    phase = ports.get("phase")
+    if phase is None or misfit("Succeeded", phase.type) is not None:
+        return False
+    return all(port is phase or port.default is not None for port in ports.values())
+
+
 def _needed(node: Node) -> list[str]:
-    exprs = [*node.inputs.values(), *(node.fan.over.values() if node.fan is not None else ())]
-    exprs += [e for e in (node.when, node.key, node.executor, node.image) if e is not None]
-    used = [leaf.node for e in exprs if not isinstance(e, Const) for leaf in leaves(e) if isinstance(leaf, Output)]
-    return [*used, *node.after]
+    """The nodes that have to end before: all that an expression of the node rests on, and those of `after`."""
+    lists = () if node.fan is None else node.fan.over.values()
+    exprs: Iterable[Expr | None] = chain(node.inputs.values(), lists, (node.when, node.key, node.executor, node.image))
+    used = chain.from_iterable(leaves(expr) for expr in exprs if expr is not None)
+    return [*(leaf.node for leaf in used if isinstance(leaf, Output)), *node.after]

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from itertools import chain
+
 from sciflow.core.expr import Tree
 from sciflow.core.ports import ANY, NONE, NUMBERS, Type, fits, list_of
 
@@ -26,27 +29,29 @@ _TAGGED = {
     **{n: Type(name="object", of=f"datetime:{n}", kind="class") for n in ("datetime", "date", "time", "timedelta")},
 }
 _PLAIN = {bool: BOOL, int: INT, float: FLOAT, str: STR, type(None): NONE}
-_COMPARED = frozenset({"eq", "ne", "not", "contains"})
-_ORDERED = frozenset({"lt", "le", "gt", "ge"})
+_OPEN = frozenset({"any", "union", "object", "literal"})  # what an operator does with them is not known
 _SEQUENCES = frozenset({"list", "tuple", "str", "bytes"})
-_SIZED = _SEQUENCES | {"set", "frozenset", "dict"}
+_SIZED = _SEQUENCES | {"set", "frozenset", "dict", "any", "object"}
+_OF_COMPLEX = {"abs": FLOAT, "floordiv": None, "mod": None, "round": None}
 
 
 def union_of(members: list[Type]) -> Type:
     """The smallest union of types; `Any` if one of them is."""
     flat: list[Type] = []
-    for member in members:
-        for part in member.args if member.name == "union" else (member,):
-            if part.name == "any":
-                return ANY
-            if part not in flat:
-                flat.append(part)
-    wide = [t for t in flat if not any(o is not t and _absorbs(o, t) for o in flat)]
-    return wide[0] if len(wide) == 1 else Type(name="union", args=tuple(wide)) if wide else ANY
+    for part in chain.from_iterable(member.members for member in members):
+        if part not in flat:
+            flat.append(part)
+    wide = _without_narrower_numbers(flat)
+    if not wide or "any" in {part.name for part in wide}:
+        return ANY
+    return wide[0] if len(wide) == 1 else Type(name="union", args=tuple(wide))
 
 
-def _absorbs(wide: Type, narrow: Type) -> bool:
-    return wide.name in NUMBERS and narrow.name in NUMBERS and fits(narrow, wide)
+def _without_narrower_numbers(types: list[Type]) -> list[Type]:
+    """An int is a float: of several numbers the widest says it all."""
+    present = {type_.name for type_ in types}
+    numbers = [name for name in NUMBERS if name in present]
+    return [type_ for type_ in types if type_.name not in numbers[:-1]]
 
 
 def constant_type(tree: Tree) -> Type:
@@ -58,11 +63,7 @@ def constant_type(tree: Tree) -> Type:
         case list():
             return list_of(union_of([constant_type(t) for t in tree]))
         case {"$": "tuple", "v": list(items)}:
-            return (
-                Type(name="tuple", args=tuple(map(constant_type, items)), variadic=False)
-                if items
-                else Type(name="tuple")
-            )
+            return Type(name="tuple", args=tuple(map(constant_type, items)))
         case {"$": "record" | "enum", "type": str(of)}:
             return Type(name="object", of=of, kind=tree.get("kind", "enum"), fields=_fields(tree))
         case {"$": str(tag)}:
@@ -86,8 +87,9 @@ def attribute_type(of: Type, name: str) -> Type | None:
         case "dict" if not of.args:
             return ANY
         case "union":
-            members = [attribute_type(member, name) for member in of.args]
-            return None if None in members else union_of([m for m in members if m is not None])
+            found = [attribute_type(member, name) for member in of.args]
+            known = [type_ for type_ in found if type_ is not None]
+            return union_of(known) if len(known) == len(found) else None
         case _:
             return None
 
@@ -100,7 +102,7 @@ def element_type(of: Type, index: Type, *, at: Tree = None) -> Type | None:
         case "list" | "str" | "bytes" | "tuple":
             return _item_type(of, at) if fits(index, INT) else None
         case "dict":
-            key, value = of.args or (ANY, ANY)
+            key, value = of.entry
             return value if fits(index, key) else None
         case "object":
             return _field_type(of, index, at)
@@ -140,7 +142,7 @@ def item_type(lists: Type) -> Type | None:
         case "any":
             return ANY
         case "list":
-            return lists.args[0] if lists.args else ANY
+            return lists.item
         case "tuple":
             return union_of(list(lists.args))
         case "object" if lists.kind == "namedtuple":
@@ -151,58 +153,80 @@ def item_type(lists: Type) -> Type | None:
 
 def call_type(function: str, args: tuple[Type, ...]) -> Type | None:
     """The type of an operator or function of `OPERATORS`, applied."""
-    if function in _COMPARED:
-        return BOOL
-    if function in _ORDERED:
-        return BOOL if _comparable(*args) else None
-    match function:
-        case "and" | "or":
-            return union_of(list(args))
-        case "choose":
-            return union_of(list(args[1:]))
-        case "len":
-            return INT if args[0].name in _SIZED | {"any", "object"} else None
-        case "range":
-            return list_of(INT) if all(fits(a, INT) for a in args) else None
-        case _:
-            return _arithmetic(function, args)
+    typed = _CALLS.get(function)
+    return _arithmetic(function, args) if typed is None else typed(*args)
 
 
-def _comparable(left: Type, right: Type) -> bool:
+def _truth(*_args: Type) -> Type:
+    return BOOL
+
+
+def _either(*args: Type) -> Type:
+    return union_of(list(args[-2:]))  # the first of three is the condition
+
+
+def _order(left: Type, right: Type) -> Type | None:
     def family(type_: Type) -> str:
         return "number" if type_.name in NUMBERS[:3] else type_.name
 
-    open_ended = {"any", "union", "object", "literal"}
-    return family(left) == family(right) or bool({left.name, right.name} & open_ended)
+    return BOOL if family(left) == family(right) or {left.name, right.name} & _OPEN else None
+
+
+def _length(of: Type) -> Type | None:
+    return INT if of.name in _SIZED else None
+
+
+def _range(*bounds: Type) -> Type | None:
+    return list_of(INT) if all(fits(b, INT) for b in bounds) else None
+
+
+_CALLS: Mapping[str, Callable[..., Type | None]] = {
+    **dict.fromkeys(("eq", "ne", "not", "contains"), _truth),
+    **dict.fromkeys(("lt", "le", "gt", "ge"), _order),
+    **dict.fromkeys(("and", "or", "choose"), _either),
+    "len": _length,
+    "range": _range,
+}
 
 
 def _arithmetic(function: str, args: tuple[Type, ...]) -> Type | None:
     names = {a.name for a in args}
-    if names & {"any", "union", "object", "literal"}:
+    if names & _OPEN:
         return ANY
     if names <= set(NUMBERS):
         return _number(function, args)
-    left, right = args[0], args[-1]
-    if function == "add" and left.name == right.name and left.name in _SEQUENCES:
-        return Type(name="tuple") if left.name == "tuple" else _joined(left, right)
-    if function == "mul" and {"int", "bool"} & names:
-        sequence = left if left.name in _SEQUENCES else right
-        return (Type(name="tuple") if sequence.name == "tuple" else sequence) if sequence.name in _SEQUENCES else None
-    return None
+    match function:
+        case "add":
+            return _joined(*args)
+        case "mul":
+            return _repeated(*args)
+        case _:
+            return None
 
 
-def _joined(left: Type, right: Type) -> Type:
-    return list_of(union_of([*left.args, *right.args])) if left.name == "list" else left
+def _joined(left: Type, right: Type) -> Type | None:
+    match left.name, right.name:
+        case "tuple", "tuple":
+            return Type(name="tuple")
+        case "list", "list":
+            return list_of(union_of([*left.args, *right.args]))
+        case name, other:
+            return left if name == other and name in _SEQUENCES else None
+
+
+def _repeated(left: Type, right: Type) -> Type | None:
+    sequence, count = (left, right) if left.name in _SEQUENCES else (right, left)
+    if sequence.name not in _SEQUENCES or count.name not in {"int", "bool"}:
+        return None
+    return Type(name="tuple") if sequence.name == "tuple" else sequence
 
 
 def _number(function: str, args: tuple[Type, ...]) -> Type | None:
     widest = max((a.name for a in args), key=NUMBERS.index)
+    if widest == "complex":
+        return _OF_COMPLEX.get(function, Type(name="complex"))
     match function:
         case "truediv":
-            return Type(name="complex") if widest == "complex" else FLOAT
-        case "floordiv" | "mod" if widest == "complex":
-            return None
-        case "abs" if widest == "complex":
             return FLOAT
         case "round":
             return INT if len(args) == 1 or args[0].name in {"bool", "int"} else args[0]

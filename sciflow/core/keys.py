@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import re
-
 from sciflow.core.checking import Checker
-from sciflow.core.expr import Const, Expr, Index, Item, Text, leaves
+from sciflow.core.expr import Const, Index, Item, Text, leaves
 from sciflow.core.graph import Node
 from sciflow.core.ports import NUMBERS
 from sciflow.core.spelling import spelled
 
-NODE_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(-[0-9]+)?")
-KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,199}")
-_KEY_PART = re.compile(r"[A-Za-z0-9._=-]*")
+_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._=-")
+_HOLES = frozenset({*NUMBERS[:3], "str", "any", "literal"})  # types whose values may be in a key
 KEY_RULE = "letters, digits, . _ = - (a letter or digit first, at most 200)"
 
 
 def is_key(text: str) -> bool:
     """Whether `text` may be a task's key."""
-    return KEY.fullmatch(text) is not None
+    return 0 < len(text) <= 200 and text[0] not in "._=-" and _CHARACTERS.issuperset(text)
 
 
 def check_id(node: Node, checker: Checker) -> None:
     """A node's id is a name, with a number behind it where there are several."""
-    if not NODE_ID.fullmatch(node.id):
+    name, dash, number = node.id.partition("-")
+    if not (node.id.isascii() and name.isidentifier() and number.isdigit() is bool(dash)):
         fix = "write it with letters, digits and underscores, a letter first"
         checker.say(
             f"{node.id!r} cannot be a node's name", expected="a name such as relax, or relax-2", found=node.id, fix=fix
@@ -37,8 +35,8 @@ def check_key(node: Node, checker: Checker, seen: dict[str, str]) -> None:
             return
         case Const(value=str(text)):
             _check_constant(text, node, checker, seen)
-        case Text(parts=parts):
-            _check_parts(parts, checker)
+        case Text():
+            _check_parts(node.key, checker)
         case key if (found := checker.type_of(key)).name not in {"str", "any"}:
             checker.say(
                 "a key is text", expected="str", found=f"{spelled(key)}: {found}", fix='write key=text("{x}", x=...)'
@@ -73,37 +71,32 @@ def _check_constant(text: str, node: Node, checker: Checker, seen: dict[str, str
 
 
 def _offence(text: str) -> str:
+    bad = sorted(set(text) - _CHARACTERS)
+    if bad:
+        return f"the character{'s' if len(bad) > 1 else ''} {', '.join(map(repr, bad))}"
     if not text:
         return "an empty text"
-    bad = sorted({c for c in text if not _KEY_PART.fullmatch(c)})
-    if bad:
-        return (
-            "the character " + ", ".join(map(repr, bad))
-            if len(bad) == 1
-            else "the characters " + ", ".join(map(repr, bad))
-        )
     return f"{len(text)} characters" if len(text) > 200 else f"{text[0]!r} in front"
 
 
 def _mended(text: str) -> str:
+    import re
+
     return re.sub(r"[^A-Za-z0-9._=-]+", "-", text).strip("-._=")[:200] or "key"
 
 
-def _check_parts(parts: tuple[str | Expr, ...], checker: Checker) -> None:
-    fixed = "".join(p for p in parts if isinstance(p, str))
-    if not _KEY_PART.fullmatch(fixed):
+def _check_parts(text: Text, checker: Checker) -> None:
+    fixed = "".join(p for p in text.parts if isinstance(p, str))
+    if not _CHARACTERS.issuperset(fixed):
         checker.say(
             f"a key cannot hold {_offence(fixed).removeprefix('the ')}",
             expected=KEY_RULE,
-            found=spelled(Text(parts=parts)),
+            found=spelled(text),
             fix="leave it out, or write - in its place",
         )
-    for part in parts:
-        if isinstance(part, str):
-            continue
+    for part in text.holes:
         found = checker.type_of(part)
-        allowed = {*NUMBERS[:3], "str", "any", "literal"}
-        if found.name not in allowed:
+        if found.name not in _HOLES:
             checker.say(
                 f"a hole of a key cannot be {spelled(part)}",
                 expected="text or a number",

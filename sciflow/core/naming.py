@@ -46,8 +46,12 @@ class Misnamed(msgspec.Struct, frozen=True):
 
 def misnamed(given: Collection[str], ports: Mapping[str, Port]) -> Misnamed:
     """What is wrong with the names; a port whose name was probably misspelt is not missing as well."""
-    missing = [name for name, port in ports.items() if port.default is None and name not in given]
-    free = [name for name in ports if name not in given]
-    unknown = {name: meant(name, free) if free else "leave it out" for name in given if name not in ports}
+    free = _others(ports, given)
+    unknown = _others(given, ports)
     misspelt = {nearest(name, free) for name in unknown}
-    return Misnamed(unknown, [name for name in missing if name not in misspelt])
+    missing = [name for name in free if ports[name].default is None and name not in misspelt]
+    return Misnamed({name: meant(name, free) if free else "leave it out" for name in unknown}, missing)
+
+
+def _others(names_: Iterable[str], than: Collection[str]) -> list[str]:
+    return [name for name in names_ if name not in than]

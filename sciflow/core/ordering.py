@@ -1,8 +1,10 @@
-"""Cycles: of nodes in a graph, and of templates that call one another. Pure, and without recursion."""
+"""Cycles: of nodes in a graph, and of templates that call one another. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain
 
 from sciflow.core.absence import conjuncts
 from sciflow.core.expr import BROKEN, leaves
@@ -12,37 +14,14 @@ from sciflow.errors import Problem
 
 def find_cycle(needs: Mapping[str, list[str]]) -> list[str]:
     """Names that need one another in a ring, in order; empty if there is no ring. Unknown names are passed over."""
-    known = {name: [n for n in needed if n in needs] for name, needed in needs.items()}
-    stuck = _never_ready(known)
-    return _walk(next(n for n in needs if n in stuck), known, stuck) if stuck else []
-
-
-def _never_ready(needs: Mapping[str, list[str]]) -> set[str]:
-    """The names that are in a ring, or wait for one."""
-    counts = {name: len(needed) for name, needed in needs.items()}
-    feeds: dict[str, list[str]] = {name: [] for name in needs}
-    for name, needed in needs.items():
-        for source in needed:
-            feeds[source].append(name)
-    ready = [name for name, count in counts.items() if count == 0]
-    while ready:
-        for name in feeds[ready.pop()]:
-            counts[name] -= 1
-            if counts[name] == 0:
-                ready.append(name)
-    return {name for name, count in counts.items() if count > 0}
-
-
-def _walk(start: str, needs: Mapping[str, list[str]], stuck: set[str]) -> list[str]:
-    """Every stuck name needs a stuck one: following them must come round."""
-    seen: list[str] = []
-    position: dict[str, int] = {}
-    name = start
-    while name not in position:
-        position[name] = len(seen)
-        seen.append(name)
-        name = next(n for n in needs[name] if n in stuck)
-    return seen[position[name] :]
+    order = TopologicalSorter({name: [n for n in needed if n in needs] for name, needed in needs.items()})
+    try:
+        order.prepare()
+    except CycleError as error:
+        ring: list[str] = error.args[1][:0:-1]  # from what is needed to what needs it, its first name twice
+        first = ring.index(next(name for name in needs if name in ring))
+        return ring[first:] + ring[:first]
+    return []
 
 
 def recursion_problems(spec: WorkflowSpec) -> Iterator[Problem]:
@@ -59,9 +38,7 @@ def recursion_problems(spec: WorkflowSpec) -> Iterator[Problem]:
             found=f"{ring[0]} is reached from itself through {', '.join(ring[1:])}",
             fix="make one workflow of them that calls itself under `with when(...):`",
         )
-    for template in spec.templates.values():
-        if isinstance(template, Graph):
-            yield from _unguarded(template)
+    yield from chain.from_iterable(_unguarded(t) for t in spec.templates.values() if isinstance(t, Graph))
 
 
 def _callees(graph: Graph, spec: WorkflowSpec) -> list[str]:

@@ -11,6 +11,7 @@ import msgspec
 from sciflow.core.expr import Const
 
 NUMBERS = ("bool", "int", "float", "complex")  # each fits where a later one is asked for (PEP 484's numeric tower)
+_WRITTEN = {"none": "None", "any": "Any", "path": "Path"}  # names that Python writes otherwise
 
 
 class Type(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -39,16 +40,27 @@ class Type(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 return f"Literal[{', '.join(map(repr, self.values))}]"
             case "object":
                 return self.of.partition(":")[2] or self.of
-            case "path":
-                return f"Path of a {self.kind}" if self.kind else "Path"
-            case "none":
-                return "None"
-            case "any":
-                return "Any"
+            case "path" if self.kind:
+                return f"Path of a {self.kind}"
             case "tuple" if self.variadic:
                 return f"tuple[{self.args[0]}, ...]"
-            case _:
-                return f"{self.name}[{', '.join(map(str, self.args))}]" if self.args else self.name
+            case name:
+                return f"{name}[{', '.join(map(str, self.args))}]" if self.args else _WRITTEN.get(name, name)
+
+    @property
+    def members(self) -> tuple[Type, ...]:
+        """The types of a union; of any other, itself."""
+        return self.args if self.name == "union" else (self,)
+
+    @property
+    def item(self) -> Type:
+        """What a list, set, frozenset or variadic tuple holds."""
+        return self.args[0] if self.args else ANY
+
+    @property
+    def entry(self) -> tuple[Type, Type]:
+        """The key and the value of a dict."""
+        return (self.args[0], self.args[1]) if self.args else (ANY, ANY)
 
 
 ANY = Type(name="any")
@@ -70,8 +82,8 @@ def list_of(item: Type) -> Type:
 
 def optional(type_: Type) -> Type:
     """`type_ | None`, flat."""
-    members = type_.args if type_.name == "union" else (type_,)
-    return type_ if type_.name == "any" or NONE in members else Type(name="union", args=(*members, NONE))
+    known = type_.name == "any" or NONE in type_.members
+    return type_ if known else Type(name="union", args=(*type_.members, NONE))
 
 
 def accepts_none(type_: Type) -> bool:
@@ -102,17 +114,17 @@ def _literal_fits(found: Type, expected: Type) -> bool:
 
 
 def _same_kind_fits(found: Type, expected: Type) -> bool:
-    if found.name in NUMBERS and expected.name in NUMBERS:
-        return NUMBERS.index(found.name) <= NUMBERS.index(expected.name)
-    if expected.name == "object":
-        return found.name == "object" and (found.of == expected.of or expected.of in found.bases)
-    if found.name == "object":
-        return _record_fits(found, expected)
-    if found.name != expected.name:
-        return False
-    if found.name == "tuple":
-        return _tuple_fits(found, expected)
-    return all(fits(f, e) for f, e in zip(found.args, expected.args, strict=False))
+    match found.name, expected.name:
+        case "object", "object":
+            return expected.of in (found.of, *found.bases)
+        case "object", _:
+            return _record_fits(found, expected)
+        case "tuple", "tuple":
+            return _tuple_fits(found, expected)
+        case name, other if name == other:
+            return all(map(fits, found.args, expected.args))
+        case name, wide:
+            return wide in NUMBERS and name in NUMBERS[: NUMBERS.index(wide)]
 
 
 def _record_fits(found: Type, expected: Type) -> bool:
@@ -121,7 +133,7 @@ def _record_fits(found: Type, expected: Type) -> bool:
         case "namedtuple", "tuple":
             return _tuple_fits(Type(name="tuple", args=tuple(found.fields.values())), expected)
         case "typeddict", "dict":
-            key, value = expected.args or (ANY, ANY)
+            key, value = expected.entry
             return fits(Type(name="str"), key) and all(fits(f, value) for f in found.fields.values())
         case _:
             return f"builtins:{expected.name}" in found.bases

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from sciflow.core.expr import OPERATORS, Attr, Build, Call, Const, Element, Expr, Index, Input, Item, Output, Text, Tree
 
-_PLACEHOLDER = re.compile(r"\b(?:a|b|c|n)\b")
+_PLACEHOLDER = r"\b(?:a|b|c|n)\b"
 _MOST = 120
 
 
@@ -20,22 +18,29 @@ def _spell(expr: Expr, depth: int) -> str:
     if depth > 8:
         return "…"
     match expr:
-        case Const(value=value):
-            return _constant(value)
-        case Input(port=name) | Item(port=name) | Output(node=name):
-            return name
-        case Index():
-            return "item"
+        case Const() | Input() | Item() | Output() | Index():
+            return _leaf(expr)
         case Attr(of=of, name=name):
             return f"{_spell(of, depth + 1)}.{name}"
         case Element(of=of, index=index):
             return f"{_spell(of, depth + 1)}[{_spell(index, depth + 1)}]"
         case Text(parts=parts):
-            return '"' + "".join(p if isinstance(p, str) else "{" + _spell(p, depth + 1) + "}" for p in parts) + '"'
+            written = [p if isinstance(p, str) else "{" + _spell(p, depth + 1) + "}" for p in parts]
+            return '"' + "".join(written) + '"'
         case Call(function=function, args=args):
             return _call(function, [_spell(a, depth + 1) for a in args])
         case Build():
             return _container(expr, depth)
+
+
+def _leaf(expr: Const | Input | Item | Output | Index) -> str:
+    match expr:
+        case Const(value=value):
+            return _constant(value)
+        case Index():
+            return "item"
+        case Output(node=name) | Input(port=name) | Item(port=name):
+            return name
 
 
 def _constant(value: Tree) -> str:
@@ -51,11 +56,13 @@ def _constant(value: Tree) -> str:
 
 
 def _call(function: str, args: list[str]) -> str:
+    import re
+
     row = OPERATORS.get(function)
     if row is None or function == "range":
         return f"{'sequence' if function == 'range' else function}({', '.join(args)})"
     words = iter([f"({a})" if " " in a else a for a in args])
-    return _PLACEHOLDER.sub(lambda _: next(words, ""), row.spelling).replace(", )", ")")
+    return re.sub(_PLACEHOLDER, lambda _: next(words, ""), row.spelling).replace(", )", ")")
 
 
 def _container(expr: Build, depth: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sciflow.core.conform import misfit
-from sciflow.core.graph import Graph, OpTemplate, Program, Suspend, WorkflowSpec
+from sciflow.core.graph import Graph, OpTemplate, Program, Template, WorkflowSpec
 from sciflow.core.graph_check import GraphCheck, ports_of
 from sciflow.core.naming import meant, names, with_article
 from sciflow.core.ordering import recursion_problems
@@ -14,33 +14,33 @@ from sciflow.errors import Problem
 
 def validate(spec: WorkflowSpec) -> list[Problem]:
     """Every problem of a workflow, in the order of its templates and nodes."""
-    problems: list[Problem] = []
-    entry = spec.templates.get(spec.entry)
-    if not isinstance(entry, Graph):
-        found = f"{spec.entry!r}, {'which is not there' if entry is None else 'an op'}"
-        problems.append(
-            Problem(
-                where="",
-                what=f"workflow {spec.name} has no graph to start with",
-                expected=names(spec.templates),
-                found=found,
-                fix=meant(spec.entry, spec.templates),
-            )
-        )
     ports = {name: ports_of(t) for name, t in spec.templates.items()}
+    problems = list(_entry_problems(spec))
     for template in spec.templates.values():
-        if not isinstance(template, Suspend):
-            problems += _default_problems(template)
-        if isinstance(template, Graph):
-            problems += GraphCheck(template, spec.templates, ports).problems()
-        elif isinstance(template, OpTemplate) and isinstance(template.code, Program):
-            problems += _program_problems(template, template.code)
+        problems += _default_problems(template)
+        match template:
+            case Graph():
+                problems += GraphCheck(template, spec.templates, ports).problems()
+            case OpTemplate(code=Program() as program):
+                problems += _program_problems(template, program)
     problems += recursion_problems(spec)
     return problems
 
 
-def _default_problems(template: OpTemplate | Graph) -> Iterator[Problem]:
-    for port in template.inputs:
+def _entry_problems(spec: WorkflowSpec) -> Iterator[Problem]:
+    entry = spec.templates.get(spec.entry)
+    if not isinstance(entry, Graph):
+        yield Problem(
+            where="",
+            what=f"workflow {spec.name} has no graph to start with",
+            expected=names(spec.templates),
+            found=f"{spec.entry!r}, {'which is not there' if entry is None else 'an op'}",
+            fix=meant(spec.entry, spec.templates),
+        )
+
+
+def _default_problems(template: Template) -> Iterator[Problem]:
+    for port in ports_of(template).values():
         wrong = None if port.default is None else misfit(port.default.value, port.type)
         if wrong is not None:
             fix = (
@@ -60,8 +60,8 @@ def _default_problems(template: OpTemplate | Graph) -> Iterator[Problem]:
 def _program_problems(template: OpTemplate, program: Program) -> Iterator[Problem]:
     ports = {p.name for p in template.inputs}
     holes = [part["port"] for arg in program.argv for part in arg if isinstance(part, dict)]
-    used = [*holes, *program.files, *([program.stdin] if program.stdin else [])]
-    for name in dict.fromkeys(n for n in used if n not in ports):
+    used = dict.fromkeys([*holes, *program.files, program.stdin or ""])
+    for name in [n for n in used if n and n not in ports]:
         yield Problem(
             where=template.where,
             what=f"command {template.name} has a hole {{{name}}} that is no input",
