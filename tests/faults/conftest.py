@@ -1,0 +1,30 @@
+"""A bench for each fault test: its own folder, settings and processes, of which none may be left at its end."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.harness import MARK, ROOT, Bench, Processes, Tally
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    mark = uuid.uuid4().hex
+    tally = Tally(tmp_path / "tally.txt")
+    monkeypatch.setenv(MARK, mark)
+    monkeypatch.setenv("FAULTS_TALLY", str(tally.path))
+    monkeypatch.setenv("SCIFLOW_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SCIFLOW_WORKERS", "2")
+    monkeypatch.setenv("SCIFLOW_PROGRESS", "false")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])))
+    monkeypatch.chdir(tmp_path)
+    processes = Processes(mark)
+    yield Bench(tmp_path, tally, processes)
+    left = [] if processes.gone(3.0) else processes.all()
+    processes.end()
+    assert not left, f"processes were left behind: {left}"
