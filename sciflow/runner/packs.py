@@ -53,6 +53,8 @@ class Pack:
     def _fold_parts(self, tree: Tree) -> Tree:
         if isinstance(tree, list):
             return list(map(self._fold_part, tree))
+        if not isinstance(tree, dict):
+            return tree
         if "$" not in tree:
             return {name: self._fold_part(part) for name, part in tree.items()}
         if tree["$"] in ("record", "tuple"):
