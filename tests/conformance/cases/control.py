@@ -387,7 +387,7 @@ def terminated(backend: Any) -> None:
     begun = time.monotonic()
     run.cancel()
     assert run.wait(20).value == "Failed"
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
     assert "terminated" in run.snapshot().message
     before = _finished(run)
     assert 2 <= len(before) < 30
@@ -408,7 +408,7 @@ def terminated_at_once(backend: Any) -> None:
     run.cancel()
     begun = time.monotonic()
     assert run.wait(20).value == "Failed"
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 30
 
 
 @story("suspend begins nothing new until resume, and nothing runs twice")
