@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import collections.abc
-import dataclasses
 import enum
 import pathlib
 import types
 import typing
+from collections import abc
+from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
+
+import msgspec
 
 from sciflow.core.ports import ANY, NONE, Type
 from sciflow.runner.names import type_name
@@ -16,13 +18,6 @@ from sciflow.runner.pickled import PICKLED
 
 _BARE = {Any: ANY, object: ANY, None: NONE, type(None): NONE}
 _PLAIN = {bool: "bool", int: "int", float: "float", complex: "complex", str: "str", bytes: "bytes"}
-_SEQUENCES = (
-    collections.abc.Sequence,
-    collections.abc.Iterable,
-    collections.abc.Collection,
-    collections.abc.MutableSequence,
-)
-_MAPPINGS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 _TRAVELLING = ("numpy", "ase", "datetime", "pathlib", "zoneinfo")  # packages whose classes the codec knows
 
 
@@ -35,92 +30,121 @@ class UnfitAnnotation(Exception):
         self.fix = fix
 
 
-def type_of(annotation: Any, *, inside: tuple[type, ...] = (), pickled: bool = False) -> Type:
-    """The `Type` of an annotation; `inside` are the classes whose fields are being looked at.
+def type_of(annotation: Any) -> Type:
+    """The `Type` of an annotation.
 
     Raises:
         UnfitAnnotation: its values could not travel between processes.
     """
-    if isinstance(annotation, collections.abc.Hashable) and annotation in _BARE:
-        return _BARE[annotation]
-    origin = get_origin(annotation)
-    if origin is typing.Annotated:
-        return _annotated(annotation, inside, pickled)
-    if origin in (typing.Union, types.UnionType):
-        return Type(name="union", args=tuple(type_of(a, inside=inside, pickled=pickled) for a in get_args(annotation)))
-    if origin is typing.Literal:
-        return Type(
-            name="literal", values=tuple(v.value if isinstance(v, enum.Enum) else v for v in get_args(annotation))
-        )
-    if origin is not None or annotation in (list, tuple, set, frozenset, *_MAPPINGS, *_SEQUENCES):
-        return _container(origin or annotation, get_args(annotation), inside, pickled)
-    if isinstance(annotation, typing.TypeVar):
-        return type_of(annotation.__bound__, inside=inside, pickled=pickled) if annotation.__bound__ else ANY
-    if isinstance(annotation, typing.NewType):
-        return type_of(annotation.__supertype__, inside=inside, pickled=pickled)
-    if isinstance(annotation, type):
-        return class_type(annotation, inside=inside, pickled=pickled)
-    return ANY
+    return _Reader().type_of(annotation)
 
 
-def _annotated(annotation: Any, inside: tuple[type, ...], pickled: bool) -> Type:
-    marks = annotation.__metadata__
-    travels = pickled or any(isinstance(m, str) and m == PICKLED for m in marks)
-    type_ = type_of(annotation.__origin__, inside=inside, pickled=travels)
-    if type_.name == "path":
-        kinds = [m for m in marks if m in ("file", "folder")]
-        return Type(name="path", kind=kinds[0]) if kinds else type_
-    return _marked_pickled(type_) if travels else type_
+class _Reader(msgspec.Struct, frozen=True):
+    """Reads what stands inside the fields of the classes `inside`, and maybe inside a `Pickled[...]`."""
 
+    inside: tuple[type, ...] = ()
+    pickled: bool = False
 
-def _marked_pickled(type_: Type) -> Type:
-    fields = {name: getattr(type_, name) for name in type_.__struct_fields__}
-    return Type(**{**fields, "pickled": True})
+    def type_of(self, annotation: Any) -> Type:
+        origin = get_origin(annotation)
+        plain = annotation if origin is None else origin
+        if not isinstance(plain, abc.Hashable):
+            return ANY
+        if plain in _BARE:
+            return _BARE[plain]
+        read = _FORMS.get(plain, _Reader.named)
+        return read(self, plain, get_args(annotation))
 
+    def types_of(self, annotations: tuple[Any, ...]) -> tuple[Type, ...]:
+        return tuple(map(self.type_of, annotations))
 
-def _container(origin: Any, args: tuple[Any, ...], inside: tuple[type, ...], pickled: bool) -> Type:
-    def parts(*annotations: Any) -> tuple[Type, ...]:
-        return tuple(type_of(a, inside=inside, pickled=pickled) for a in annotations)
+    def annotated(self, _: object, args: tuple[Any, ...]) -> Type:
+        annotation, *marks = args
+        travels = self.pickled or PICKLED in filter(_is_text, marks)
+        type_ = _Reader(self.inside, travels).type_of(annotation)
+        if type_.name == "path":
+            return Type(name="path", kind=next((m for m in marks if m in ("file", "folder")), ""))
+        return msgspec.structs.replace(type_, pickled=True) if travels else type_
 
-    if origin is list:
-        return Type(name="list", args=parts(*args) or (ANY,))
-    if origin is tuple:
-        variadic = len(args) == 2 and args[1] is Ellipsis
-        return Type(name="tuple", args=parts(*(args[:1] if variadic else args)), variadic=variadic)
-    if origin in (set, frozenset):
-        return Type(name=origin.__name__, args=parts(*args) or (ANY,))
-    if origin in _MAPPINGS:
-        return Type(name="dict", args=parts(*args) or (ANY, ANY))
-    if origin in _SEQUENCES:
-        item = parts(*args) or (ANY,)
+    def union(self, _: object, args: tuple[Any, ...]) -> Type:
+        return Type(name="union", args=self.types_of(args))
+
+    def literal(self, _: object, args: tuple[Any, ...]) -> Type:
+        return Type(name="literal", values=tuple(v.value if isinstance(v, enum.Enum) else v for v in args))
+
+    def items(self, origin: Any, args: tuple[Any, ...]) -> Type:
+        return Type(name=origin.__name__, args=self.types_of(args) or (ANY,))
+
+    def tuple_(self, _: object, args: tuple[Any, ...]) -> Type:
+        variadic = args[1:] == (Ellipsis,)
+        return Type(name="tuple", args=self.types_of(args[:1] if variadic else args), variadic=variadic)
+
+    def mapping(self, _: object, args: tuple[Any, ...]) -> Type:
+        return Type(name="dict", args=self.types_of(args) or (ANY, ANY))
+
+    def sequence(self, _: object, args: tuple[Any, ...]) -> Type:
+        item = self.types_of(args) or (ANY,)
         return Type(name="union", args=(Type(name="list", args=item), Type(name="tuple", args=item, variadic=True)))
-    return class_type(origin, inside=inside, pickled=pickled) if isinstance(origin, type) else ANY
+
+    def field(self, _: object, args: tuple[Any, ...]) -> Type:
+        return self.type_of(args[0])
+
+    def named(self, named: object, _: object) -> Type:
+        match named:
+            case typing.TypeVar():
+                return self.type_of(named.__bound__ or Any)
+            case typing.NewType():
+                return self.type_of(named.__supertype__)
+            case type():
+                return self.class_(named)
+            case _:
+                return ANY
+
+    def class_(self, cls: type) -> Type:
+        if cls in _PLAIN:
+            return Type(name=_PLAIN[cls])
+        if issubclass(cls, pathlib.Path):
+            return Type(name="path")
+        kind = _kind(cls)
+        self._check_travels(cls, kind)
+        made = Type(name="object", of=type_name(cls), kind=kind, fields=self._fields(cls, kind), pickled=self.pickled)
+        if kind == "typeddict":
+            return msgspec.structs.replace(made, optional=tuple(sorted(getattr(cls, "__optional_keys__", ()))))
+        return msgspec.structs.replace(made, bases=tuple(map(type_name, cls.__mro__[1:-1])))
+
+    def _check_travels(self, cls: type, kind: str) -> None:
+        name = cls.__name__
+        if kind == "class":
+            if not self.pickled and not _travels(cls):
+                fix = f"make {name} a dataclass, NamedTuple, TypedDict or Enum, or annotate with Pickled[{name}]"
+                raise UnfitAnnotation(cls, fix)
+        elif "<locals>" in cls.__qualname__ and kind != "typeddict":
+            raise UnfitAnnotation(cls, f"move {name} to the top of its module, where other processes find it")
+
+    def _fields(self, cls: type, kind: str) -> dict[str, Type]:
+        if cls in self.inside or kind in ("class", "enum"):
+            return {}
+        hints = typing.get_type_hints(cls, include_extras=True)
+        reader = _Reader((*self.inside, cls), self.pickled)
+        return {name: reader.type_of(hints.get(name, Any)) for name in _field_names(cls, kind) or hints}
 
 
-def class_type(cls: type, *, inside: tuple[type, ...] = (), pickled: bool = False) -> Type:
-    """The `Type` of a class.
+_FORMS: Mapping[object, Callable[[_Reader, Any, tuple[Any, ...]], Type]] = {
+    typing.Annotated: _Reader.annotated,
+    typing.Union: _Reader.union,
+    types.UnionType: _Reader.union,
+    typing.Literal: _Reader.literal,
+    typing.Required: _Reader.field,
+    typing.NotRequired: _Reader.field,
+    tuple: _Reader.tuple_,
+    **dict.fromkeys((list, set, frozenset), _Reader.items),
+    **dict.fromkeys((dict, abc.Mapping, abc.MutableMapping), _Reader.mapping),
+    **dict.fromkeys((abc.Sequence, abc.Iterable, abc.Collection, abc.MutableSequence), _Reader.sequence),
+}
 
-    Raises:
-        UnfitAnnotation: its values could not travel between processes.
-    """
-    if cls in _PLAIN:
-        return Type(name=_PLAIN[cls])
-    if issubclass(cls, pathlib.Path):
-        return Type(name="path")
-    kind = _kind(cls)
-    if kind == "class" and not pickled and not _travels(cls):
-        raise UnfitAnnotation(
-            cls,
-            f"make {cls.__name__} a dataclass, NamedTuple, TypedDict or Enum, or annotate with Pickled[{cls.__name__}]",
-        )
-    if "<locals>" in cls.__qualname__ and kind in ("namedtuple", "dataclass", "enum"):
-        raise UnfitAnnotation(cls, f"move {cls.__name__} to the top of its module, where other processes find it")
-    fields = {} if cls in inside or kind in ("class", "enum") else _fields(cls, inside, pickled)
-    optional = tuple(sorted(getattr(cls, "__optional_keys__", ()))) if kind == "typeddict" else ()
-    bases = tuple(type_name(c) for c in cls.__mro__[1:-1]) if kind != "typeddict" else ()
-    return Type(
-        name="object", of=type_name(cls), bases=bases, kind=kind, fields=fields, optional=optional, pickled=pickled
-    )
+
+def _is_text(mark: object) -> bool:
+    return isinstance(mark, str)
 
 
 def _kind(cls: type) -> str:
@@ -130,7 +154,16 @@ def _kind(cls: type) -> str:
         return "enum"
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return "namedtuple"
-    return "dataclass" if dataclasses.is_dataclass(cls) else "class"
+    return "dataclass" if hasattr(cls, "__dataclass_fields__") else "class"
+
+
+def _field_names(cls: type, kind: str) -> tuple[str, ...]:
+    """The fields in order; none told of a TypedDict, all of whose annotations are fields."""
+    if kind == "dataclass":
+        from dataclasses import fields  # slow to import, and here the class itself has done so
+
+        return tuple(f.name for f in fields(cls))
+    return getattr(cls, "_fields", ())
 
 
 def _travels(cls: type) -> bool:
@@ -139,18 +172,3 @@ def _travels(cls: type) -> bool:
         return True
     derived: list[type] = cls.__subclasses__()
     return bool(getattr(cls, "__abstractmethods__", ())) or any(_kind(c) != "class" for c in derived)
-
-
-def _fields(cls: type, inside: tuple[type, ...], pickled: bool) -> dict[str, Type]:
-    hints = typing.get_type_hints(cls, include_extras=True)
-    names = (
-        [f.name for f in dataclasses.fields(cls)]
-        if dataclasses.is_dataclass(cls)
-        else list(getattr(cls, "_fields", hints))
-    )
-    return {name: type_of(_bare(hints.get(name, Any)), inside=(*inside, cls), pickled=pickled) for name in names}
-
-
-def _bare(annotation: Any) -> Any:
-    """Without the `Required` or `NotRequired` of a TypedDict's field."""
-    return get_args(annotation)[0] if get_origin(annotation) in (typing.Required, typing.NotRequired) else annotation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,11 @@ import msgspec
 
 from sciflow.author.lift import Unencodable, encoded
 from sciflow.author.reference import Ref
+from sciflow.author.signature import positional
 from sciflow.author.verbs import Verbs
 from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
-from sciflow.core.graph import Graph, WorkflowSpec
+from sciflow.core.graph import WorkflowSpec, ports_of
 from sciflow.core.naming import misnamed, names, with_article
 from sciflow.core.ports import Port
 from sciflow.errors import InvalidInput, Problem
@@ -27,25 +29,18 @@ def encode_arguments(
     Raises:
         InvalidInput: every argument that is missing, misspelt, given twice, of a wrong type or not to be found.
     """
-    entry = spec.templates[spec.entry]
-    assert isinstance(entry, Graph)
-    ports = {port.name: port for port in entry.inputs}
+    ports = ports_of(spec.templates[spec.entry])
     binding = _Binding(name=spec.name, where=where)
     fixed = {name: value for name, value in target.fixed.items() if name in ports}
-    given = binding.given(_positional(target), args, {**fixed, **kwargs})
+    given = binding.given(positional(inspect.signature(target.function).parameters.values()), args, {**fixed, **kwargs})
     binding.check_names(given, ports)
     trees = {name: binding.tree(ports[name], value) for name, value in given.items() if name in ports}
-    for port in entry.inputs:
-        if port.default is not None and port.name not in given:
+    for port in ports.values():
+        if port.name not in given:
             binding.check_default(port)
     if binding.problems:
         raise InvalidInput(binding.problems)
     return trees
-
-
-def _positional(target: Verbs[..., Any]) -> list[str]:
-    parameters = inspect.signature(target.function).parameters.values()
-    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
 
 
 class _Binding(msgspec.Struct, kw_only=True):
@@ -59,7 +54,7 @@ class _Binding(msgspec.Struct, kw_only=True):
         """Note a problem of the call that starts the run."""
         self.problems.append(Problem(where=self.where, what=what, expected=expected, found=found, fix=fix))
 
-    def given(self, positional: list[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def given(self, positional: tuple[str, ...], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Arguments by name."""
         if len(args) > len(positional):
             self.say(
@@ -113,7 +108,7 @@ class _Binding(msgspec.Struct, kw_only=True):
 
     def check_default(self, port: Port) -> None:
         """Files that a default names have to be there by now."""
-        for path in _absent_files(port.default.value if port.default is not None else None):
+        for path in _absent_files(None if port.default is None else port.default.value):
             self.say(
                 f"the default of input {port.name} of {self.name} is not there",
                 expected="a file or folder",
@@ -129,14 +124,11 @@ def _remedy(value: Any, port: Port) -> str:
 
 
 def _absent_files(tree: Tree) -> list[str]:
-    from pathlib import Path
-
     match tree:
         case {"$": "artifact", "path": str(path)}:
-            return [] if Path(path).exists() else [path]
-        case dict():
-            return [p for value in tree.values() for p in _absent_files(value)]
-        case list():
-            return [p for value in tree for p in _absent_files(value)]
+            return [] if os.path.exists(path) else [path]  # noqa: PTH110  as it is
+        case dict() | list():
+            inner = tree.values() if isinstance(tree, dict) else tree
+            return [path for value in inner for path in _absent_files(value)]
         case _:
             return []

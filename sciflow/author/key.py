@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sciflow.author.reference import Ref
@@ -11,8 +12,6 @@ from sciflow.core.graph import Fan
 
 if TYPE_CHECKING:
     from sciflow.author.tracer import GraphTracer
-
-_HOLE = re.compile(r"\{([^{}]*)\}")
 
 
 def key_of(key: Any, tracer: GraphTracer, *, fan: Fan | None, inputs: dict[str, Expr], where: str) -> Expr | None:
@@ -29,14 +28,20 @@ def key_of(key: Any, tracer: GraphTracer, *, fan: Fan | None, inputs: dict[str, 
     holes = dict(inputs)
     if fan is not None:
         holes = {"item": Index(), **inputs, **{port: Item(port=port) for port in fan.over}}
-    pieces = _HOLE.split(key)
-    for name in [n for n in pieces[1::2] if n not in holes]:
-        tracer.say(
-            where,
-            f"key {key!r} has a hole {{{name}}} that nothing fills",
-            expected=", ".join(f"{{{n}}}" for n in holes) or "no holes",
-            found="{item}, the number of a slice, and this is one call" if name == "item" else f"{{{name}}}",
-            fix="name an input that the call is given",
-        )
-    parts = [holes.get(p, Index()) if i % 2 else p for i, p in enumerate(pieces) if p]
-    return Const(value=key) if len(pieces) == 1 else Text(parts=tuple(parts))
+    return _filled(key, holes, tracer, where)
+
+
+def _filled(key: str, holes: Mapping[str, Expr], tracer: GraphTracer, where: str) -> Expr:
+    pieces = re.split(r"\{([^{}]*)\}", key)  # text, hole, text, hole, ..., text
+    parts: list[str | Expr] = pieces[:1]
+    for name, text in zip(pieces[1::2], pieces[2::2], strict=True):
+        if name not in holes:
+            tracer.say(
+                where,
+                f"key {key!r} has a hole {{{name}}} that nothing fills",
+                expected=", ".join(f"{{{n}}}" for n in holes) or "no holes",
+                found="{item}, the number of a slice, and this is one call" if name == "item" else f"{{{name}}}",
+                fix="name an input that the call is given",
+            )
+        parts += [holes.get(name, Index()), text]
+    return Const(value=key) if len(pieces) == 1 else Text(parts=tuple(part for part in parts if part != ""))

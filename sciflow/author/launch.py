@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sciflow.author.arguments import encode_arguments
 from sciflow.author.lift import encoded
 from sciflow.author.location import user_place
-from sciflow.author.options import RUN_NAMES
 from sciflow.author.session import Session
 from sciflow.author.verbs import Verbs
-from sciflow.author.workflow import Workflow
 from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
 from sciflow.core.progress import Task
@@ -91,21 +90,30 @@ def run_options(target: Verbs[..., Any], given: Mapping[str, Any] | None = None)
     """The options of a run of `target`: those that it carries, and those `given` for this run before them."""
     from sciflow.engine.api import RunOptions
 
-    chosen = {n: v for n, v in target.settings.items() if n in RUN_NAMES} if isinstance(target, Workflow) else {}
+    chosen = {name: value for name, value in target.settings.items() if name in target.run_names}
     chosen |= given or {}
+    for name in _AS_TAKEN.keys() & chosen.keys():
+        chosen[name] = _AS_TAKEN[name](chosen[name])
     script = getattr(sys.modules["__main__"], "__file__", None)
-    if chosen.get("runs") is not None:
-        chosen["runs"] = Path(chosen["runs"])
-    if "reuse" in chosen:
-        chosen["reuse"] = {key: _reused(value) for key, value in chosen["reuse"].items()}
     return RunOptions(
         **chosen,
         argv=tuple(sys.argv),
-        sys_path=tuple(str(Path(p).absolute()) for p in sys.path),
-        script=None if script is None else str(Path(script).absolute()),
+        sys_path=tuple(os.path.abspath(p) for p in sys.path),  # noqa: PTH100  names of zip files too
+        script=None if script is None else os.path.abspath(script),  # noqa: PTH100
     )
+
+
+def _folder(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
+def _all_reused(values: Mapping[str, Any]) -> dict[str, Tree]:
+    return {key: _reused(value) for key, value in values.items()}
 
 
 def _reused(value: Any) -> Tree:
     """The output of a task of an earlier run, or a value given in its place."""
     return value.output if isinstance(value, Task) else encoded(value)
+
+
+_AS_TAKEN: Mapping[str, Callable[[Any], Any]] = {"runs": _folder, "reuse": _all_reused}

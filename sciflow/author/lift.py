@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
@@ -50,26 +49,30 @@ def _taken_apart(value: Any) -> tuple[Kind, tuple[str, ...], list[Any]]:
         if not all(type(k) is str for k in value):
             raise Unencodable("a dict with references whose keys are not all text", "use text as keys")
         return "dict", tuple(value), list(value.values())
-    if dataclasses.is_dataclass(value):
-        names = tuple(f.name for f in dataclasses.fields(value))
-        return "dataclass", names, [getattr(value, n) for n in names]
-    if hasattr(value, "_fields"):
-        return "namedtuple", value._fields, list(value)
-    return ("list" if isinstance(value, list) else "tuple"), (), list(value)
+    if isinstance(value, (list, tuple)):
+        names = getattr(value, "_fields", ())
+        return ("namedtuple" if names else "list" if isinstance(value, list) else "tuple"), names, list(value)
+    fields = _dataclass_fields(value)
+    return "dataclass", tuple(fields), list(fields.values())
 
 
 def holds_reference(value: Any) -> bool:
     """Whether a reference lies anywhere in a value."""
-    if type(value) is Ref:
-        return True
     if isinstance(value, (list, tuple)):
         kinds = set(map(type, value))
         return not kinds <= _PRIMITIVE and any(map(holds_reference, value))
     if isinstance(value, dict):
         return any(map(holds_reference, value.values()))
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return any(holds_reference(getattr(value, f.name, None)) for f in dataclasses.fields(value))
-    return False
+    return type(value) is Ref or any(map(holds_reference, _dataclass_fields(value).values()))
+
+
+def _dataclass_fields(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass's object by name; none of any other value."""
+    if not hasattr(type(value), "__dataclass_fields__"):
+        return {}
+    from dataclasses import fields  # slow to import, and here the class itself has done so
+
+    return {f.name: getattr(value, f.name, None) for f in fields(value)}
 
 
 def encoded(value: Any, *, pickled: bool = False, present: bool = True) -> Tree:
@@ -78,15 +81,8 @@ def encoded(value: Any, *, pickled: bool = False, present: bool = True) -> Tree:
     Raises:
         Unencodable: it cannot be written down.
     """
-    match value:
-        case bool() | None:
-            return value
-        case int() if type(value) is int and -_SAFE_INT < value < _SAFE_INT:
-            return value
-        case float() if type(value) is float and math.isfinite(value):
-            return value
-        case str() if type(value) is str and value.isascii():
-            return value
+    if _stands_for_itself(value):
+        return value
     from sciflow.runner.codec import encode
     from sciflow.runner.failures import CodecError
 
@@ -97,11 +93,26 @@ def encoded(value: Any, *, pickled: bool = False, present: bool = True) -> Tree:
         found, _, fix = str(error).partition("; ")
         raise Unencodable(found, fix) from error
     if absent and present:
-        more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
-        raise Unencodable(
-            ", ".join(absent[:_SHOWN]) + more + " (not there)", f"check the path; relative ones start at {Path.cwd()}"
-        )
+        raise Unencodable(_listed(absent), f"check the path; relative ones start at {Path.cwd()}")
     return tree
+
+
+def _stands_for_itself(value: object) -> bool:
+    """Whether the tree of a value is seen at a glance to be the value itself; `encode` looks closer at the others."""
+    match value:
+        case bool() | None:
+            return True
+        case int() if type(value) is int:
+            return -_SAFE_INT < value < _SAFE_INT
+        case float() if type(value) is float:
+            return math.isfinite(value)
+        case _:
+            return type(value) is str and value.isascii()
+
+
+def _listed(absent: list[str]) -> str:
+    more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+    return f"{', '.join(absent[:_SHOWN])}{more} (not there)"
 
 
 def _artifact(path: PurePath, absent: list[str]) -> Tree:

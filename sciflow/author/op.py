@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 
-from sciflow.author.options import NODE_NAMES, OP_NAMES, check_names
+from sciflow.author.options import NODE_NAMES, OP_NAMES, OP_RUN_NAMES, OP_RUN_ONLY, check_names
 from sciflow.author.verbs import P, R_co, Verbs
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ R = TypeVar("R")
 class Op(Verbs[P, R_co]):
     """A unit of work. Called outside a workflow it is its function; inside, a call makes a node."""
 
+    run_names = OP_RUN_NAMES
+    run_only = OP_RUN_ONLY
+
     def partial(self, **fixed: Any) -> Op[..., R_co]:
         """The op with some arguments given, the same for every slice of a `map`."""
         made: Op[..., R_co] = self._with(fixed=fixed, settings={})
@@ -33,7 +36,7 @@ class Op(Verbs[P, R_co]):
     def options(self, **options: Unpack[NodeOptions]) -> Op[P, R_co]: ...
 
     def options(self, **options: Any) -> Any:
-        """The op with policy and place set for the calls made through it.
+        """The op with policy and place set for the calls made through it, or with `runs`, `workers`, ... for its runs.
 
         `min_success` (a count, or a ratio up to 1.0) lets a fan go on with failed slices: their results are None.
 

@@ -54,6 +54,10 @@ class NodeOptions(OpOptions, total=False):
     chunk: int | None  # of a fan: slices per job
     workers: int | None  # of a fan: slices of a job at once
     parallelism: int | None  # of a fan: slices at once
+    runs: str | Path | None  # of a run of the op alone, and all the following: folder of the run folders
+    durable: bool | None
+    progress: bool
+    reuse: Mapping[str, Any]  # key -> task of an earlier run, or a value
 
 
 class WorkflowOptions(TypedDict, total=False):
@@ -94,6 +98,8 @@ RUN_NAMES = frozenset(
     }
 )
 RUN_ONLY = frozenset({"executor", "runs", "durable", "progress", "reuse"})
+OP_RUN_ONLY = RUN_ONLY - {"executor"}
+OP_RUN_NAMES = OP_RUN_ONLY | {"name", "workers"}  # in a run of the op alone, which has one node and no fan
 FAN_ONLY = frozenset({"min_success", "chunk", "parallelism"})
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from string import Formatter
 from typing import Literal
 
+from sciflow.author.hole import Hole, pieces_of
 from sciflow.author.program import Declaration
 from sciflow.author.signature import Signature
 from sciflow.core.graph import Program
 from sciflow.core.naming import meant, names
-from sciflow.core.ports import NONE, Type, accepts_none
+from sciflow.core.ports import Type, accepts_none
 from sciflow.errors import Problem
 
 Part = str | dict[str, str]
@@ -31,12 +30,11 @@ class ProgramReader:
         """The program as a record."""
         declared = self.declaration
         files = {port: name for port, name in declared.files.items() if self._is_port(port, "files")}
-        stdin = None if declared.stdin is None else declared.stdin.strip("{}")
         fields = self._fields()
         stdout, outputs = self._outputs(fields)
         return Program(
             argv=tuple(self._argument(a) for a in declared.argv),
-            stdin=stdin if stdin is not None and self._is_port(stdin, "stdin") else None,
+            stdin=self._stdin(),
             stdout=stdout,
             files=files,
             outputs=outputs,
@@ -46,6 +44,10 @@ class ProgramReader:
             of=self.signature.output.of,
             exit_codes=declared.exit_codes,
         )
+
+    def _stdin(self) -> str | None:
+        port = (self.declaration.stdin or "").strip("{}")
+        return port if port and self._is_port(port, "stdin") else None
 
     def _shape(self, fields: dict[str, Type]) -> Literal["none", "one", "dict", "namedtuple", "dataclass"]:
         match self.signature.output.kind:
@@ -69,7 +71,7 @@ class ProgramReader:
     def _argument(self, argument: str) -> tuple[Part, ...]:
         """One argument as text and holes."""
         try:
-            pieces = list(Formatter().parse(argument))
+            pieces = pieces_of(argument)
         except ValueError as error:
             self._say(
                 f"argument {argument!r} cannot be read ({error})",
@@ -78,38 +80,31 @@ class ProgramReader:
                 fix="write {{ and }} for braces that are meant",
             )
             return ()
-        parts: list[Part] = []
-        for literal, name, spec, conversion in pieces:
-            parts += [literal] if literal else []
-            if name is None:
-                continue
-            if spec or conversion:
-                self._say(
-                    f"a hole of {argument!r} says how to format",
-                    expected=f"{{{name}}}",
-                    found=argument,
-                    fix="hand the text over as an input",
-                )
-            if self._is_port(name, f"argument {argument!r}"):
-                parts.append({"port": name})
-                self._check_hole(name, argument, alone=f"{{{name}}}" == argument)
-        return tuple(parts) or ("",)
+        parts = [p if isinstance(p, str) else self._hole(p, argument) for p in pieces]
+        return tuple(part for part in parts if part) or ("",)
+
+    def _hole(self, hole: Hole, argument: str) -> Part:
+        if hole.formatted:
+            self._say(
+                f"a hole of {argument!r} says how to format",
+                expected=f"{{{hole.name}}}",
+                found=argument,
+                fix="hand the text over as an input",
+            )
+        if not self._is_port(hole.name, f"argument {argument!r}"):
+            return {}
+        self._check_hole(hole.name, argument, alone=f"{{{hole.name}}}" == argument)
+        return {"port": hole.name}
 
     def _check_hole(self, name: str, argument: str, *, alone: bool) -> None:
         port = self.signature.ports[name]
-        members = port.type.args if port.type.name == "union" else (port.type,)
-        items = [m.args[0] if m.name in {"list", "tuple"} and m.args and alone else m for m in members]
-        if not all(m.name in _WRITABLE or m.kind == "enum" for m in items):
-            fix = (
-                "give the list an argument of its own"
-                if port.type.name == "list" and not alone
-                else "take text, a number or a file"
-            )
+        if not all(_is_writable(m.item if m.name in {"list", "tuple"} and alone else m) for m in port.type.members):
+            split = port.type.name == "list" and not alone
             self._say(
                 f"{{{name}}} of {argument!r} cannot be an argument",
                 expected="text, a number, a file, or a list of them alone",
                 found=f"{name}: {port.type}",
-                fix=fix,
+                fix="give the list an argument of its own" if split else "take text, a number or a file",
             )
 
     def _fields(self) -> dict[str, Type]:
@@ -147,22 +142,29 @@ class ProgramReader:
         for name in sorted(made - fields.keys()):
             self._say(f"its result has no field {name!r}", expected=names(fields), found=name, fix=meant(name, fields))
         for name, file in outputs.items():
-            if re.match(r"/|~", file) or ".." in file.split("/"):
-                self._say(
-                    f"output {name} lies outside the working folder",
-                    expected="a name relative to it",
-                    found=file,
-                    fix="let the program write into its working folder",
-                )
+            self._check_inside(name, file)
         for name in fields.keys() & made:
             self._check_field(name, fields[name], is_file=name in outputs)
 
+    def _check_inside(self, name: str, file: str) -> None:
+        if file.startswith(("/", "~")) or ".." in file.split("/"):
+            self._say(
+                f"output {name} lies outside the working folder",
+                expected="a name relative to it",
+                found=file,
+                fix="let the program write into its working folder",
+            )
+
     def _check_field(self, name: str, type_: Type, *, is_file: bool) -> None:
-        members = [m for m in (type_.args if type_.name == "union" else (type_,)) if m != NONE]
-        if not all(m.name in ({"path", "list", "any"} if is_file else {"str", "any"}) for m in members):
+        allowed = {"path", "list", "any", "none"} if is_file else {"str", "any", "none"}
+        if not all(m.name in allowed for m in type_.members):
             self._say(
                 f"{name} of its result cannot be {type_}",
                 expected="Path or list[Path]" if is_file else "str, for what the program prints",
                 found=str(type_),
                 fix="parse the file or text in an op of its own",
             )
+
+
+def _is_writable(type_: Type) -> bool:
+    return type_.name in _WRITABLE or type_.kind == "enum"

@@ -97,7 +97,9 @@ class Session:
         graph = self._free(name)
         tracer = GraphTracer(self)
         ports = tuple(port for name, port in signature.ports.items() if name not in target.fixed)
-        result = tracer.call(target, (), {p.name: Ref(Input(port=p.name), p.type, tracer) for p in ports})
+        result = tracer.call(
+            target.without(target.run_names), (), {p.name: Ref(Input(port=p.name), p.type, tracer) for p in ports}
+        )
         self.templates[graph] = Graph(
             name=graph,
             inputs=ports,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -43,15 +43,19 @@ def read_signature(function: Callable[..., Any], *, of: str, where: str, problem
     name = title_of(plain)
     problems += _unfit_kinds(plain, where, f"{of} {name}")
     reader = _Reader(where=where, title=f"{of} {name}", hints=resolved_hints(plain, where, problems), problems=problems)
-    parameters = inspect.signature(plain).parameters.values()
-    ports = {p.name: reader.port(p) for p in parameters if reader.accepts(p)}
+    parameters = [p for p in inspect.signature(plain).parameters.values() if reader.accepts(p)]
     return Signature(
         where=where,
-        ports=ports,
-        positional=tuple(p.name for p in parameters if p.name in ports and p.kind is not p.KEYWORD_ONLY),
+        ports={p.name: reader.port(p) for p in parameters},
+        positional=positional(parameters),
         position_only=frozenset(p.name for p in parameters if p.kind is p.POSITIONAL_ONLY),
         output=reader.type_of("return"),
     )
+
+
+def positional(parameters: Iterable[inspect.Parameter]) -> tuple[str, ...]:
+    """The names of those that may be given by position, in order."""
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
 
 
 class _Reader(msgspec.Struct, kw_only=True):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from string import Formatter
 from typing import Any, NoReturn, cast
 
+from sciflow.author.hole import Hole, pieces_of
 from sciflow.author.location import user_place
 from sciflow.author.reference import Ref
-from sciflow.core.expr import Expr, Text
+from sciflow.core.expr import Text
 from sciflow.core.inference import STR
 from sciflow.core.naming import names
 from sciflow.errors import InvalidWorkflow, Problem
@@ -19,18 +19,11 @@ def text(template: str, /, **values: Any) -> str:
     Raises:
         InvalidWorkflow: a hole has no value, a value no hole, or a hole says more than a name.
     """
-    parts: list[str | Expr] = []
-    used = set()
-    for literal, name, spec, conversion in _pieces(template):
-        if literal:
-            parts.append(literal)
-        if name is None:
-            continue
-        if spec or conversion or name not in values:
-            _refuse(template, name, values, spec=spec or conversion)
-        used.add(name)
-        value = values[name]
-        parts.append(value._expr if isinstance(value, Ref) else str(value))  # noqa: SLF001
+    pieces = _pieces(template)
+    used = {piece.name for piece in pieces if isinstance(piece, Hole)}
+    for piece in pieces:
+        if isinstance(piece, Hole) and (piece.formatted or piece.name not in values):
+            _refuse(template, piece, values)
     unused = [name for name in values if name not in used]
     if unused:
         _raise(
@@ -39,15 +32,21 @@ def text(template: str, /, **values: Any) -> str:
             "none",
             "add the hole, or leave the value out",
         )
-    if all(isinstance(p, str) for p in parts):
-        return "".join(cast("list[str]", parts))
-    tracer = next(v._tracer for v in values.values() if isinstance(v, Ref))  # noqa: SLF001
-    return cast("str", Ref(Text(parts=tuple(parts)), STR, tracer))
+    return _filled(pieces, values)
 
 
-def _pieces(template: str) -> list[tuple[str, str | None, str | None, str | None]]:
+def _filled(pieces: list[str | Hole], values: dict[str, Any]) -> str:
+    found = [values[piece.name] if isinstance(piece, Hole) else piece for piece in pieces]
+    references = [value for value in found if isinstance(value, Ref)]
+    if not references:
+        return "".join(map(str, found))
+    parts = tuple(value._expr if isinstance(value, Ref) else str(value) for value in found)  # noqa: SLF001
+    return cast("str", Ref(Text(parts=parts), STR, references[0]._tracer))  # noqa: SLF001
+
+
+def _pieces(template: str) -> list[str | Hole]:
     try:
-        return list(Formatter().parse(template))
+        return pieces_of(template)
     except ValueError as error:
         _raise(
             f"text {template!r} cannot be read: {error}",
@@ -57,11 +56,12 @@ def _pieces(template: str) -> list[tuple[str, str | None, str | None, str | None
         )
 
 
-def _refuse(template: str, name: str, values: dict[str, Any], *, spec: str | None) -> NoReturn:
-    if spec:
-        _raise(f"a hole of text {template!r} says how to format", f"{{{name}}}", spec, "make the text inside an op")
+def _refuse(template: str, hole: Hole, values: dict[str, Any]) -> NoReturn:
+    if hole.formatted:
+        what = f"a hole of text {template!r} says how to format"
+        _raise(what, f"{{{hole.name}}}", hole.formatted, "make the text inside an op")
     what = f"text {template!r} has a hole without a value"
-    _raise(what, f"a value for {{{name}}}", names(values), f"give it: text(..., {name or 'x'}=...)")
+    _raise(what, f"a value for {{{hole.name}}}", names(values), f"give it: text(..., {hole.name or 'x'}=...)")
 
 
 def _raise(what: str, expected: str, found: str, fix: str) -> NoReturn:

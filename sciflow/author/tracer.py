@@ -10,14 +10,14 @@ import msgspec
 
 from sciflow.author.lift import Unencodable, lifted
 from sciflow.author.location import user_place
-from sciflow.author.node_options import read_settings
+from sciflow.author.node_options import node_of
 from sciflow.author.reference import Ref
 from sciflow.author.signature import Signature
 from sciflow.author.verbs import Verbs
 from sciflow.core.checking import truth_problem
 from sciflow.core.expr import BROKEN, Call, Expr, Output
-from sciflow.core.graph import Fan, Node
-from sciflow.core.ports import Type, list_of, optional
+from sciflow.core.graph import Fan, Node, fanned
+from sciflow.core.ports import Type
 from sciflow.errors import Problem
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class GraphTracer:
     def suspend(self, message: str, output: Type, name: str, where: str) -> Ref:
         """A node that waits to be resumed."""
         template = self.session.suspend(name, message, output, where)
-        id_ = self._new_id(template)
+        id_ = self.new_id(template)
         self.nodes.append(Node(id=id_, template=template, when=self.condition, where=where))
         return Ref(Output(node=id_), output, self)
 
@@ -145,17 +145,11 @@ class GraphTracer:
             over = {} if fan is None else fan.over
             ports = site.signature.ports.values()
             inputs = {**{p.name: p.default for p in ports if p.default is not None and p.name not in over}, **inputs}
-        settings = read_settings(site.target, self, fan=fan, inputs=inputs, where=site.where)
-        id_ = self._new_id(settings.name or site.template)
-        self.nodes.append(
-            settings.node(id_=id_, template=site.template, inputs=inputs, when=self.condition, where=site.where)
-        )
-        output = site.signature.output
-        if fan is not None:
-            output = list_of(optional(output) if settings.min_success is not None else output)
-        return Ref(Output(node=id_), output, self)
+        node = node_of(site, self, fan=fan, inputs=inputs)
+        self.nodes.append(node)
+        return Ref(Output(node=node.id), fanned(site.signature.output, node.fan), self)
 
-    def _new_id(self, name: str) -> str:
+    def new_id(self, name: str) -> str:
         """A node id not used before: `name`, or `name-2` and so on."""
         count = self._counts.get(name, 0) + 1
         while count > 1 and f"{name}-{count}" in self._counts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar, cast
 
 from sciflow.author.active import TRACER
@@ -27,6 +28,9 @@ R_co = TypeVar("R_co", covariant=True)
 
 class Verbs(Generic[P, R_co]):
     """A function with the verbs; `fixed` are arguments given by `partial`, `settings` those given by `options`."""
+
+    run_names: frozenset[str] = frozenset()  # settings that a run takes from here
+    run_only: frozenset[str] = frozenset()  # settings that a call in a workflow cannot have
 
     def __init__(
         self,
@@ -126,6 +130,11 @@ class Verbs(Generic[P, R_co]):
         cls, function: Callable[P, R_co], fixed: dict[str, Any], settings: dict[str, Any], more: dict[str, Any]
     ) -> Any:
         return cls(function, fixed=fixed, settings=settings, **more)
+
+    def without(self, names: AbstractSet[str]) -> Any:
+        """The same but for some settings."""
+        kept = {name: value for name, value in self.settings.items() if name not in names}
+        return self._rebuild(self.function, dict(self.fixed), kept, self._more())
 
     def _with(self, *, fixed: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
         return self._rebuild(self.function, {**self.fixed, **fixed}, {**self.settings, **settings}, self._more())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 
-from sciflow.author.options import WORKFLOW_NAMES, check_names
+from sciflow.author.options import RUN_NAMES, RUN_ONLY, WORKFLOW_NAMES, check_names
 from sciflow.author.verbs import P, R_co, Verbs
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ class Workflow(Verbs[P, R_co]):
 
     `on_exit` is called once when a run of it has ended, with `phase`; `timeout_s` and `parallelism` hold for the whole.
     """
+
+    run_names = RUN_NAMES
+    run_only = RUN_ONLY
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from sciflow.core.expr import Const, Expr
-from sciflow.core.ports import Port, Type
+from sciflow.core.ports import Port, Type, list_of, optional
 
 
 class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="secret"):
@@ -52,6 +52,13 @@ class Fan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     workers: int | None = None  # slices of a job at once; None: chosen by the executor
     parallelism: int | None = None  # slices of this fan at once
     min_success: int | float | None = None  # count, or ratio in (0, 1]: fewer failures than that leave None in place
+
+
+def fanned(output: Type, fan: Fan | None) -> Type:
+    """What a node gives back whose template gives back `output`."""
+    if fan is None:
+        return output
+    return list_of(output if fan.min_success is None else optional(output))
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -138,6 +145,11 @@ class Graph(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 Template: TypeAlias = OpTemplate | Suspend | Graph
+
+
+def ports_of(template: Template) -> dict[str, Port]:
+    """A template's inputs by name."""
+    return {} if isinstance(template, Suspend) else {port.name: port for port in template.inputs}
 
 
 class WorkflowSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

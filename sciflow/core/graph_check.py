@@ -11,18 +11,13 @@ from sciflow.core.conform import misfit
 from sciflow.core.expr import Const, Expr, Output, leaves
 from sciflow.core.fan_check import check_fan
 from sciflow.core.fitting import Place, fit
-from sciflow.core.graph import Graph, Node, Suspend, Template
+from sciflow.core.graph import Graph, Node, Template, fanned
 from sciflow.core.keys import check_id, check_key
 from sciflow.core.naming import meant, misnamed, names
 from sciflow.core.ordering import find_cycle
-from sciflow.core.ports import ANY, Port, Type, accepts_none, list_of, optional
+from sciflow.core.ports import ANY, Port, Type, accepts_none
 from sciflow.core.spelling import spelled
 from sciflow.errors import Problem
-
-
-def ports_of(template: Template) -> dict[str, Port]:
-    """A template's inputs by name."""
-    return {} if isinstance(template, Suspend) else {port.name: port for port in template.inputs}
 
 
 class GraphCheck:
@@ -61,11 +56,7 @@ class GraphCheck:
 
     def _output(self, node: Node) -> Type:
         template = self.templates.get(node.template)
-        if template is None:
-            return ANY
-        if node.fan is None:
-            return template.output
-        return list_of(optional(template.output) if node.fan.min_success is not None else template.output)
+        return ANY if template is None else fanned(template.output, node.fan)
 
     def _check_node(self, node: Node, keys: dict[str, str]) -> None:
         checker = self.checker

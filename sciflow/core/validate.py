@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sciflow.core.conform import misfit
-from sciflow.core.graph import Graph, OpTemplate, Program, Template, WorkflowSpec
-from sciflow.core.graph_check import GraphCheck, ports_of
+from sciflow.core.graph import Graph, OpTemplate, Program, Template, WorkflowSpec, ports_of
+from sciflow.core.graph_check import GraphCheck
 from sciflow.core.naming import meant, names, with_article
 from sciflow.core.ordering import recursion_problems
 from sciflow.errors import Problem
