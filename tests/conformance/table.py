@@ -1,14 +1,14 @@
 """What a case of the conformance table is: data where one run tells all, a function where it takes several steps.
 
-Every kind has a sentence for a name and a `play(backend)`, which raises AssertionError where the back end does something
-else. What is seen of a run is seen through its `Run` handle alone, so that every back end can be asked.
+Every kind has a sentence for a name and a `play(backend)`, which raises AssertionError where the back end does
+something else. What is seen of a run is seen through its `Run` handle alone, so that every back end can be asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.conformance.likeness import alike, seen
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # a worker that imports a case's ops has no need of more
     from sciflow import Run
     from tests.conformance.backends import Backend
 
+E = TypeVar("E", bound=Exception)
 Files = Callable[[Any], Mapping[str, Any]]  # from the author's folder to inputs that are files
 
 
@@ -70,13 +71,9 @@ class Refusal:
         """Try to run it."""
         from sciflow import InvalidWorkflow
 
-        try:
-            backend.run(self.workflow, self.inputs)
-        except InvalidWorkflow as refusal:
-            assert len(refusal.problems) == self.problems, str(refusal)
-            holds_in_order(str(refusal), self.says)
-        else:
-            raise AssertionError("it was not refused")
+        refusal = raised(InvalidWorkflow, lambda: backend.run(self.workflow, self.inputs))
+        assert len(refusal.problems) == self.problems, str(refusal)
+        holds_in_order(str(refusal), self.says)
         assert not backend.runs(), "something was run"
 
 
@@ -115,6 +112,15 @@ def table_of(module: Any) -> list[AnyCase]:
     """The cases of a module, in the order in which they stand there."""
     found = [value for value in vars(module).values() if isinstance(value, (Case, Refusal, Story))]
     return found + [case for name, many in vars(module).items() if name == "CASES" for case in many]
+
+
+def raised(kind: type[E] | tuple[type[E], ...], call: Callable[[], object]) -> E:
+    """The error that `call` raises."""
+    try:
+        found = call()
+    except kind as error:
+        return error
+    raise AssertionError(f"nothing was raised, but {found!r} returned")
 
 
 def only(run: Run[Any], path: str) -> Any:

@@ -9,15 +9,43 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.conformance.cases", "tests.conformance.table", "tests.conformance.likeness")
-
 from tests.conformance.backends import BACKENDS, Backend
 from tests.conformance.cases import (
-    arrays, artifacts, control, failures, fans, graphs, limits, place, reuse, structures, values,
-)  # fmt: skip
+    arrays,
+    artifacts,
+    conditions,
+    control,
+    exits,
+    failures,
+    fans,
+    graphs,
+    limits,
+    outputs,
+    place,
+    retries,
+    reuse,
+    structures,
+    values,
+)
 from tests.conformance.table import AnyCase, table_of
 
-SUBJECTS = (graphs, fans, failures, control, artifacts, values, arrays, structures, reuse, limits, place)
+SUBJECTS = (
+    graphs,
+    fans,
+    conditions,
+    failures,
+    retries,
+    exits,
+    control,
+    artifacts,
+    outputs,
+    values,
+    arrays,
+    structures,
+    reuse,
+    limits,
+    place,
+)
 TABLE = [(subject, case) for subject in SUBJECTS for case in table_of(subject)]
 
 

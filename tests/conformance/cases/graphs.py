@@ -328,8 +328,8 @@ operators = Case(
         [0, 1, 2, 3],
         "4 of 3",
         "more",
-    ],  # fmt: skip
-)
+    ],
+)  # fmt: skip
 
 
 @workflow

@@ -8,7 +8,7 @@ import time
 from typing import Any, NamedTuple
 
 from sciflow import ConfigError, InvalidWorkflow, context, op, workflow
-from tests.conformance.table import Case, most_at_once, story
+from tests.conformance.table import Case, most_at_once, raised, story
 
 NAP_S = 0.12
 
@@ -268,10 +268,9 @@ def several_gpus(backend: Any) -> None:
 @story("a task that asks for more than there is is refused before anything runs")
 def too_much(backend: Any) -> None:
     for workflow_, said in ((cores, "cpus=2"), (memory, "memory_mb=400"), (gpu_pairs, "gpus=2")):
-        try:
-            backend.run(workflow_, {"numbers": [0]}, workers=1, memory_mb=100, gpus=1)
-        except (ConfigError, InvalidWorkflow) as error:
-            assert said in str(error)
-            assert "limits.py:" in str(error)
-        else:
-            raise AssertionError(f"{said} was not refused")
+        error = raised(
+            (ConfigError, InvalidWorkflow),
+            lambda w=workflow_: backend.run(w, {"numbers": [0]}, workers=1, memory_mb=100, gpus=1),
+        )
+        assert said in str(error)
+        assert "limits.py:" in str(error)

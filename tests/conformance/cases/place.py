@@ -12,8 +12,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from sciflow import context, op, secret, workflow
-from tests.conformance.table import Case, only, story
+from sciflow import SciflowError, context, op, secret, workflow
+from tests.conformance.table import Case, Refusal, only, raised, story
 
 SECRET = "tr0ub4dor-&-3 {{x}} 'quoted'"
 
@@ -60,7 +60,7 @@ no_stdin = Case("standard input is empty", stdin_is_empty, result="")
 
 @op
 def where_am_i(i: int) -> list[str]:
-    found = sorted(os.listdir())
+    found = sorted(p.name for p in Path.cwd().iterdir())
     Path(f"left-{i}").write_text("x")
     return found
 
@@ -88,7 +88,7 @@ own_folder = Case(
 @op
 def disturbs(i: int) -> list[str]:
     found = [
-        os.path.basename(os.getcwd()), os.environ.get("DISTURBED", ""), str(logging.getLogger().level),
+        Path.cwd().name, os.environ.get("DISTURBED", ""), str(logging.getLogger().level),
         str(signal.getsignal(signal.SIGUSR1)), str(len(sys.path)), str(os.umask(0o022)), f"{random.random():.3f}",
         str(len(warnings.filters)),
     ]  # fmt: skip
@@ -201,6 +201,25 @@ facts = Case(
 )
 
 
+# --- where
+
+
+@workflow
+def placed(where: str) -> int:
+    return reads_context.options(executor=where)()
+
+
+by_value = Case("where a node runs may depend on an input", placed, inputs={"where": "local"}, result=1)
+
+
+@workflow
+def misplaced() -> int:
+    return reads_context.options(executor="clutser")()
+
+
+nowhere = Refusal("an executor that does not exist is refused before anything runs", misplaced, says=("clutser",))
+
+
 # --- environment and secrets
 
 
@@ -264,14 +283,8 @@ def missing_secret(backend: Any) -> None:
     def secretive() -> str:
         return plain_environment.options(env={"TOKEN": secret(env="NEVER_SET_ANYWHERE")})("TOKEN")
 
-    try:
-        run = backend.run(secretive, {})
-    except Exception as error:  # noqa: BLE001  whichever it is, it has to say the name
-        said = str(error)
-    else:
-        assert run.phase.value in ("Failed", "Error")
-        said = run.report()
-    assert "NEVER_SET_ANYWHERE" in said
+    error = raised(SciflowError, lambda: backend.run(secretive, {}).wait(check=True))
+    assert "NEVER_SET_ANYWHERE" in str(error)
 
 
 # --- progress
