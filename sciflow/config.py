@@ -14,24 +14,26 @@ Tables are merged entry by entry. Every mistake of every source is reported at o
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from sciflow.errors import ConfigError, Problem
 
 PROJECT_FILE = "sciflow.toml"
 PREFIX = "SCIFLOW_"
-OURS = ("SCIFLOW_TEST_", "SCIFLOW_WORKER")  # variables of the environment that are no settings
+RUNS = "runs"
+OF_TESTS = "SCIFLOW_TEST_"  # variables of the environment that are no settings: those that begin so
+MARKS = frozenset({"SCIFLOW_SCRATCH"})  # and those that mark a process
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings; `origins` says where each value came from."""
 
-    runs: Path = Path("runs")
+    runs: Path = Path(RUNS)
     workers: int | None = None
     memory_mb: int | None = None
     gpus: int | None = None
@@ -41,14 +43,13 @@ class Settings:
     inline_bytes: int = 4096
     executor: str = "local"
     progress: bool = True
-    locks: Mapping[str, int] = field(default_factory=dict)
-    host: Mapping[str, Any] = field(default_factory=dict)
+    locks: Mapping[str, int] = msgspec.field(default_factory=dict)
+    host: Mapping[str, Any] = msgspec.field(default_factory=dict)
     project: Path | None = None  # folder of the project's sciflow.toml
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the table of settings: `check` says whether a value will do, `expected` says it to people."""
 
     about: str
@@ -131,8 +132,7 @@ SETTINGS: Mapping[str, Setting] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Source:
+class _Source(msgspec.Struct, frozen=True, kw_only=True):
     """Raw values of one source, and how to say where a key of it stands."""
 
     values: Mapping[str, object]
@@ -155,14 +155,13 @@ def load(
     environ = os.environ if environ is None else environ
     project = find_project(start)
     problems: list[Problem] = []
-    files = [path for path in (project, user_file(environ)) if path is not None and path.is_file()]
-    given = {name: value for name, value in (arguments or {}).items() if value is not None}
     sources = [
-        *(source for path in files for source in _read_file(path, problems)),
+        *_read_file(project, problems),
+        *_read_file(user_file(environ), problems),
         _read_environment(environ, problems),
-        _Source(values=given, where=lambda name: f"argument {name}"),
+        _read_arguments(arguments or {}),
     ]
-    problems += [problem for source in sources for problem in _check(source)]
+    problems += chain.from_iterable(map(_check, sources))
     if problems:
         raise ConfigError("\n".join(map(str, problems)))
     folder = project.parent if project else None
@@ -186,7 +185,9 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def _read_file(path: Path, problems: list[Problem]) -> Iterator[_Source]:
+def _read_file(path: Path | None, problems: list[Problem]) -> Iterator[_Source]:
+    if path is None or not path.is_file():
+        return
     import tomllib
 
     try:
@@ -200,6 +201,8 @@ def _read_file(path: Path, problems: list[Problem]) -> Iterator[_Source]:
 
 def _line_of(text: str, key: str) -> int:
     """The line, from 1, where a top-level key or table begins; 1 where it is spelled in an unusual way."""
+    import re
+
     begins = re.compile(rf"""\s*(\[\s*)?["']?{re.escape(key)}["']?\s*(=|\.|\])""")
     return next((n for n, line in enumerate(text.splitlines(), 1) if begins.match(line)), 1)
 
@@ -207,13 +210,18 @@ def _line_of(text: str, key: str) -> int:
 def _read_environment(environ: Mapping[str, str], problems: list[Problem]) -> _Source:
     values: dict[str, object] = {}
     for name in sorted(environ):
-        if name.startswith(PREFIX) and not name.startswith(OURS):
+        if name.startswith(PREFIX) and not name.startswith(OF_TESTS) and name not in MARKS:
             key = name.removeprefix(PREFIX).lower()
             try:
                 values[key] = _parse(key, environ[name])
             except ValueError as error:
                 problems.append(_unfit(name, key, f"{environ[name]!r} ({error})"))
     return _Source(values=values, where=lambda key: f"environment {variable(key)}", spelling=variable)
+
+
+def _read_arguments(arguments: Mapping[str, object]) -> _Source:
+    given = {name: value for name, value in arguments.items() if value is not None}
+    return _Source(values=given, where=lambda name: f"argument {name}")
 
 
 def _parse(key: str, text: str) -> object:
@@ -265,5 +273,5 @@ def _merge(sources: list[_Source], *, base: Path, project: Path | None) -> Setti
             merges = SETTINGS[key].table and key in values
             origins[key] = f"{origins[key]}, {source.where(key)}" if merges else source.where(key)
             values[key] = {**values[key], **value} if merges else value  # type: ignore[dict-item]
-    values["runs"] = base / Path(values.get("runs", Settings.runs)).expanduser()
+    values["runs"] = base / Path(values.get("runs", RUNS)).expanduser()
     return Settings(**values, project=project, origins=origins)

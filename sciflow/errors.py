@@ -19,15 +19,15 @@ Errors of the op itself (`TransientError`, `FatalError`, `OpError`, `CodeError`,
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 
 class SciflowError(Exception):
     """Anything that sciflow reports itself; the command line prints it without a traceback."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
     """One mistake: where it stands, what was expected, what was found, what to do."""
 
     where: str

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, TypedDict
 
 from sciflow.author.program import Declaration
 
-_GLOB = re.compile(r"[*?\[]")
+_GLOB = frozenset("*?[")
 
 
 def stub_of(declaration: Declaration, inputs: Mapping[str, Any]) -> Callable[..., Any]:
@@ -32,7 +31,7 @@ def stub_of(declaration: Declaration, inputs: Mapping[str, Any]) -> Callable[...
 def _result(declaration: Declaration) -> Any:
     outputs = {"result": declaration.outputs} if isinstance(declaration.outputs, str) else declaration.outputs
     fields: dict[str, Any] = {
-        name: list[Path] if _GLOB.search(file) else Path for name, file in outputs.items() if file
+        name: list[Path] if _GLOB.intersection(file) else Path for name, file in outputs.items() if file
     }
     if declaration.stdout and declaration.stdout not in fields:
         fields[declaration.stdout] = str

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -131,6 +129,11 @@ def tracing(tracer: GraphTracer) -> Iterator[None]:
 
 def legal_name(name: str) -> str:
     """A function's name as a template's: ASCII letters, digits and underscores."""
+    if name.isascii() and name.isidentifier() and name.strip("_") == name:
+        return name
+    import re
+    import unicodedata
+
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     text = re.sub(r"\W+", "_", plain).strip("_") or "op"
     return text if not text[0].isdigit() else f"_{text}"

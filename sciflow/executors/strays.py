@@ -12,7 +12,7 @@ import signal
 import time
 from pathlib import Path
 
-MARK = "SCIFLOW_WORKER"  # in a worker's environment, and so in that of all its descendants: its scratch folder
+MARK = "SCIFLOW_SCRATCH"  # in a worker's environment, and so in that of all its descendants: its scratch folder
 PATIENCE_S = 2.0
 LOOKS = 3  # in a row that must find nothing: a process that is just becoming another program shows no environment
 BETWEEN_LOOKS_S = 0.01

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
 from sciflow.core.progress import Snapshot, StepProgress
-from sciflow.view.progress import as_html, ended, for_terminal, headline, plain_line, tally
+from sciflow.view.progress import ended, for_terminal, headline, plain_line, tally
 
 QUIET_S = 10.0  # seconds between two plain lines about one step
 
@@ -102,6 +102,8 @@ class NotebookDisplay:
     def show(self, snapshot: Snapshot) -> None:
         """Replace the table."""
         from IPython.display import HTML, display
+
+        from sciflow.view.progress_html import as_html
 
         picture = HTML(as_html(snapshot))
         if self._handle is None:

@@ -1,16 +1,14 @@
-"""Progress of a run as text: one line a step, for terminals, plain streams and notebooks."""
+"""Progress of a run as text: one line a step, for terminals and plain streams."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from html import escape
 from typing import TYPE_CHECKING
 
 from sciflow.core.progress import Snapshot, StepProgress
 from sciflow.core.records import Phase
 from sciflow.view.phases import LOOKS
 from sciflow.view.quantity import clock, duration
-from sciflow.view.value import cut
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,6 +54,8 @@ def remarks(step: StepProgress) -> Iterator[str]:
     if step.phase is Phase.SUSPENDED:
         yield "suspended"
     if step.message and not ended(step):
+        from sciflow.view.value import cut  # what values need is slow to import, and few steps have a message
+
         yield cut(step.message, width=MESSAGE)
 
 
@@ -128,23 +128,3 @@ def state(step: StepProgress) -> Phase:
 def tally(step: StepProgress) -> tuple[object, ...]:
     """What makes news of a step when it differs; times alone do not."""
     return (step.total, step.done, bool(step.running), step.cached, step.failed, step.flagged, step.phase, step.message)
-
-
-def as_html(snapshot: Snapshot) -> str:
-    """The run as an HTML table."""
-    rows = "".join(map(_html_row, snapshot.steps))
-    colour = LOOKS[snapshot.phase].colour
-    head = f'<b style="color:{colour}">{escape(snapshot.phase)}</b> {escape(snapshot.name)} '
-    about = f"<code>{escape(snapshot.run_id)}</code> {duration(snapshot.seconds)} {escape(snapshot.message)}"
-    columns = ("", "step", "done", "progress", "time", "left", "")
-    heads = "".join(f'<th style="text-align:left">{name}</th>' for name in columns)
-    return f"<div>{head}{about}</div><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _html_row(step: StepProgress) -> str:
-    look = LOOKS[state(step)]
-    left = "" if step.remaining_s is None or ended(step) else duration(step.remaining_s)
-    bar = f'<progress value="{step.done}" max="{step.total or max(step.done, 1)}" style="width:10em"></progress>'
-    mark = f'<span style="color:{look.colour}">{look.mark}</span>'
-    texts = (escape(step.path), fraction(step), bar, duration(step.elapsed_s), left, escape(", ".join(remarks(step))))
-    return "<tr>" + "".join(f'<td style="text-align:left">{text}</td>' for text in (mark, *texts)) + "</tr>"

@@ -15,7 +15,8 @@ from sciflow.core.progress import Counts, Plan, PlannedStep, RunSummary
 from sciflow.core.records import Phase
 from sciflow.view import plan, runs
 from sciflow.view.display import LiveDisplay, PlainDisplay, open_display
-from sciflow.view.progress import LINES_ON_TERMINAL, as_html, for_terminal
+from sciflow.view.progress import LINES_ON_TERMINAL, for_terminal
+from sciflow.view.progress_html import as_html
 from tests.unit.view.examples import RUN, snapshot
 
 
