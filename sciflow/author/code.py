@@ -47,6 +47,8 @@ def function_code(
             return Function(module=spec.name, qualname=qualname)
         script = script_of(function)
         if script is not None:
+            if _is_guarded(function, script):
+                problems.append(_guarded_problem(target.__name__, where))
             return Function(module="__main__", qualname=qualname, script=script)
     return Function(module=module, qualname=qualname, pickled=pickled(function, target.__name__, where, problems))
 
@@ -66,6 +68,31 @@ def script_of(function: Callable[..., Any]) -> str | None:
         return None
     path = Path(file).absolute()
     return str(path) if Path(source_of(function)).absolute() == path and path.is_file() else None
+
+
+def _is_guarded(function: Callable[..., Any], script: str) -> bool:
+    """Whether the function stands in the script's `if __name__ == "__main__"` block."""
+    import linecache
+
+    line = inspect.unwrap(function).__code__.co_firstlineno
+    if not linecache.getline(script, line)[:1].isspace():
+        return False
+    import ast
+
+    blocks = ast.parse("".join(linecache.getlines(script))).body
+    block = next(b for b in reversed(blocks) if b.lineno <= line)
+    return isinstance(block, ast.If) and "__name__" in ast.unparse(block.test)
+
+
+def _guarded_problem(name: str, where: str) -> Problem:
+    guard = 'if __name__ == "__main__":'
+    return Problem(
+        where=where,
+        what=f"op {name} stands under `{guard}`, which is not run where ops run",
+        expected="a function at the top of the script",
+        found=f"a function under `{guard}`",
+        fix=f"move {name}, and what it uses, above that line",
+    )
 
 
 def source_of(function: Callable[..., Any]) -> str:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 MESSAGE_LIMIT = 4000
 FRAMES_SHOWN = 12
 CAUSES_SHOWN = 5
-OUR_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_RUNNER = os.path.dirname(os.path.abspath(__file__))
+OUR_FOLDERS = (_RUNNER + os.sep, os.path.join(os.path.dirname(_RUNNER), "author") + os.sep)  # an op that calls an op
 PLACE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE})
 _KINDS = ((OpError, "contract"), (CodecError, "codec"), (CodeError, "code"), (PlaceError, "place"))
 
@@ -122,13 +123,13 @@ def traceback(error: BaseException) -> str:
 
 
 def _frames(trace: TracebackType | None) -> str:
-    """`file:line in function` and the source line of each frame that is not the runner's own."""
+    """`file:line in function` and the source line of each frame that is not sciflow's own."""
     import linecache
 
     frames: list[str] = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        if not code.co_filename.startswith(OUR_FOLDER) and not code.co_filename.startswith("<frozen importlib"):
+        if not code.co_filename.startswith(OUR_FOLDERS) and not code.co_filename.startswith("<frozen importlib"):
             linecache.checkcache(code.co_filename)
             source = linecache.getline(code.co_filename, trace.tb_lineno, trace.tb_frame.f_globals).strip()
             frames.append(
