@@ -317,11 +317,23 @@ def progress(backend: Any) -> None:
 def leaves_child(i: int) -> int:
     import subprocess
 
-    subprocess.Popen(["sleep", "300"], stdout=subprocess.DEVNULL)
-    return i
+    return subprocess.Popen(["sleep", "300"], stdout=subprocess.DEVNULL).pid
 
 
-children = Case("a process that an op leaves behind does not keep the run", leaves_child, inputs={"i": 1}, result=1)
+@op
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text() == "sleep\n"
+    except FileNotFoundError:
+        return False
+
+
+@workflow
+def leaving(i: int) -> bool:
+    return is_alive(leaves_child(i))
+
+
+children = Case("a process that an op leaves behind is ended with it", leaving, inputs={"i": 1}, result=False)
 
 
 @op

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
-from sciflow import context, op, workflow
+from sciflow import context, op, secret, workflow
 from tests.conformance.table import Case, Refusal, only, phases_of, story
 
 
@@ -284,9 +285,9 @@ def always_failing(x: int) -> int:
     raise ValueError(x)
 
 
-@op(cache=True)
+@op(cache=True, env={"DIAL": secret(env="CONFORMANCE_DIAL")})
 def versioned(x: int) -> int:
-    context().needs(version="1.0")
+    context().needs(version=os.environ["DIAL"])
     context().record(host="somewhere")
     return x
 
@@ -303,6 +304,10 @@ def planned(backend: Any) -> None:
 
 @story("facts that an op says it needs are part of what the cache goes by")
 def cache_needs(backend: Any) -> None:
+    backend.dial("1.0")
     first = backend.run(versioned, {"x": 1})
     assert only(first, "versioned").facts == {"host": "somewhere"}
     assert _cached(backend.run(versioned, {"x": 1}), "versioned") == [True]
+    backend.dial("2.0")
+    backend.run(versioned, {"x": 2})  # tells of the new version
+    assert _cached(backend.run(versioned, {"x": 1}), "versioned") == [False]
