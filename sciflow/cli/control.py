@@ -33,6 +33,16 @@ def retry(reference: str, runs: Path | None, detach: bool | None, as_json: bool)
 
 @click.command()
 @run_argument
+@detach_option
+@json_option
+def resubmit(reference: str, runs: Path | None, detach: bool | None, as_json: bool) -> int:
+    """Run the same workflow with the same inputs once more, as a new run."""
+    run = open_run(reference, runs).resubmit(detach=detach)
+    return _went_on(run, run.phase, as_json=as_json)
+
+
+@click.command()
+@run_argument
 @click.option("--value", help="What the suspended step gives on: JSON, or text.")
 @click.option("--node", default="", help="Which suspended step is meant, if there are several.")
 @detach_option

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "explain": ("inspection", "explain", "Say why a task was run, or taken from the cache."),
     "graph": ("drawing", "graph", "Draw a workflow: Mermaid text, or SVG by graphviz."),
     "retry": ("control", "retry", "Run again what failed or was omitted, and nothing else."),
+    "resubmit": ("control", "resubmit", "Run the same workflow with the same inputs once more, as a new run."),
     "resume": ("control", "resume", "Go on with a run that was suspended, stopped or killed."),
     "suspend": ("control", "suspend", "Begin no further task until the run is resumed."),
     "stop": ("control", "stop", "Begin no further task, let running ones end, call the exit handler."),

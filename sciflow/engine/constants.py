@@ -11,13 +11,15 @@ from sciflow.core.graph import Graph, Node, WorkflowSpec, encode_spec
 
 LONG = 4096  # a spec without files and shorter than this has nothing to replace
 
+REFERENCES = (b'"$":"artifact"', b'"$":"value"')
+
 Change = Callable[[Tree], Tree]
 
 
 def map_constants(spec: WorkflowSpec, change: Change) -> WorkflowSpec:
     """The workflow with every constant changed."""
     text = encode_spec(spec)
-    if len(text) < LONG and b'"$":"artifact"' not in text:
+    if len(text) < LONG and not any(mark in text for mark in REFERENCES):
         return spec
     templates = {
         name: msgspec.structs.replace(t, nodes=tuple(_node(n, change) for n in t.nodes), result=_expr(t.result, change))

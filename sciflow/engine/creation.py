@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ import msgspec
 
 from sciflow import config
 from sciflow.core.expr import Tree
-from sciflow.core.graph import Function, OpTemplate, WorkflowSpec, encode_spec
+from sciflow.core.graph import Function, OpTemplate, Template, WorkflowSpec, decode_spec, encode_spec
 from sciflow.core.records import Phase
 from sciflow.engine.constants import map_constants
-from sciflow.engine.intake import Intake
+from sciflow.engine.intake import Intake, absolute
 from sciflow.engine.preflight import preflight
+from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder, create_run_folder
 from sciflow.engine.session import open_writer
 from sciflow.engine.setup import RunOptions, RunSetup
@@ -35,10 +36,34 @@ def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions
     """
     settings = config.load(arguments={"runs": options.runs, "durable": _durable(options.durable)})
     setup = _setup(spec, options, settings, detached=detached)
-    preflight(spec, setup)
-    folder = create_run_folder(settings.runs, setup.name)
+    return _create(settings.runs, spec, args, msgspec.structs.replace(setup, reuse=dict(options.reuse)))
+
+
+def create_again(folder: RunFolder) -> RunFolder:
+    """A new run of the same workflow with the same inputs, from its beginning; beside the one that there is.
+
+    Raises:
+        RunDamaged: the folder cannot be read, or the new one not be made.
+    """
+    reader = Reader(folder.database)
     try:
-        _fill(folder, spec, args, setup, options.reuse)
+        spec = decode_spec(reader.fact("spec") or b"{}")
+        setup = msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
+        inputs: dict[str, Tree] = json.loads(reader.fact("inputs") or b"{}")
+    finally:
+        reader.close()
+    root = folder.root
+    spec = map_constants(_with_pickles(spec, root), lambda tree: absolute(tree, root))
+    reuse = {key: absolute(tree, root) for key, tree in setup.reuse.items()}
+    args = {name: absolute(tree, root) for name, tree in inputs.items()}
+    return _create(root.parent, spec, args, msgspec.structs.replace(setup, reuse=reuse))
+
+
+def _create(runs: Path, spec: WorkflowSpec, args: Mapping[str, Tree], setup: RunSetup) -> RunFolder:
+    preflight(spec, setup)
+    folder = create_run_folder(runs, setup.name)
+    try:
+        _fill(folder, spec, args, setup)
     except BaseException:
         import shutil
 
@@ -47,13 +72,11 @@ def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions
     return folder
 
 
-def _fill(
-    folder: RunFolder, spec: WorkflowSpec, args: Mapping[str, Tree], setup: RunSetup, reuse: Mapping[str, Tree]
-) -> None:
+def _fill(folder: RunFolder, spec: WorkflowSpec, args: Mapping[str, Tree], setup: RunSetup) -> None:
     values = StoredValues(folder.root, pack="values/0-inputs", inline_bytes=setup.inline_bytes, outputs=lambda _: ())
     intake = Intake(folder.root, values)
     inputs = {name: json.loads(intake.text(tree)) for name, tree in args.items()}
-    taken = {key: json.loads(intake.text(tree)) for key, tree in reuse.items()}
+    taken = {key: json.loads(intake.text(tree)) for key, tree in setup.reuse.items()}
     spec = map_constants(_externalised(spec, folder), lambda tree: json.loads(intake.text(tree)))
     if setup.script is not None and os.path.isfile(setup.script):
         copy = folder.part("code") / os.path.basename(setup.script)
@@ -98,17 +121,28 @@ def _durable(durable: bool | None) -> str | None:
 
 def _externalised(spec: WorkflowSpec, folder: RunFolder) -> WorkflowSpec:
     """The workflow with pickled functions in files under `code/`."""
-    templates = {
-        name: _pickle_in_file(t, folder) if isinstance(t, OpTemplate) else t for name, t in spec.templates.items()
-    }
-    return msgspec.structs.replace(spec, templates=templates)
+
+    def in_file(pickled: str) -> str:
+        data = base64.b64decode(pickled)
+        file = f"code/{hashlib.sha256(data).hexdigest()[:16]}.pkl"
+        (folder.root / file).write_bytes(data)
+        return file
+
+    return _map_pickles(spec, in_file)
 
 
-def _pickle_in_file(template: OpTemplate, folder: RunFolder) -> OpTemplate:
-    code = template.code
-    if not isinstance(code, Function) or code.pickled is None:
-        return template
-    data = base64.b64decode(code.pickled)
-    file = f"code/{hashlib.sha256(data).hexdigest()[:16]}.pkl"
-    (folder.root / file).write_bytes(data)
-    return msgspec.structs.replace(template, code=msgspec.structs.replace(code, pickled=file))
+def _with_pickles(spec: WorkflowSpec, root: Path) -> WorkflowSpec:
+    """The inverse of `_externalised`."""
+    return _map_pickles(spec, lambda file: base64.b64encode((root / file).read_bytes()).decode())
+
+
+def _map_pickles(spec: WorkflowSpec, change: Callable[[str], str]) -> WorkflowSpec:
+    def changed(template: Template) -> Template:
+        match template:
+            case OpTemplate(code=Function(pickled=str() as pickled) as code):
+                code = msgspec.structs.replace(code, pickled=change(pickled))
+                return msgspec.structs.replace(template, code=code)
+            case _:
+                return template
+
+    return msgspec.structs.replace(spec, templates={name: changed(t) for name, t in spec.templates.items()})

@@ -18,6 +18,7 @@ from sciflow.core.records import Phase, TaskError
 from sciflow.engine import control, explain, steering
 from sciflow.engine.answers import answers
 from sciflow.engine.control import Request, Verb
+from sciflow.engine.creation import create_again
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 from sciflow.engine.run_folder import RunFolder
@@ -274,6 +275,16 @@ class Run(Generic[R_co]):
             requests = answers(reader, value, node)
         heard = [steering.ask(self._folder, request) for request in [*requests, Request(verb=Verb.RESUME)]]
         return self.phase if all(heard) or self.phase is Phase.SUCCEEDED else self._go_on(detach=detach)
+
+    def resubmit(self, *, detach: bool | None = None) -> Run[R_co]:
+        """Runs the same workflow with the same inputs once more, from its beginning, as a run of its own.
+
+        Raises:
+            RunDamaged: this run cannot be read, or the new folder not be made.
+        """
+        again: Run[R_co] = Run(create_again(self._folder))
+        again._go_on(detach=detach)
+        return again
 
     def retry(self, *, detach: bool | None = None) -> Phase:
         """Runs again the tasks that failed, ended in error or were omitted, and nothing else.
