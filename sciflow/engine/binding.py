@@ -196,7 +196,10 @@ def key_of(run: NodeRun, slice_: int, elements: Sequence[bytes], values: Values)
         return None
     items = dict(zip(run.tasks.columns, elements, strict=True))
     scope = NodeScope(run.home, values, slice_=slice_, items=items)
-    return str(codec.decode(evaluate(run.node.key, scope)))
+    try:
+        return str(codec.decode(parse(_guarded(run.node.key, scope))))
+    except (Absent, BindingError) as error:
+        raise BindingError(f"the key has no value: {error}") from None
 
 
 def need_of(run: NodeRun, values: Values, default_executor: str) -> Need:
@@ -207,7 +210,10 @@ def need_of(run: NodeRun, values: Values, default_executor: str) -> Need:
 
 
 def _word(expr: Expr | None, run: NodeRun, values: Values) -> str | None:
-    return None if expr is None else str(codec.decode(parse(text_of(expr, run.home, values))))
+    try:
+        return None if expr is None else str(codec.decode(parse(text_of(expr, run.home, values))))
+    except Absent as source:
+        raise BindingError(f"the place rests on {source}, which was skipped") from None
 
 
 def fan_of(run: NodeRun) -> Fan:

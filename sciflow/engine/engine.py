@@ -117,6 +117,8 @@ class Engine:
             return False
         self._exited = True
         self._halt = Halt()
+        self._parts.deadline = None  # the handler has its own
+        self._unidentified.clear()
         return self._scheduler.begin_exit(outcome)
 
     # --- one turn
@@ -147,12 +149,14 @@ class Engine:
 
     def _dispatch(self) -> None:
         now = time.monotonic()
+        held: set[str] = set()  # executors on which a task waits for more cores or memory than are free
         for need in self._scheduler.needs():
             executor = self._parts.executors[need.executor]
-            while (ready := self._scheduler.next_template(need)) is not None:
+            while need.executor not in held and (ready := self._scheduler.next_template(need)) is not None:
                 template, remaining = ready
                 offer = executor.offer(need, template, remaining=remaining)
-                if offer.jobs == 0:
+                if offer.slices == 0:
+                    held |= {need.executor} if offer.holds else set()
                     break
                 job = self._scheduler.take(need, offer.slices)
                 if job is not None:
@@ -175,6 +179,8 @@ class Engine:
         if outcome is not None and not (self._halt.ends and outcome.phase is Phase.FAILED):
             return outcome
         if self._scheduler.in_flight:
+            return None
+        if self._unidentified and self._halt.level is Level.NONE:
             return None
         if self._halt.level >= Level.STOP:
             error = TaskError(kind="cancelled", type="sciflow:Halted", message=self._halt.why)

@@ -32,6 +32,9 @@ def preflight(spec: WorkflowSpec, setup: RunSetup) -> None:
 def _problems(node: Node, capacity: Capacity) -> Iterator[Problem]:
     if isinstance(node.executor, Const) and node.executor.value not in EXECUTORS:
         yield _unknown_executor(node.where, str(node.executor.value))
+    if node.image is not None:
+        fix = "leave `image` out: the local executor runs ops in this machine's own environment"
+        yield Problem(where=node.where, what=f"{node.id} names an image, and the local executor has none", fix=fix)
     for name, value in node.policy.env.items():
         if isinstance(value, Secret):
             try:

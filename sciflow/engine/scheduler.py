@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from sciflow.core.graph import OpTemplate, Policy, WorkflowSpec
-from sciflow.core.job import SINGLE, Job, Need
+from sciflow.core.job import NUMBER_BITS, SINGLE, Job, Need
 from sciflow.core.keys import KEY_RULE, is_key
 from sciflow.core.records import Extra, Phase, TaskError
 from sciflow.engine import binding
@@ -25,6 +25,7 @@ from sciflow.engine.queue import ReadyQueue
 from sciflow.engine.walk import GraphWalk, Outcome
 
 RETRIED_KINDS = frozenset({"died", "place"})  # the place's fault, not the op's
+MOST_SLICES = 1 << NUMBER_BITS  # of a job; see `core.job`
 OPEN_AHEAD = 256  # nodes with ready tasks, up to which further slices of a fan over a sub-workflow are opened
 
 
@@ -130,7 +131,7 @@ class Scheduler:
         run = self._ready.first(need)
         if run is None or run.tasks is None:
             return None
-        picked = run.tasks.pick(binding.fan_of(run).chunk or slices)
+        picked = run.tasks.pick(min(binding.fan_of(run).chunk or slices, MOST_SLICES))
         if run.tasks.left <= 0:
             self._ready.pop(need)
         if not picked:

@@ -23,6 +23,7 @@ from sciflow.engine.db_journal import DbJournal
 from sciflow.engine.engine import Engine, Halt, Level, Parts
 from sciflow.engine.intake import Intake
 from sciflow.engine.limits import Limits
+from sciflow.engine.preflight import preflight
 from sciflow.engine.probe import Probe
 from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
@@ -90,6 +91,8 @@ class _Session:
     def engine(self, on_update: Watcher | None) -> Engine:
         """The engine with all its parts; the stack closes them."""
         setup, db, root = self._setup, self._db, self._folder.root
+        if self._number > 1:
+            preflight(self._spec, setup)  # it may go on elsewhere than it was made
         settings = config.load(start=Path(setup.cwd) if os.path.isdir(setup.cwd) else None)
         pack = f"values/{self._number}-engine"
         values = StoredValues(root, pack=pack, inline_bytes=setup.inline_bytes, outputs=db.outputs)

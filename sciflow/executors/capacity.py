@@ -83,6 +83,12 @@ class Capacity:
             return False
         return not want.gpus or len(self._used_gpus) + want.gpus <= len(self.gpus)
 
+    def holds(self, want: Resources) -> bool:
+        """Whether cores or memory are free, and too few of them for this."""
+        short_of_cores = 0 < self.cpus - self._used_cpus < want.cpus
+        short_of_memory = want.memory_mb > 0 and self._used_mb + want.memory_mb > self.memory_mb
+        return short_of_cores or (short_of_memory and self._used_cpus < self.cpus)
+
     def take(self, want: Resources, gpus: Sequence[int] = ()) -> tuple[int, ...]:
         """Counts it as used; the numbers of the GPUs given, `gpus` if they are free."""
         self._used_cpus += want.cpus

@@ -12,10 +12,14 @@ from sciflow.core.records import Progress, Reply, TaskError
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """How much an executor would take now: so many jobs of at most so many slices."""
+    """What an executor would take now: one job of at most so many slices, 0 for none.
 
-    jobs: int
+    `holds`: cores or memory are free, and too few of them; what comes later must not take them away, or a large task
+    would wait for ever behind small ones.
+    """
+
     slices: int
+    holds: bool = False
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +72,7 @@ class Executor(Protocol):
     """A place where tasks run. Not thread-safe; its methods never wait for a task."""
 
     def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
-        """How many jobs, of how many slices each, would be taken now of an op with `remaining` slices to go."""
+        """How large a job would be taken now of an op with `remaining` slices to go."""
 
     def submit(self, job: Job) -> None:
         """Takes a job; each of its tasks is reported once by `poll`, in any order.

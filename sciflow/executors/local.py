@@ -63,6 +63,7 @@ class Worker(msgspec.Struct, eq=False):
     stdout_at: int = 0
     stderr_at: int = 0
     doom: TaskError | None = None  # why it is being ended
+    doomed: int = 0  # number of the task that the doom is for; 0: whatever it does
     unwanted: set[int] = msgspec.field(
         default_factory=set
     )  # cancelled jobs; empty: the doom is meant for whatever it does
@@ -94,8 +95,8 @@ class LocalExecutor:
         """See `Executor`."""
         slices = self._pace.slices(template, remaining=remaining, workers=self._capacity.cpus)
         if self._choose(need, template) is None and not self._may_start(need):
-            return Offer(0, slices)
-        return Offer(1, slices)
+            return Offer(0, holds=self._capacity.holds(need.resources))
+        return Offer(slices)
 
     def submit(self, job: Job) -> None:
         """See `Executor`."""
@@ -266,7 +267,7 @@ class LocalExecutor:
         pending = [queued.job.number(position) for queued in worker.jobs for position in queued.left]
         if number not in pending:  # between two tasks
             number, began = (pending[0], time.monotonic()) if self._never_began(worker) else (0, 0.0)
-        if number and not (worker.unwanted and job_of(number) not in worker.unwanted):
+        if number and _meant(worker, number):
             pending.remove(number)
             error = worker.doom or (DESERTED if worker.process.deserted else death(code))
             self._report_death(worker, number, began, error)
@@ -305,6 +306,7 @@ class LocalExecutor:
                 continue
             message = f"it ran longer than its time limit of {limit:g} s"
             worker.doom = TaskError(kind="timeout", type="builtins:TimeoutError", message=message)
+            worker.doomed = number
             worker.process.kill(signal.SIGTERM)
 
     def _next_look(self, busy: Sequence[Worker]) -> float | None:
@@ -317,6 +319,13 @@ class LocalExecutor:
                 number, began = worker.process.board()
                 looks.append(max(0.0, began + limit - now) if number else min(limit, 0.1))
         return min(looks, default=None)
+
+
+def _meant(worker: Worker, number: int) -> bool:
+    """Whether the end of a worker is the end of the task that it was in, and not of one that had just begun."""
+    if worker.unwanted:
+        return job_of(number) in worker.unwanted
+    return worker.doomed in {0, number}
 
 
 def _same_surroundings(one: Need, other: Need) -> bool:

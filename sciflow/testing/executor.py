@@ -88,12 +88,12 @@ class ExecutorContract:
     def test_an_executor_at_its_limit_offers_nothing_and_then_something_again(self, executor: Executor) -> None:
         need = self.job("double", [1]).need
         count = 0
-        while executor.offer(need, "sleep", remaining=1000).jobs and count < 1000:
+        while executor.offer(need, "sleep", remaining=1000).slices and count < 1000:
             count += 1
             executor.submit(self.job("sleep", [0], id_=count))
         assert 0 < count < 1000
         drain(executor, lambda found: len(ended(found)) == count)
-        assert executor.offer(need, "sleep", remaining=1).jobs > 0
+        assert executor.offer(need, "sleep", remaining=1).slices > 0
 
 
 def ended(reports: Sequence[Report]) -> list[Ended]:
