@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sciflow.author.key import key_of
-from sciflow.author.option_check import unfit_values
 from sciflow.author.options import FAN_ONLY
 from sciflow.author.reference import Ref
 from sciflow.author.secret import SecretRef
@@ -49,6 +47,8 @@ def _fit_settings(site: Site, tracer: GraphTracer, fan: Fan | None) -> Mapping[s
     settings = site.target.settings
     if not settings:
         return settings
+    from sciflow.author.option_check import unfit_values
+
     wrong = list(unfit_values(settings, site.where))
     tracer.problems.extend(wrong)
     said = {p.what.split()[1] for p in wrong}
@@ -100,6 +100,8 @@ class _Options(msgspec.Struct, frozen=True):
         """The user's name for the node's tasks."""
         if "key" not in self.settings:
             return None
+        from sciflow.author.key import key_of
+
         return key_of(self.settings["key"], self.tracer, fan=fan, inputs=inputs, where=self.where)
 
     def place(self, name: str) -> Expr | None:

@@ -125,13 +125,13 @@ class Checker(msgspec.Struct, kw_only=True):
             return ANY
         low, high = (row.arity, row.arity) if isinstance(row.arity, int) else row.arity
         if not low <= len(args) <= high:
-            self.say(
-                f"{row.spelling} takes {low} to {high} values",
-                expected=f"{low} to {high}",
-                found=str(len(args)),
-                fix="give as many",
-            )
+            number = f"{low} to {high}"
+            what = f"{row.spelling} takes {number} values"
+            self.say(what, expected=number, found=str(len(args)), fix="give as many")
             return ANY
+        return self._applied(expr, args)
+
+    def _applied(self, expr: Call, args: tuple[Type, ...]) -> Type:
         for condition, type_ in zip(expr.args[: _CONDITIONS.get(expr.function, 0)], args, strict=False):
             self.truth(condition, type_)
         if expr.function in _COMPARISONS:
@@ -140,7 +140,7 @@ class Checker(msgspec.Struct, kw_only=True):
         if found is None:
             self.say(
                 f"{spelled(expr)} cannot be computed",
-                expected=f"types for which Python has {row.spelling}",
+                expected=f"types for which Python has {OPERATORS[expr.function].spelling}",
                 found=" and ".join(map(str, args)),
                 fix="compute it inside an op",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -108,6 +109,13 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     shape: Literal["none", "one", "dict", "namedtuple", "dataclass"] = "one"
     of: str = ""  # "module:Qualname"
     exit_codes: tuple[int, ...] = (0,)
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """Every port that it speaks of, once."""
+        holes = [part["port"] for part in chain.from_iterable(self.argv) if isinstance(part, dict)]
+        stdin = () if self.stdin is None else (self.stdin,)
+        return tuple(dict.fromkeys([*holes, *self.files, *stdin]))
 
 
 class OpTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="op"):

@@ -26,24 +26,24 @@ def find_cycle(needs: Mapping[str, list[str]]) -> list[str]:
 
 def recursion_problems(spec: WorkflowSpec) -> Iterator[Problem]:
     """Workflows that call themselves without end, or one another."""
-    calls = {name: _callees(t, spec) for name, t in spec.templates.items() if isinstance(t, Graph)}
-    others = {name: [c for c in callees if c != name] for name, callees in calls.items()}
-    ring = find_cycle(others)
+    graphs = [template for template in spec.templates.values() if isinstance(template, Graph)]
+    calls = {graph.name: _callees(graph, spec) for graph in graphs}
+    ring = find_cycle(calls)
     if ring:
-        first = spec.templates[ring[0]]
         yield Problem(
-            where=first.where,
+            where=spec.templates[ring[0]].where,
             what=f"workflows call one another in a ring: {' -> '.join([*ring, ring[0]])}",
             expected="a workflow that calls at most itself",
             found=f"{ring[0]} is reached from itself through {', '.join(ring[1:])}",
             fix="make one workflow of them that calls itself under `with when(...):`",
         )
-    yield from chain.from_iterable(_unguarded(t) for t in spec.templates.values() if isinstance(t, Graph))
+    yield from chain.from_iterable(map(_unguarded, graphs))
 
 
 def _callees(graph: Graph, spec: WorkflowSpec) -> list[str]:
-    called = [n.template for n in graph.nodes] + ([graph.on_exit] if graph.on_exit else [])
-    return list(dict.fromkeys(c for c in called if isinstance(spec.templates.get(c), Graph)))
+    """The other workflows that a workflow calls."""
+    called = dict.fromkeys([*(node.template for node in graph.nodes), graph.on_exit or ""])
+    return [name for name in called if name != graph.name and isinstance(spec.templates.get(name), Graph)]
 
 
 def _unguarded(graph: Graph) -> Iterator[Problem]:

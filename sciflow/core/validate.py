@@ -58,10 +58,8 @@ def _default_problems(template: Template) -> Iterator[Problem]:
 
 
 def _program_problems(template: OpTemplate, program: Program) -> Iterator[Problem]:
-    ports = {p.name for p in template.inputs}
-    holes = [part["port"] for arg in program.argv for part in arg if isinstance(part, dict)]
-    used = dict.fromkeys([*holes, *program.files, program.stdin or ""])
-    for name in [n for n in used if n and n not in ports]:
+    ports = ports_of(template)
+    for name in [n for n in program.ports if n not in ports]:
         yield Problem(
             where=template.where,
             what=f"command {template.name} has a hole {{{name}}} that is no input",

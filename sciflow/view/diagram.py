@@ -8,7 +8,7 @@ from typing import Literal
 
 from sciflow.core.expr import Expr, Input, Output, leaves
 from sciflow.core.graph import Graph, Node, OpTemplate, Suspend, WorkflowSpec
-from sciflow.view.expression import spelled
+from sciflow.core.spelling import spelled
 
 DEEPEST = 8  # groups inside groups; a workflow that calls itself is drawn once
 
