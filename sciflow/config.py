@@ -39,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     gpus: int | None = None
     parallelism: int | None = None
     timeout_s: float | None = None
-    durable: Literal["normal", "full"] = "full"
+    durable: Literal["normal", "full"] = "normal"
     inline_bytes: int = 4096
     executor: str = "local"
     progress: bool = True
@@ -102,7 +102,7 @@ SETTINGS: Mapping[str, Setting] = {
         check=lambda value: type(value) in (int, float) and value > 0,  # type: ignore[operator]
     ),
     "durable": Setting(
-        about="full: what was recorded survives a power cut; normal: it survives the death of any process",
+        about="normal: what was recorded survives the death of any process; full: the database a power cut too",
         expected='"normal" or "full"',
         check=lambda value: value in ("normal", "full"),
     ),
@@ -118,7 +118,7 @@ SETTINGS: Mapping[str, Setting] = {
         about="show progress while running", expected="true or false", check=lambda value: type(value) is bool
     ),
     "locks": Setting(
-        about="named locks: how many tasks on this machine may hold one at once",
+        about="named locks: how many tasks of a run may hold one at once; an op's own limit may be lower",
         expected="a table of names and whole numbers from 1",
         check=_is_counts,
         table=True,

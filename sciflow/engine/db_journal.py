@@ -17,8 +17,10 @@ _encode = msgspec.json.encode
 class DbJournal:
     """See `engine.journal.Journal`."""
 
-    def __init__(self, db: Writer) -> None:
+    def __init__(self, db: Writer, *, first: bool) -> None:
+        """`first`: this is the run's first session, nothing has ended before."""
         self._db = db
+        self._first = first
 
     def number(self, path: str, template: str) -> int:
         """See `Journal`."""
@@ -41,7 +43,7 @@ class DbJournal:
 
     def ended(self, number: int) -> Sequence[tuple[int, Phase, int]]:
         """See `Journal`."""
-        return self._db.ended(number)
+        return () if self._first else self._db.ended(number)
 
     def output(self, number: int, slice_: int) -> bytes | None:
         """See `Journal`."""
@@ -49,7 +51,7 @@ class DbJournal:
 
     def attempts(self, number: int) -> Sequence[tuple[int, int, int]]:
         """See `Journal`."""
-        return self._db.tried(number)
+        return () if self._first else self._db.tried(number)
 
 
 def _values(number: int, slice_: int, attempt: int, key: str | None, ending: Ending) -> TaskValues:

@@ -20,6 +20,7 @@ from sciflow.core.records import Extra, Phase, Progress, TaskError
 from sciflow.engine import control
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
+from sciflow.engine.collector import rare_collection
 from sciflow.engine.control import Request, Verb
 from sciflow.engine.journal import Ending, Values
 from sciflow.engine.probe import Probe
@@ -32,6 +33,7 @@ from sciflow.errors import RunDamaged
 from sciflow.executors.executor import Died, Ended, Executor, Identified, Lost, Report
 
 LOOK_S = 0.25  # between looks at requests, time limit and watchers
+LOOK_COSTS = 20  # times the time that a look takes pass until the next one
 COMMIT_S = 0.02  # between commits while many short tasks end
 NAP_S = 0.001  # when no worker will run dry meanwhile, so that many ends are taken in one turn
 
@@ -95,7 +97,11 @@ class Engine:
 
     def run(self) -> Outcome:
         """Carries the run on until it has ended, waits for somebody, or was halted."""
-        self._scheduler.start(self._parts.inputs)
+        with rare_collection():
+            self._scheduler.start(self._parts.inputs)
+            return self._loop()
+
+    def _loop(self) -> Outcome:
         while True:
             self._look()
             self._probe()
@@ -317,6 +323,7 @@ class Engine:
     def _update(self, outcome: Outcome | None) -> None:
         phase = outcome.phase if outcome is not None else Phase.RUNNING
         message = outcome.error.message if outcome is not None and outcome.error is not None else self._halt.why
+        begin = time.monotonic()
         picture = snapshot(
             run_id=self._parts.folder.id,
             name=self._parts.name,
@@ -329,5 +336,6 @@ class Engine:
             message=message,
         )
         self._db.put_fact("live", msgspec.json.encode(picture))
+        self._next_look += LOOK_COSTS * (time.monotonic() - begin)
         if self._parts.on_update is not None:
             self._parts.on_update(picture)

@@ -100,7 +100,11 @@ class _Session:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         limits = Limits(parallelism=setup.parallelism, locks=dict(settings.locks) | setup.locks)
         scheduler = Scheduler(
-            self._spec, journal=DbJournal(db), values=values, limits=limits, executors=(setup.executor,)
+            self._spec,
+            journal=DbJournal(db, first=self._number == 1),
+            values=values,
+            limits=limits,
+            executors=(setup.executor,),
         )
         probe = Probe(
             runs=root.parent,
