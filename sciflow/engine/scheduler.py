@@ -183,10 +183,12 @@ class Scheduler:
             and self._try_again(run, slice_, attempt, error, now)
         ):
             self._journal.attempt(run, slice_, attempt, ending)
-        else:
-            self._walk.end_task(run, slice_, attempt, job.keys[position], ending)
+            self._leave(flight)
+            return
+        concluded = self._walk.end_task(run, slice_, attempt, job.keys[position], ending)
         self._leave(flight)
-        self._settle()
+        if concluded:
+            self._settle()
 
     def lost(self, job_id: int, positions: Sequence[int]) -> None:
         """Tasks that were handed out and never began: they are ready again."""

@@ -204,13 +204,13 @@ class GraphWalk:
 
     # --- endings
 
-    def end_task(self, run: NodeRun, slice_: int, attempt: int, key: str | None, ending: Ending) -> None:
-        """A task has ended for good."""
+    def end_task(self, run: NodeRun, slice_: int, attempt: int, key: str | None, ending: Ending) -> bool:
+        """A task has ended for good; whether its node has ended with it, so that something follows."""
         tasks = run.tasks
         assert tasks is not None
         succeeded = ending.phase is Phase.SUCCEEDED
         if not tasks.end(slice_, succeeded=succeeded):
-            return
+            return False
         if succeeded:
             run.step.done += 1
             run.output = ending.output if tasks.single else None
@@ -220,8 +220,10 @@ class GraphWalk:
         if ending.extra is not None and ending.extra.flag:
             run.step.flagged += 1
         self._journal.task(run, slice_, attempt, key, ending)
-        if tasks.ended == tasks.total:
-            self._conclude_tasks(run)
+        if tasks.ended < tasks.total:
+            return False
+        self._conclude_tasks(run)
+        return True
 
     def _conclude_tasks(self, run: NodeRun) -> None:
         assert run.tasks is not None
