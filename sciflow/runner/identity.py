@@ -60,11 +60,11 @@ class _Walk:
 
     def visit(self, found: Any, name: str) -> None:
         """Take up something that a name stands for; `name` is used for a constant."""
-        if id(found) in self._seen:
-            return
         function = found
         while not isinstance(function, (FunctionType, type, ModuleType)) and hasattr(function, "function"):
             function = function.function  # an Op or a Workflow
+        if id(function) in self._seen:
+            return
         if isinstance(function, FunctionType):
             self._once(function)
             self.pending.append(lambda: self._function(function))
