@@ -18,14 +18,14 @@ import sciflow
 from tests.faults.harness import NEEDS_LINUX, Bench, Record, eventually, integrity
 from tests.faults.programs import kills
 
-pytestmark = [pytest.mark.faults, NEEDS_LINUX, pytest.mark.timeout(1800)]
-
 KILLS = int(os.environ.get("SCIFLOW_TEST_KILLS", "200"))
 SEED = os.environ.get("SCIFLOW_TEST_SEED", "")
 ANSWER = 7
 SUCCEEDED = 2
 PER_WORKER = 4  # tasks of 12 ms: one runs, another has just ended, two have ended since ends were last written down
 MOST_SESSIONS = 400
+
+pytestmark = [pytest.mark.faults, NEEDS_LINUX, pytest.mark.timeout(60 + 2 * KILLS)]
 
 
 @dataclass(frozen=True)
