@@ -17,9 +17,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
-
-import msgspec
+from typing import Any, Literal, NamedTuple
 
 from sciflow.errors import ConfigError, Problem
 
@@ -30,7 +28,7 @@ OF_TESTS = "SCIFLOW_TEST_"  # variables of the environment that are no settings:
 MARKS = frozenset({"SCIFLOW_SCRATCH"})  # and those that mark a process
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(NamedTuple):
     """All settings; `origins` says where each value came from."""
 
     runs: Path = Path(RUNS)
@@ -43,13 +41,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     inline_bytes: int = 4096
     executor: str = "local"
     progress: bool = True
-    locks: Mapping[str, int] = msgspec.field(default_factory=dict)
-    host: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    locks: Mapping[str, int] = {}
+    host: Mapping[str, Any] = {}
     project: Path | None = None  # folder of the project's sciflow.toml
-    origins: Mapping[str, str] = msgspec.field(default_factory=dict)
+    origins: Mapping[str, str] = {}
 
 
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
+class Setting(NamedTuple):
     """One row of the table of settings: `check` says whether a value will do, `expected` says it to people."""
 
     about: str
@@ -132,7 +130,7 @@ SETTINGS: Mapping[str, Setting] = {
 }
 
 
-class _Source(msgspec.Struct, frozen=True, kw_only=True):
+class _Source(NamedTuple):
     """Raw values of one source, and how to say where a key of it stands."""
 
     values: Mapping[str, object]
@@ -230,6 +228,8 @@ def _parse(key: str, text: str) -> object:
 
     if key in ("runs", "executor", "durable"):
         return text
+    if key == "progress":
+        return {"1": True, "0": False}.get(text, {"true": True, "false": False}.get(text.lower(), text))
     try:
         return json.loads(text)
     except ValueError:

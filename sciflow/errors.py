@@ -19,15 +19,14 @@ Errors of the op itself (`TransientError`, `FatalError`, `OpError`, `CodeError`,
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import msgspec
+from typing import NamedTuple
 
 
 class SciflowError(Exception):
     """Anything that sciflow reports itself; the command line prints it without a traceback."""
 
 
-class Problem(msgspec.Struct, frozen=True, kw_only=True):
+class Problem(NamedTuple):
     """One mistake: where it stands, what was expected, what was found, what to do."""
 
     where: str

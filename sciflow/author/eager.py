@@ -1,4 +1,7 @@
-"""Fans outside a workflow: plain loops."""
+"""Fans outside a workflow: plain loops.
+
+Standard library only and clean for Python 3.9: ops call ops wherever they run.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ def zipped(lists: Sequence[Iterable[Any]], named: Mapping[str, Iterable[Any]]) -
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError("lists of unequal length: " + ", ".join(f"{n} has {k}" for n, k in lengths.items()))
-    return _calls(len(lists), list(named), zip(*columns.values(), strict=True))
+    return _calls(len(lists), list(named), zip(*columns.values()))
 
 
 def crossed(lists: Sequence[Iterable[Any]], named: Mapping[str, Iterable[Any]]) -> Iterator[_Call]:
@@ -42,4 +45,4 @@ def _columns(lists: Sequence[Iterable[Any]], named: Mapping[str, Iterable[Any]])
 
 def _calls(positional: int, names: list[str], rows: Iterable[tuple[Any, ...]]) -> Iterator[_Call]:
     for row in rows:
-        yield row[:positional], dict(zip(names, row[positional:], strict=True))
+        yield row[:positional], dict(zip(names, row[positional:]))

@@ -34,7 +34,7 @@ def show_settings(as_json: bool) -> None:
     from sciflow.config import SETTINGS, load
 
     settings = load()
-    values = {name: getattr(settings, name) for name in settings.__struct_fields__ if name in SETTINGS}
+    values = {name: getattr(settings, name) for name in settings._fields if name in SETTINGS}
     if as_json:
         show_json({name: {"value": value, "from": settings.origins[name]} for name, value in values.items()})
         return
