@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import PurePath
 
 from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Suspend, decode_spec
+from sciflow.core.naming import with_article
 from sciflow.core.ports import Type, accepts_none
 from sciflow.core.records import Phase
-from sciflow.engine.control import Request, Verb
+from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.records_db import Reader
-from sciflow.errors import InvalidInput, Problem
+from sciflow.errors import InvalidInput, Problem, RunError
 from sciflow.runner import codec
 from sciflow.runner.failures import CodecError
 
 
-def answers(reader: Reader, value: object, node: str) -> list[Request]:
+def answers(reader: Reader, value: object, node: str, *, inbox: Inbox) -> list[Request]:
     """The requests that give `value` to the suspended node meant; without either, to all that wait for no value.
 
     Raises:
+        RunError: there is no value, and nothing goes on without one.
         InvalidInput: no such node waits, several wait and none is named, or the value is not of the type waited for.
     """
     waiting = _waiting(reader)
@@ -29,7 +32,11 @@ def answers(reader: Reader, value: object, node: str) -> list[Request]:
             raise _refusal(f"{node} does not wait for an answer", " or ".join(waiting) or "nothing waits", node)
         chosen = [node]
     elif value is None:
-        return [_request(path, None) for path, type_ in waiting.items() if accepts_none(type_)]
+        told = [_request(path, None) for path, type_ in waiting.items() if accepts_none(type_)]
+        stuck = reader.text("phase") == Phase.SUSPENDED and reader.text("because") != ""
+        if waiting and stuck and not told and not inbox.answered():
+            raise _silence(waiting)
+        return told
     elif len(waiting) != 1:
         found = "nothing waits" if not waiting else "several wait: " + ", ".join(waiting)
         raise _refusal("it is not clear which node the value is for", "one suspended node", found)
@@ -65,6 +72,13 @@ def _artifact(path: PurePath) -> Tree:
 
 def _request(path: str, tree: Tree) -> Request:
     return Request(verb=Verb.RESUME, node=path, value=tree)
+
+
+def _silence(waiting: Mapping[str, Type]) -> RunError:
+    listed = ", ".join(f"{path} waits for {with_article(type_)}" for path, type_ in waiting.items())
+    path = next(iter(waiting))
+    fix = f'resume(value, node="{path}"), or: sciflow resume RUN --node {path} --value VALUE'
+    return RunError(f"nothing can go on before a value is given: {listed}\n    fix:      {fix}")
 
 
 def _refusal(what: str, expected: str, found: str) -> InvalidInput:

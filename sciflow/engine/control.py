@@ -1,10 +1,12 @@
-"""Requests to the engine at work, as files in the run's `control/`: they survive until an engine has taken them."""
+"""Requests to the engine at work, as files in `control/`: they survive until what came of them is written down."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -12,6 +14,8 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.errors import RunDamaged
+
+POSTED, KEPT = ".json", ".kept"  # suffixes: whoever asked waits for the first to vanish
 
 
 class Verb(StrEnum):
@@ -32,12 +36,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def post(folder: Path, request: Request) -> Path:
-    """Leaves a request for the engine, which looks about every quarter of a second and removes what it has taken.
+    """Leaves a request for the engine, which looks about every quarter of a second and removes what it has obeyed.
 
     Raises:
         RunDamaged: the folder is gone or cannot be written.
     """
-    name = f"{time.time_ns():020d}-{os.getpid()}.json"
+    name = f"{time.time_ns():020d}-{os.getpid()}{POSTED}"
     text = json.dumps({"verb": request.verb.value, "node": request.node, "value": request.value})
     beside = folder / f".{name}"
     try:
@@ -47,14 +51,43 @@ def post(folder: Path, request: Request) -> Path:
         raise RunDamaged(f"{folder}: {error.strerror}: the run's folder must exist and be writable") from error
 
 
-def collect(folder: Path) -> list[Request]:
-    """Takes all requests out of the folder, the oldest first."""
-    taken = []
-    for name in sorted(os.listdir(folder)):
-        if name.startswith("."):
-            continue
-        path = folder / name
-        facts = json.loads(path.read_text())
-        path.unlink()
-        taken.append(Request(verb=Verb(facts["verb"]), node=facts["node"], value=facts["value"]))
-    return taken
+class Inbox:
+    """What is asked of one engine. A request's file stays until the engine has written down what came of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._taken: dict[str, Request] = {}  # by file name
+
+    def drop_orders(self, before_ns: int) -> None:
+        """Removes what was asked of an engine that has died; answers to nodes are kept."""
+        for name, request in list(self._requests()):
+            if name < f"{before_ns:020d}" and not request.node:
+                (self._folder / name).unlink(missing_ok=True)
+
+    def collect(self) -> list[Request]:
+        """The requests that have come since the last look, the oldest first."""
+        new = dict(self._requests())
+        self._taken |= new
+        return list(new.values())
+
+    def settle(self, unsettled: Collection[str]) -> None:
+        """Removes what was collected; what is for a node with one of these paths is kept under another name."""
+        for name, request in list(self._taken.items()):
+            path = self._folder / name
+            if request.node not in unsettled:
+                path.unlink(missing_ok=True)
+                del self._taken[name]
+            elif path.suffix == POSTED:
+                with contextlib.suppress(FileNotFoundError):  # whoever asked has withdrawn it
+                    self._taken[path.rename(path.with_suffix(KEPT)).name] = self._taken.pop(name)
+
+    def answered(self) -> bool:
+        """Whether an answer to a node lies here."""
+        return any(request.node for _, request in self._requests())
+
+    def _requests(self) -> Iterator[tuple[str, Request]]:
+        for name in sorted(os.listdir(self._folder)):
+            if not name.startswith(".") and name not in self._taken:
+                with contextlib.suppress(FileNotFoundError):
+                    facts = json.loads((self._folder / name).read_text())
+                    yield name, Request(verb=Verb(facts["verb"]), node=facts["node"], value=facts["value"])

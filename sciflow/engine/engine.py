@@ -13,15 +13,14 @@ from enum import IntEnum
 
 import msgspec
 
-from sciflow.core.graph import OpTemplate, WorkflowSpec
+from sciflow.core.graph import OpTemplate, Suspend, WorkflowSpec
 from sciflow.core.job import job_of, position_of
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Extra, Phase, Progress, TaskError
-from sciflow.engine import control
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
 from sciflow.engine.collector import rare_collection
-from sciflow.engine.control import Request, Verb
+from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.journal import Ending, Values
 from sciflow.engine.probe import Probe
 from sciflow.engine.records_db import Writer
@@ -88,6 +87,7 @@ class Engine:
         self._unidentified: dict[str, list[NodeRun]] = {}  # by template: nodes that wait for its identity
         self._messages: dict[str, str] = {}
         self._answers: dict[str, bytes] = {}  # path of a suspended node -> text
+        self._inbox = Inbox(parts.folder.part("control"))
 
     def halt(self, halt: Halt) -> None:
         """Asks the engine to end; safe to call from a signal handler. A weaker halt than the present one is ignored."""
@@ -114,7 +114,7 @@ class Engine:
                 self._collect()
             elif not self._begin_exit(outcome):
                 self._update(outcome)
-                self._db.commit()
+                self._write()
                 return outcome
 
     def _begin_exit(self, outcome: Outcome) -> bool:
@@ -176,8 +176,12 @@ class Engine:
         if self._calm and now < self._next_commit:
             return
         self._next_commit = now + COMMIT_S
-        self._db.commit()
+        self._write()
         self._parts.probe.commit()
+
+    def _write(self) -> None:
+        self._db.commit()
+        self._inbox.settle(self._answers)
 
     def _outcome(self) -> Outcome | None:
         """What the run has come to, if this engine has nothing more to do."""
@@ -192,9 +196,17 @@ class Engine:
             error = TaskError(kind="cancelled", type="sciflow:Halted", message=self._halt.why)
             return Outcome(Phase.FAILED if self._halt.ends else Phase.SUSPENDED, error=error)
         if self._halt.level is Level.PAUSE or (self._scheduler.gates and self._scheduler.idle):
-            message = self._halt.why or "waits for an answer at " + ", ".join(self._scheduler.gates)
-            return Outcome(Phase.SUSPENDED, error=TaskError(kind="suspended", message=message))
+            message = self._halt.why or "waits for an answer at " + ", ".join(
+                map(self._asked, self._scheduler.gates.values())
+            )
+            stuck = ", ".join(self._scheduler.gates) if self._scheduler.idle else ""
+            return Outcome(Phase.SUSPENDED, because=stuck, error=TaskError(kind="suspended", message=message))
         return None
+
+    def _asked(self, gate: NodeRun) -> str:
+        """The place of a question, and the question."""
+        template = self._parts.spec.templates[gate.node.template]
+        return f"{gate.path}: {template.message}" if isinstance(template, Suspend) and template.message else gate.path
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -287,7 +299,7 @@ class Engine:
         self._next_look = time.monotonic() + LOOK_S
         if not self._parts.folder.database.exists():
             raise RunDamaged(f"{self._parts.folder.root}: the run's folder was deleted or moved while it ran")
-        for request in control.collect(self._parts.folder.part("control")):
+        for request in self._inbox.collect():
             self._obey(request)
         self._answer()
         if self._parts.deadline is not None and time.monotonic() > self._parts.deadline:
@@ -317,8 +329,11 @@ class Engine:
 
     def _answer(self) -> None:
         """Gives suspended nodes the answers that are there for them, also those that came before the engine did."""
-        for path in self._answers.keys() & self._scheduler.gates.keys():
-            self._scheduler.answer(path, self._answers.pop(path))
+        for path in list(self._answers):
+            if path in self._scheduler.gates:
+                self._scheduler.answer(path, self._answers.pop(path))
+            elif self._db.has_ended(path):  # somebody else was quicker
+                del self._answers[path]
 
     def _update(self, outcome: Outcome | None) -> None:
         phase = outcome.phase if outcome is not None else Phase.RUNNING

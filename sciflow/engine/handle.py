@@ -15,9 +15,9 @@ from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot, Task
 from sciflow.core.records import Phase, TaskError
-from sciflow.engine import control, explain, steering
+from sciflow.engine import explain, steering
 from sciflow.engine.answers import answers
-from sciflow.engine.control import Request, Verb
+from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.creation import create_again
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
@@ -257,8 +257,8 @@ class Run(Generic[R_co]):
 
     def suspend(self) -> None:
         """Begins nothing new until `resume`."""
-        if self.running:
-            control.post(self._folder.part("control"), Request(verb=Verb.SUSPEND))
+        if steering.listens(self._folder):
+            steering.ask(self._folder, Request(verb=Verb.SUSPEND))
 
     def resume(self, value: object = None, *, node: str = "", detach: bool | None = None) -> Phase:
         """Goes on with a run that was interrupted, suspended, or whose engine died; tells a suspended node its value.
@@ -270,9 +270,10 @@ class Run(Generic[R_co]):
 
         Raises:
             InvalidInput: the value is not what the node waits for, or no such node waits.
+            RunError: nothing goes on without a value; or the engine at work does not answer.
         """
         with self._reader() as reader:
-            requests = answers(reader, value, node)
+            requests = answers(reader, value, node, inbox=Inbox(self._folder.part("control")))
         heard = [steering.ask(self._folder, request) for request in [*requests, Request(verb=Verb.RESUME)]]
         return self.phase if all(heard) or self.phase is Phase.SUCCEEDED else self._go_on(detach=detach)
 

@@ -299,6 +299,10 @@ class Writer(Reader):
         rows = self._all("SELECT slice, phase, attempt FROM task WHERE node = ? ORDER BY slice", (node,))
         return [(slice_, _BY_NUMBER[phase], attempt) for slice_, phase, attempt in rows]
 
+    def has_ended(self, path: str) -> bool:
+        """Whether a task of the node with that path has ended."""
+        return bool(self._all("SELECT 1 FROM task, node WHERE node = id AND path = ? LIMIT 1", (path,)))
+
     def tried(self, node: int) -> list[tuple[int, int, int]]:
         """(slice, attempts, those of them before the last retry of the run) of a node's tasks that have not ended."""
         sql = (

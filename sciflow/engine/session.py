@@ -19,6 +19,7 @@ from sciflow import config
 from sciflow.core.graph import WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Phase
+from sciflow.engine.control import Inbox
 from sciflow.engine.db_journal import DbJournal
 from sciflow.engine.engine import Engine, Halt, Level, Parts
 from sciflow.engine.intake import Intake
@@ -53,7 +54,9 @@ def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: boo
         RunDamaged: its folder cannot be read or written.
     """
     with ExitStack() as stack:
+        now_ns = time.time_ns()
         stack.enter_context(folder.lock())
+        Inbox(folder.part("control")).drop_orders(now_ns)
         db = open_writer(folder, durable=_setup_of(folder).durable)
         stack.callback(db.close)
         if reopen:
@@ -158,6 +161,7 @@ class _Session:
         self._db.put_fact("sessions", str(self._number))
         self._db.put_fact("phase", Phase.RUNNING.value)
         self._db.put_fact("message", "")
+        self._db.put_fact("because", "")
         self._db.put_event(time.time(), "began", f"session {self._number}")
         self._db.commit()
 

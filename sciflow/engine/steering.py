@@ -19,6 +19,7 @@ from sciflow.engine.status import STARTING_S, current_phase
 from sciflow.errors import RunDamaged, RunError, RunInterrupted
 
 LEAVING_S = 5.0  # within which an engine whose run has ended must be gone
+HEARING_S = 15.0  # within which an engine at work must have taken a request
 _START = "import sys; sys.path.append(sys.argv.pop(1)); from sciflow.engine.__main__ import main; main()"
 
 
@@ -78,13 +79,36 @@ def at_work(folder: RunFolder) -> bool:
 
 
 def ask(folder: RunFolder, request: Request) -> bool:
-    """Leaves a request; whether an engine at work took it. An answer that none took waits for the next engine."""
+    """Leaves a request; whether an engine at work took it. An answer that none took waits for the next engine.
+
+    Raises:
+        RunError: there is an engine, which does not take it.
+    """
     posted = control.post(folder.part("control"), request)
+    until = time.monotonic() + HEARING_S
     while posted.exists():
         if not folder.lock().held():
             if not request.node:
                 posted.unlink(missing_ok=True)
             return False
+        if time.monotonic() > until:
+            posted.unlink(missing_ok=True)
+            raise _deaf(folder, request)
+        time.sleep(0.005)
+    return True
+
+
+def _deaf(folder: RunFolder, request: Request) -> RunError:
+    found = f"its engine, {folder.lock().holder()}, has not taken up `{request.verb}` within {HEARING_S:g} s"
+    fix = "if that process is stopped, let it go on: kill -CONT PID; else kill -KILL PID, then `sciflow resume`"
+    return RunError(f"{folder.root}: {found}\n    fix:      {fix}")
+
+
+def listens(folder: RunFolder) -> bool:
+    """Whether an engine is at work; one that was just started is waited for."""
+    while not folder.lock().held():
+        if current_phase(folder) is not Phase.PENDING:
+            return folder.lock().held()
         time.sleep(0.005)
     return True
 
@@ -113,7 +137,7 @@ def await_session(folder: RunFolder, *, after: int) -> None:
 
 def end(folder: RunFolder, verb: Verb, message: str) -> None:
     """Asks the engine at work to end the run; where there is none, writes down that it has ended."""
-    if folder.lock().held() and ask(folder, Request(verb=verb)):
+    if listens(folder) and ask(folder, Request(verb=verb)):
         return
     if current_phase(folder) in {Phase.SUCCEEDED, Phase.FAILED}:
         return

@@ -1,0 +1,151 @@
+"""What is asked of engines at work, of those that have died, and of those that do not answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sciflow import Run, RunError, op, suspend, workflow
+from sciflow.core.records import Phase
+from sciflow.engine import steering
+
+LIMIT_S = 20.0
+
+
+@op
+def slow(x: int) -> int:
+    time.sleep(0.5)
+    return x
+
+
+@op
+def same(x: int) -> int:
+    return x
+
+
+@workflow
+def waits(x: int) -> int:
+    return slow(x)
+
+
+@workflow
+def asks(x: int) -> int:  # noqa: ARG001
+    return same(suspend("which?", type=int))
+
+
+@workflow
+def asks_beside(x: int) -> list[int]:
+    return [same(suspend("which?", type=int)), slow(x)]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    limit = time.monotonic() + LIMIT_S
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
+def engine_of(run: Run[Any]) -> int:
+    until(lambda: run.running and (run.folder / "engine.lock").stat().st_size > 0)
+    return int(json.loads((run.folder / "engine.lock").read_text())["pid"])
+
+
+def test_an_order_that_a_dead_engine_did_not_take_is_not_obeyed_by_the_next(tmp_path: Path) -> None:
+    run = waits.options(runs=tmp_path, progress=False).submit(1)
+    pid = engine_of(run)
+    until(lambda: run.phase is Phase.RUNNING)
+    os.kill(pid, signal.SIGSTOP)
+    order = run.folder / "control" / f"{time.time_ns():020d}-1.json"
+    order.write_text('{"verb": "suspend", "node": "", "value": null}')
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not run.running)
+    assert run.resume(detach=False) is Phase.SUCCEEDED
+    assert not order.exists()
+
+
+def test_a_run_that_was_told_to_suspend_has_heard_it(tmp_path: Path) -> None:
+    run = waits.options(runs=tmp_path, progress=False).submit(1)
+    engine_of(run)
+    run.suspend()
+    assert not list((run.folder / "control").iterdir())
+    assert run.wait(LIMIT_S) is Phase.SUSPENDED
+    assert run.resume(detach=False) is Phase.SUCCEEDED
+
+
+def test_a_run_that_is_cancelled_while_its_engine_starts_does_not_go_on(tmp_path: Path) -> None:
+    run = waits.options(runs=tmp_path, progress=False).submit(1)
+    run.cancel()
+    assert run.wait(LIMIT_S) is Phase.FAILED
+    until(lambda: not run.running)
+    assert run.phase is Phase.FAILED
+    assert "terminated" in run.snapshot().message
+
+
+CRASH = """
+import os, sys
+from sciflow import open_run
+from sciflow.engine.records_db import Writer
+
+commit = Writer.commit
+def dies(self):
+    if self.told:
+        os.kill(os.getpid(), 9)
+    commit(self)
+
+def told(self, values):
+    Writer.told = True
+    put_task(self, values)
+
+put_task = Writer.put_task
+Writer.told, Writer.commit, Writer.put_task = False, dies, told
+open_run(sys.argv[1]).resume(7, detach=False)
+"""
+
+
+def test_an_answer_is_not_lost_with_an_engine_that_dies_before_it_has_written_it_down(tmp_path: Path) -> None:
+    run = asks.options(runs=tmp_path, progress=False).run(1)
+    crashed = subprocess.run([sys.executable, "-c", CRASH, str(run.folder)], check=False)
+    assert crashed.returncode == -signal.SIGKILL
+    assert run.phase is Phase.ERROR
+    assert run.resume(detach=False) is Phase.SUCCEEDED
+    assert run.result == 7
+    assert not list((run.folder / "control").iterdir())
+
+
+def test_a_resume_without_the_value_that_alone_is_waited_for_is_refused_at_once(tmp_path: Path) -> None:
+    run = asks.options(runs=tmp_path, progress=False).run(1)
+    with pytest.raises(RunError, match=r'suspend waits for an int\n.*resume\(value, node="suspend"\)'):
+        run.resume(detach=False)
+    assert run.resume(3, detach=False) is Phase.SUCCEEDED
+
+
+def test_a_resume_without_a_value_goes_on_with_what_does_not_wait_for_one(tmp_path: Path) -> None:
+    run = asks_beside.options(runs=tmp_path, progress=False).submit(1)
+    until(lambda: any(task.phase is Phase.SUSPENDED for task in run.tasks()))
+    os.kill(engine_of(run), signal.SIGKILL)
+    until(lambda: not run.running)
+    assert run.resume(detach=False) is Phase.SUSPENDED
+    assert [task.phase for task in run.tasks("slow")] == [Phase.SUCCEEDED]
+
+
+def test_an_engine_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steering, "HEARING_S", 0.6)
+    run = waits.options(runs=tmp_path, progress=False).submit(1)
+    pid = engine_of(run)
+    until(lambda: run.phase is Phase.RUNNING)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(RunError, match=f"process {pid} on .* has not taken up `terminate`"):
+            run.cancel()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert run.wait(LIMIT_S) is Phase.SUCCEEDED
