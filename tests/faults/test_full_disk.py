@@ -76,7 +76,7 @@ def test_a_disk_that_fills_up_under_the_records_ends_the_engine_and_loses_nothin
 def test_a_script_whose_disk_is_full_is_told_what_to_do(bench: Bench, disk: Disk) -> None:
     text = """
 from tests.faults.programs import trouble
-trouble.many_rows.run(xs=list(range(3000)), text="x" * 3000)
+trouble.many_rows.run(xs=list(range(1500)), text="x" * 4000)
 """
     done = bench.script(text)
     assert done.returncode == 1
@@ -85,7 +85,7 @@ trouble.many_rows.run(xs=list(range(3000)), text="x" * 3000)
     assert run.phase == "Error"
     disk.make_room()
     run.resume(detach=False)
-    assert run.result == 3000
+    assert run.result == 1500
 
 
 def test_an_output_for_which_there_is_no_room_is_told_of_and_the_run_goes_on_later(bench: Bench, disk: Disk) -> None:
