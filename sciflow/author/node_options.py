@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _RESOURCES = Resources.__struct_fields__
 _POLICY = Policy.__struct_fields__
-_FAN = ("chunk", "workers", "parallelism", "min_success")
+_FAN = ("chunk", "parallelism", "min_success")
 
 
 def node_of(site: Site, tracer: GraphTracer, *, fan: Fan | None, inputs: dict[str, Expr]) -> Node:

@@ -52,9 +52,9 @@ class NodeOptions(OpOptions, total=False):
     key: str  # the task's own name, with holes: "relax-{item}", "{structure}-{scale}"
     after: Any  # a reference, or several, that must have ended before
     chunk: int | None  # of a fan: slices per job
-    workers: int | None  # of a fan: slices of a job at once
     parallelism: int | None  # of a fan: slices at once
-    runs: str | Path | None  # of a run of the op alone, and all the following: folder of the run folders
+    workers: int | None  # of a run of the op alone, and all the following
+    runs: str | Path | None  # folder of the run folders
     durable: bool | None
     progress: bool
     reuse: Mapping[str, Any]  # key -> task of an earlier run, or a value
@@ -98,8 +98,8 @@ RUN_NAMES = frozenset(
     }
 )
 RUN_ONLY = frozenset({"executor", "runs", "durable", "progress", "reuse"})
-OP_RUN_ONLY = RUN_ONLY - {"executor"}
-OP_RUN_NAMES = OP_RUN_ONLY | {"name", "workers"}  # in a run of the op alone, which has one node and no fan
+OP_RUN_ONLY = RUN_ONLY - {"executor"} | {"workers"}
+OP_RUN_NAMES = OP_RUN_ONLY | {"name"}  # in a run of the op alone, which has one node and no fan
 FAN_ONLY = frozenset({"min_success", "chunk", "parallelism"})
 
 

@@ -50,7 +50,6 @@ class Fan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     over: dict[str, Expr]  # port -> list
     mode: Literal["zip", "product"] = "zip"  # product: the last list runs fastest
     chunk: int | None = None  # slices per job; None: chosen by the executor
-    workers: int | None = None  # slices of a job at once; None: chosen by the executor
     parallelism: int | None = None  # slices of this fan at once
     min_success: int | float | None = None  # count, or ratio in (0, 1]: fewer failures than that leave None in place
 

@@ -280,7 +280,7 @@ in_order = Case(
 def in_chunks(numbers: list[int]) -> list[int]:
     once = double.options(chunk=1).map(x=numbers)
     thrice = double.options(chunk=3).map(x=once)
-    return double.options(chunk=100, workers=2).map(x=thrice)
+    return double.options(chunk=100).map(x=thrice)
 
 
 chunks = Case(
