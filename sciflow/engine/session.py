@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -205,7 +205,8 @@ def interruptible(engine: Engine) -> Iterator[None]:
             engine.halt(Halt(Level.KILL, "interrupted, what ran was killed: `sciflow resume` goes on"))
         else:
             engine.halt(Halt(Level.STOP, "interrupted: `sciflow resume` goes on"))
-            sys.stderr.write("\ninterrupted: nothing new is begun, what runs may end; ctrl-C again kills it\n")
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                sys.stderr.write("\ninterrupted: nothing new is begun, what runs may end; ctrl-C again kills it\n")
         asked.append(number)
 
     asked: list[int] = []

@@ -44,9 +44,9 @@ def carry_on_shown(folder: RunFolder, *, progress: bool | None, reopen: bool) ->
 def _display(*, progress: bool | None) -> Any:
     if not (config.load().progress if progress is None else progress):
         return None
-    from sciflow.view.display import open_display
+    from sciflow.view.display import Beside, open_display
 
-    return open_display()
+    return Beside(open_display())
 
 
 def detach(folder: RunFolder, *, reopen: bool) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from sciflow.core.progress import Snapshot, StepProgress
@@ -40,6 +41,32 @@ def _in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell: Any = ipython.get_ipython() if ipython is not None else None
     return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
+
+
+class Beside:
+    """A display beside work that matters more: when its stream is closed (`2>&1 | head`), nothing more is shown."""
+
+    def __init__(self, display: Display) -> None:
+        self._display: Display | None = display
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Show the run as it is now, if that is still possible."""
+        with self._while_it_lasts() as display:
+            if display is not None:
+                display.show(snapshot)
+
+    def close(self) -> None:
+        """Leave the last picture where it is."""
+        with self._while_it_lasts() as display:
+            if display is not None:
+                display.close()
+
+    @contextmanager
+    def _while_it_lasts(self) -> Iterator[Display | None]:
+        try:
+            yield self._display
+        except (OSError, ValueError):  # a pipe that nobody reads, a file object that was closed
+            self._display = None
 
 
 class LiveDisplay:

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from sciflow import Run, RunError, op, suspend, workflow
+from sciflow import Run, RunError, op, open_run, suspend, workflow
 from sciflow.core.records import Phase
 from sciflow.engine import steering
 
+ROOT = Path(__file__).parents[3]
 LIMIT_S = 20.0
 
 
@@ -38,7 +39,7 @@ def waits(x: int) -> int:
 
 
 @workflow
-def asks(x: int) -> int:  # noqa: ARG001
+def asks(x: int) -> int:
     return same(suspend("which?", type=int))
 
 
@@ -149,3 +150,21 @@ def test_an_engine_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: py
     finally:
         os.kill(pid, signal.SIGCONT)
     assert run.wait(LIMIT_S) is Phase.SUCCEEDED
+
+
+SHOWN = """
+from tests.unit.engine.test_steering import waits
+
+if __name__ == "__main__":
+    waits.options(runs=RUNS, progress=True).run(1)
+"""
+
+
+def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    script = SHOWN.replace("RUNS", repr(str(tmp_path)))
+    ended = subprocess.run([sys.executable, "-c", script], stderr=writer, cwd=ROOT, check=False)
+    os.close(writer)
+    assert ended.returncode == 0
+    assert open_run("last", runs=tmp_path).phase is Phase.SUCCEEDED
