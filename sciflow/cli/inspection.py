@@ -56,7 +56,8 @@ def show_(reference: str, runs: Path | None, as_json: bool) -> None:
     if snapshot.phase is Phase.SUCCEEDED:
         show_result(run)
     elif snapshot.phase.bad:
-        click.echo("\n" + run.report())
+        click.echo("\n" + run.report())  # with the folder
+        return
     click.echo(f"folder: {run.folder}")
 
 

@@ -22,6 +22,7 @@ TOLD = 5  # failures that are told in full
 NAMED = 4  # paths of further ones
 ESCAPE = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")  # CSI, OSC and two-character sequences
 LABEL = 12  # columns of a fact's name
+WIDTH = 160  # of the line that names a failure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +100,11 @@ def _told(group: Sequence[Failure]) -> Iterator[str]:
     first, *others = group
     task, error = first.task, first.task.error or TaskError(message="no reason was recorded")
     again = f" (attempt {task.attempt})" if task.attempt > 1 else ""
-    yield f"{task.path} {str(task.phase).lower()}{again}: {cut(_cause(error), width=160)}"
+    yield f"{task.path} {str(task.phase).lower()}{again}: {cut(_cause(error), width=WIDTH)}"
     yield from _inputs(task)
     yield from _exit(error)
-    yield from _block("traceback", error.traceback or _rest(error.message))
+    yield from _block("message", _rest(error))
+    yield from _block("traceback", error.traceback)
     yield from _block("end of its log", _tail(first.log))
     yield _fact("folder", str(task.folder)) if task.folder.exists() else _fact("folder", "none, it left no file")
     if others:
@@ -115,9 +117,11 @@ def _cause(error: TaskError) -> str:
     return f"{name}: {first}" if name and first else name or first
 
 
-def _rest(message: str) -> str:
-    """A message of several lines in whole: its first line alone stands in the heading."""
-    return message if "\n" in message.strip() else ""
+def _rest(error: TaskError) -> str:
+    """The message in whole, where the heading has only the beginning of it."""
+    message = error.message.strip()
+    told = "\n" not in message and len(_cause(error)) <= WIDTH
+    return "" if told or message in error.traceback else message
 
 
 def _inputs(task: Task) -> Iterator[str]:

@@ -52,6 +52,15 @@ def test_a_run_that_was_stopped_is_to_be_resumed() -> None:
     assert "(interrupted)" in report(stopped).splitlines()[0]
 
 
+def test_a_message_that_the_heading_cuts_stands_below_in_whole() -> None:
+    lines, long = "first\nsecond line\n  third", "no convergence; " * 20 + "raise max_steps"
+    for message in (lines, long):
+        text = report(of([Failure(task=failed(1, msgspec.structs.replace(SCF, message=message)))]))
+        assert text.count("    message:\n") == 1
+        assert all(line in text for line in message.splitlines())
+    assert "message:" not in report(troubles())
+
+
 def test_many_different_failures_are_cut_and_the_rest_is_named() -> None:
     errors = [msgspec.structs.replace(SCF, message=f"reason {n}") for n in range(9)]
     text = report(of([Failure(task=failed(n, error)) for n, error in enumerate(errors)]))
