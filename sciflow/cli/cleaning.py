@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,12 +66,21 @@ def clean(
     if dry_run:
         note(f"would remove {count(len(chosen), 'run')}, {amount}")
         return 0
-    if not yes and not click.confirm(f"Remove {count(len(chosen), 'run')}, {amount}?", err=True):
+    if not yes and not _confirmed(f"Remove {count(len(chosen), 'run')}, {amount}?"):
         note("nothing was removed")
         return 0
     removed = sum(map(_remove, chosen))
     note(f"removed {count(removed, 'run')}")
     return 0
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise click.UsageError("nobody is there to be asked: say --yes to remove them, --dry-run to see them") from None
 
 
 def _chosen(

@@ -99,5 +99,8 @@ def stop(reference: str, runs: Path | None) -> None:
 def cancel(reference: str, runs: Path | None) -> None:
     """End a run at once: tasks that run are killed, the exit handler is not called."""
     run = open_run(reference, runs)
+    if run.phase.ended:
+        note(f"{run.id} has ended already: {str(run.phase).lower()}")
+        return
     run.cancel()
     note(f"asked {run.id} to end; run it again with: sciflow retry {run.id}")

@@ -27,7 +27,8 @@ def finish(run: Run[Any], *, as_json: bool) -> int:
         note(f"{run.id} goes on; follow it with: sciflow watch {run.id}")
         return 0
     elif phase is Phase.SUSPENDED:
-        note(f"{run.id} waits; go on with: sciflow resume {run.id}")
+        answer = " --value ..." if snapshot.message.startswith("waits for an answer") else ""
+        note(f"{run.id}: {snapshot.message}\nresume:  sciflow resume {run.id}{answer}")
     else:
         sys.stdout.flush()
         note("\n" + run.report())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from sciflow.core.graph import OpTemplate
 from sciflow.core.job import SINGLE
 from sciflow.core.records import Phase
@@ -19,7 +22,21 @@ def explain(replica: Replica, path: str) -> str:
     if not rows:
         return _not_run(row)
     task = rows[0]
+    if slice_ is None and task.slice != SINGLE:
+        return _fan(path, rows)
     return "\n".join([f"{path}: {task.phase.value} in attempt {task.attempt}", *_source(replica, row, task)])
+
+
+def _fan(path: str, rows: Sequence[TaskRow]) -> str:
+    """How the slices came out, and the one to look at."""
+    phases = Counter(task.phase.value for task in rows)
+    facts = [f"{number} {phase.lower()}" for phase, number in phases.items()]
+    cached = sum(1 for task in rows if task.cached)
+    facts += [f"{cached} of them from the cache"] if cached else []
+    computed = next((task for task in rows if not task.cached), rows[0])
+    ended = "slice has ended" if len(rows) == 1 else "slices have ended"
+    one = f"a slice goes by its number, as in {path}/{computed.slice}"
+    return f"{path}: {len(rows)} {ended}: {', '.join(facts)}\n    {one}"
 
 
 def _not_run(row: NodeRow) -> str:

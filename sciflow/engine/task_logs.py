@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sciflow.engine.records_db import NodeRow, TaskRow
 from sciflow.engine.replica import Replica
+from sciflow.errors import RunError
 
 BLOCK = 1 << 16  # bytes read at once from the end of a log
 MOST_TAIL = 1 << 20  # bytes that the last lines may take: a line may be as long as the log
@@ -20,7 +21,12 @@ def read_log(replica: Replica, path: str | None, *, stream: str, tail: int | Non
     Args:
         stream: "out", "err" or "both" (first standard output, then standard error).
         tail: only so many lines from the end of each part; a long log is not read as a whole then.
+
+    Raises:
+        RunError: no such task, or no such stream.
     """
+    if stream not in {*STREAMS, "both"}:
+        raise RunError(f"no stream {stream!r}; there are: out, err, both")
     streams = STREAMS if stream == "both" else (stream,)
     parts = []
     for title, row in _rows(replica, path):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from sciflow import open_run
+from sciflow.errors import RunError
 from tests.unit.cli.conftest import Sciflow, until
 
 
@@ -46,6 +48,7 @@ def test_show_has_the_steps_and_the_report(failed: Sciflow) -> None:
     assert "3/3" in text
     assert "energy/1 failed: ValueError: scale 3.0 is too large" in text
     assert "fit: omitted because of energy/1" in text
+    assert text.count("\nfolder:") == 1
     facts = json.loads(failed("show", "--json").stdout)
     assert facts["snapshot"]["phase"] == "Failed"
 
@@ -65,6 +68,12 @@ def test_logs_are_those_of_a_task_or_of_all_that_failed(failed: Sciflow) -> None
     assert failed("logs", "last", "energy/0").stdout == "scale 0.9\n"
     assert "scale 3.0" in failed("logs").stdout
     assert failed("logs", "last", "nowhere/7").returncode == 2
+
+
+def test_a_stream_that_is_none_is_refused(failed: Sciflow, here: Path) -> None:
+    run = open_run("last", runs=here / "runs")
+    with pytest.raises(RunError, match="no stream 'stdout'; there are: out, err, both"):
+        run.logs("energy/1", stream="stdout")
 
 
 def test_the_result_of_a_failed_run_is_its_report(failed: Sciflow) -> None:
@@ -88,6 +97,8 @@ def test_explain_says_why_a_task_ran(failed: Sciflow) -> None:
     done = failed("explain", "last", "energy/0")
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+    fan = failed("explain", "last", "energy").stdout
+    assert fan.startswith("energy: 3 slices have ended: 2 succeeded, 1 failed\n")
 
 
 def test_graph_draws_a_target_and_a_run_alike(failed: Sciflow, here: Path) -> None:
@@ -99,7 +110,8 @@ def test_graph_draws_a_target_and_a_run_alike(failed: Sciflow, here: Path) -> No
 
 
 def test_clean_removes_what_is_named_and_asks_first(failed: Sciflow, here: Path) -> None:
-    assert failed("clean", "--phase", "Failed").returncode == 130  # nobody there to answer
+    alone = failed("clean", "--phase", "Failed")
+    assert (alone.returncode, "say --yes" in alone.stderr) == (2, True)
     assert "would remove 1 run" in failed("clean", "--phase", "Failed", "--dry-run").stderr
     assert "nothing to remove" in failed("clean", "--older", "1d", "--yes").stderr
     assert len(list(here.glob("runs/eos-*"))) == 2
