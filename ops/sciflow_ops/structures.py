@@ -116,7 +116,9 @@ def crystal(
     try:
         made: Atoms = bulk(formula, prototype, a=a_A, c=c_A, cubic=cubic)
     except (KeyError, RuntimeError, ValueError) as error:
-        raise ValueError(f"no {prototype or 'elemental'} crystal of {formula!r}: {error}") from error
+        why = str(error).partition("  Reference data")[0]  # ASE ends with a dictionary, here empty
+        hint = "" if prototype else " Of a compound, say prototype=... and a_A=..."
+        raise ValueError(f"no {prototype or 'elemental'} crystal of {formula!r}: {why}{hint}") from error
     return made
 
 

@@ -158,11 +158,14 @@ class ProgramReader:
     def _check_field(self, name: str, type_: Type, *, is_file: bool) -> None:
         allowed = {"path", "list", "any", "none"} if is_file else {"str", "any", "none"}
         if not all(m.name in allowed for m in type_.members):
+            is_left = not is_file and "Path" in str(type_)
             self._say(
-                f"{name} of its result cannot be {type_}",
+                f"its result cannot be {type_}" if name == _WHOLE else f"{name} of its result cannot be {type_}",
                 expected="Path or list[Path]" if is_file else "str, for what the program prints",
                 found=str(type_),
-                fix="parse the file or text in an op of its own",
+                fix=f"name the file that it leaves: outputs={'...' if name == _WHOLE else {name: '...'}!r}"
+                if is_left
+                else "parse the file or text in an op of its own",
             )
 
 

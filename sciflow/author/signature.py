@@ -89,6 +89,9 @@ class _Reader(msgspec.Struct, kw_only=True):
         if self.hints is None:
             return ANY
         what = "result" if name == "return" else f"parameter {name}"
+        if name not in self.hints and name == "self":
+            self._add(f"{self.title} is a method", expected="a function", found="a parameter self", fix="move it out")
+            return ANY
         if name not in self.hints:
             fix = "annotate it: -> float (or -> None)" if name == "return" else f"annotate it: {name}: float"
             self._add(f"{self.title} has no annotation for its {what}", expected="a type", found="none", fix=fix)

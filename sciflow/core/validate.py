@@ -17,7 +17,7 @@ def validate(spec: WorkflowSpec) -> list[Problem]:
     ports = {name: ports_of(t) for name, t in spec.templates.items()}
     problems = list(_entry_problems(spec))
     for template in spec.templates.values():
-        problems += _default_problems(template)
+        problems += _default_problems(template, spec.name if template.name == spec.entry else template.name)
         match template:
             case Graph():
                 problems += GraphCheck(template, spec.templates, ports).problems()
@@ -39,7 +39,8 @@ def _entry_problems(spec: WorkflowSpec) -> Iterator[Problem]:
         )
 
 
-def _default_problems(template: Template) -> Iterator[Problem]:
+def _default_problems(template: Template, name: str) -> Iterator[Problem]:
+    """The graph made for a single op goes by the op's name, so that its mistakes are told once."""
     for port in ports_of(template).values():
         wrong = None if port.default is None else misfit(port.default.value, port.type)
         if wrong is not None:
@@ -50,7 +51,7 @@ def _default_problems(template: Template) -> Iterator[Problem]:
             )
             yield Problem(
                 where=template.where,
-                what=f"the default of {port.name} of {template.name}{wrong.at} does not fit",
+                what=f"the default of {port.name} of {name}{wrong.at} does not fit",
                 expected=str(wrong.expected),
                 found=wrong.found,
                 fix=fix,
