@@ -1,103 +1,117 @@
 """What code an op consists of: its function and all of the user's own code that it reaches by name.
 
-Each part has a hash of its content. Comments, formatting and docstrings do not count; nor does what lies in the
-standard library or in installed packages, which are known by their versions. A part is hashed by its syntax tree, so
-that the hash is the same for each version of Python; a function whose source is not what was loaded is hashed by its
-bytecode.
+Each part has a hash of its content. Comments, formatting and docstrings do not count. Of installed packages that are
+reached the versions count, and nothing of the standard library. A part is hashed by its syntax tree, so that the hash
+is the same for each version of Python; a function whose source is not what was loaded is hashed by its bytecode.
+
+The same code has the same identity in each process: nothing counts that one process has imported and another has not.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
-import os
 import sys
 from types import CodeType, FunctionType, ModuleType
 
-from sciflow.runner.failures import CodecError
+from sciflow.runner.installed import file_of, files_of, hash_of, installed_part, is_installed, is_own
 from sciflow.runner.names import SCRIPT
-from sciflow.runner.source import Source, bytecode, content, dotted_names, imports
+from sciflow.runner.source import Source, bytecode, content, imports
+from sciflow.runner.spelling import Spelling
+from sciflow.runner.used_names import used_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Mapping
+    from typing import Any, Callable, Iterable, Iterator, Mapping
 
-_STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MISSING = object()
 
 
 def identity(function: Any) -> dict[str, str]:
-    """The parts of the function's code, `module:qualname` -> hash of content.
+    """The parts of the function's code, `module:qualname` -> hash of content, or installed package -> version.
 
-    Classes and functions of the user's own modules count, and module-level constants of plain values.
+    Classes and functions of the user's own modules count, and module-level constants.
     """
     walk = _Walk()
     walk.visit(function, "")
     while walk.pending:
         walk.pending.pop()()
-    return dict(sorted(walk.parts.items()))
-
-
-def is_own(file: str | None) -> bool:
-    """Whether a file is the user's: neither of Python, nor of an installed package, nor of sciflow."""
-    if not file or file.startswith("<frozen"):
-        return False
-    return not (
-        file.startswith((_STANDARD, _OURS)) or f"{os.sep}site-packages{os.sep}" in file or "dist-packages" in file
-    )
+    if not is_own(function.__code__.co_filename):
+        walk.add(_part(function), hash_of(function.__code__.co_filename))
+    return {part: _joined(hashes) for part, hashes in sorted(walk.parts.items())}
 
 
 class _Walk:
-    """Collects parts; each is looked at once."""
+    """Collects parts; each is looked at once. Parts of one name, such as two lambdas, count together."""
 
     def __init__(self) -> None:
-        self.parts: dict[str, str] = {}
-        self.pending: list[Any] = []
-        self._seen: set[int] = set()
-        self._kept: list[object] = []  # an id is only good while its object lives
+        self.parts: dict[str, set[str]] = {}
+        self.pending: list[Callable[[], None]] = []
+        self._seen: dict[int, object] = {}  # an id is only good while its object lives
+        self._constants: set[tuple[str, int]] = set()
         self._sources: dict[str, Source] = {}
+        self._spelling = Spelling(self)
+
+    def add(self, part: str, told: str) -> None:
+        """Notes the hash, or version, of a part."""
+        self.parts.setdefault(part, set()).add(told)
 
     def visit(self, found: Any, name: str) -> None:
         """Take up something that a name stands for; `name` is used for a constant."""
-        function = found
-        while not isinstance(function, (FunctionType, type, ModuleType)) and hasattr(function, "function"):
-            function = function.function  # an Op or a Workflow
-        if id(function) in self._seen:
-            return
-        if isinstance(function, FunctionType):
-            self._once(function)
-            self.pending.append(lambda: self._function(function))
-        elif isinstance(function, type):
-            self._once(function)
-            self.pending.append(lambda: self._class(function))
-        elif not isinstance(function, ModuleType) and name:
-            self._constant(found, name)
+        if isinstance(found, (FunctionType, type, ModuleType)):
+            if id(found) not in self._seen:
+                self._seen[id(found)] = found
+                self.pending.append(lambda: self._code(found))
+        elif name and (name, id(found)) not in self._constants:
+            self._constants.add((name, id(found)))
+            self._seen[id(found)] = found
+            self.pending.append(lambda: self.add(name, self._spelling.hash(found)))
 
-    def _once(self, found: object) -> None:
-        self._seen.add(id(found))
-        self._kept.append(found)
+    def name_of(self, code: Any) -> str:
+        """How a function or class is spelled within a value; one without a name of its own by its content."""
+        part = _part(code)
+        if "<" not in part or not isinstance(code, FunctionType) or not is_own(code.__code__.co_filename):
+            return part
+        node, decorators = self._syntax(code, _Names(code))
+        return f"{part} {bytecode(code.__code__) if node is None else content(node, decorators)}"
+
+    # --- functions, classes, modules
+
+    def _code(self, found: Any) -> None:
+        if isinstance(found, FunctionType):
+            self._function(found)
+        elif isinstance(found, type):
+            self._class(found)
+        else:
+            self._module(found)
 
     def _function(self, function: FunctionType) -> None:
         wrapped = getattr(function, "__wrapped__", None)
         if wrapped is not None:
-            self.visit(wrapped, "")
-        code = function.__code__
+            self.visit(wrapped, f"{_part(function)}.<wrapped>")
+        code, part = function.__code__, _part(function)
         if not is_own(code.co_filename):
+            self.installed(function.__module__)
+            for cell in _cells(function).values():
+                self._spelling.reach(cell)
             return
         names = _Names(function)
-        node = self._source(code, function.__globals__).function(code)
-        part = f"{_module(function.__module__)}:{function.__qualname__}"
+        node, decorators = self._syntax(function, names)
+        if "<" in part and (function.__defaults__ or function.__kwdefaults__):
+            self.visit((function.__defaults__, function.__kwdefaults__), f"{part}.<defaults>")
         if node is None:
-            self.parts[part] = bytecode(code)
+            self.add(part, bytecode(code))
             self._refer(((name,) for name in _code_names(code)), names)
             return
-        decorators = (
-            [d for d in node.decorator_list if not _is_ours(d, names)] if not isinstance(node, ast.Lambda) else []
-        )
-        self.parts[part] = content(node, decorators)
-        self._refer(dotted_names([node], decorators), names)
+        self.add(part, content(node, decorators))
+        self._refer(used_names(node, decorators), names)
         self._refer_imports(node, function.__globals__)
+
+    def _syntax(self, function: FunctionType, names: _Names) -> tuple[Any, list[ast.expr]]:
+        """Where a function stands in its source, if there is one, and its decorators that are not sciflow's."""
+        code = function.__code__
+        node = self._open(code.co_filename, function.__globals__).function(code)
+        return node, [d for d in getattr(node, "decorator_list", []) if not _is_ours(d, names)]
 
     def _class(self, cls: type) -> None:
         module = sys.modules.get(cls.__module__)
@@ -106,61 +120,65 @@ class _Walk:
         for base in cls.__bases__:
             self.visit(base, "")
         if not is_own(file) or file is None:
+            self.installed(cls.__module__)
             return
-        part = f"{_module(cls.__module__)}:{cls.__qualname__}"
+        part = _part(cls)
         node = self._open(file, vars(module) if module else {}).class_(cls, [f.__code__ for f in functions])
         if node is None:
-            self.parts[part] = "".join(bytecode(f.__code__) for f in functions)[:64]
+            self.add(part, _joined({bytecode(f.__code__) for f in functions}))
             for function in functions:
                 self.visit(function, "")
             return
-        self.parts[part] = content(node, node.decorator_list)
+        self.add(part, content(node, node.decorator_list))
         names = _Names(None, vars(module) if module else {}, part.partition(":")[0])
-        self._refer(dotted_names([node], node.decorator_list), names)
+        self._refer(used_names(node, node.decorator_list), names)
         self._refer_imports(node, names.globals)
 
-    def _constant(self, value: object, name: str) -> None:
-        from hashlib import sha256
+    def _module(self, module: ModuleType) -> None:
+        """A module of which more is used than what a name says."""
+        file = getattr(module, "__file__", None)
+        if is_own(file) and file is not None:
+            self._file(module.__name__, file)
+        else:
+            self.installed(module.__name__)
 
-        from sciflow.runner.codec import encode
-        from sciflow.runner.text import dump
+    def installed(self, module: str | None, file: str | None = None) -> None:
+        """Notes the version of an installed package; nothing for the standard library."""
+        top = (module or "").partition(".")[0]
+        place = file or file_of(top)
+        if module and place is not None and is_installed(place):
+            name, version = installed_part(module, file or file_of(module) or place)
+            self.add(name, version)
 
-        if name in self.parts:
-            return
-        try:
-            self.parts[name] = sha256(dump(encode(value)).encode()).hexdigest()
-        except CodecError:  # no plain value: its class is what can be said of it
-            self.visit(type(value), "")
+    # --- names
 
-    def _refer(self, references: Iterator[tuple[str, ...]], names: _Names) -> None:
+    def _refer(self, references: Iterable[tuple[str, ...]], names: _Names) -> None:
         for reference in references:
             found, name = names.find(reference)
             if found is not _MISSING:
                 self.visit(found, name)
 
     def _refer_imports(self, node: ast.AST, scope: Mapping[str, Any]) -> None:
-        """Follow imports that stand inside a function; a module that is not loaded yet counts as a whole."""
-        for module_name, attribute in imports(node, scope.get("__package__") or ""):
-            module = sys.modules.get(module_name)
-            if module is None:
-                self._unloaded(module_name)
-            elif is_own(getattr(module, "__file__", None)) and attribute:
-                self.visit(getattr(module, attribute, None), f"{_module(module_name)}:{attribute}")
+        """Follow imports that stand inside a function; their modules count as a whole, be they loaded yet or not."""
+        for module, attribute in imports(node, scope.get("__package__") or ""):
+            for name, file in files_of(module, attribute):
+                if is_own(file):
+                    self._file(name, file)
+                elif is_installed(file):
+                    self.installed(name, file)
 
-    def _unloaded(self, name: str) -> None:
-        from importlib.util import find_spec
-
-        try:
-            spec = find_spec(name)
-        except (ImportError, ValueError, AttributeError):
+    def _file(self, module: str, file: str) -> None:
+        """A module of the user's as a whole, and all that it imports."""
+        part = f"{_module(module)}:*"
+        if part in self.parts or not file.endswith(".py"):
             return
-        if spec is not None and is_own(spec.origin) and spec.origin is not None and spec.origin.endswith(".py"):
-            tree = self._open(spec.origin, {}).tree
-            if tree is not None:
-                self.parts[f"{name}:*"] = content(tree, [])
-
-    def _source(self, code: CodeType, scope: Mapping[str, Any]) -> Source:
-        return self._open(code.co_filename, scope)
+        tree = self._open(file, {}).tree
+        if tree is None:
+            self.add(part, hash_of(file))
+            return
+        self.add(part, content(tree, []))
+        package = module if file.endswith("__init__.py") else module.rpartition(".")[0]
+        self.pending.append(lambda: self._refer_imports(tree, {"__package__": package}))
 
     def _open(self, file: str, scope: Mapping[str, Any]) -> Source:
         if file not in self._sources:
@@ -173,29 +191,37 @@ class _Names:
 
     def __init__(self, function: FunctionType | None, scope: Mapping[str, Any] | None = None, module: str = "") -> None:
         self.globals: Mapping[str, Any] = function.__globals__ if function is not None else scope or {}
-        self._cells: dict[str, Any] = {}
+        self._cells = _cells(function) if function is not None else {}
         self._module = module or _module(getattr(function, "__module__", ""))
-        if function is not None:
-            for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
-                with contextlib.suppress(ValueError):  # not set yet
-                    self._cells[name] = cell.cell_contents
-            self._inside = f"{function.__qualname__}."
+        self._inside = f"{function.__qualname__}." if function is not None else ""
 
     def find(self, reference: tuple[str, ...]) -> tuple[Any, str]:
         """The object that a dotted name stands for, as far as modules go, and a name for it if it is a constant."""
         first, *rest = reference
         if first in self._cells:
-            return self._cells[first], f"{self._module}:{self._inside}{first}"
-        found = self.globals.get(first, _MISSING)
-        name = f"{self._module}:{first}"
+            found, name = self._cells[first], f"{self._module}:{self._inside}{first}"
+        else:
+            found, name = self.globals.get(first, _MISSING), f"{self._module}:{first}"
         for step in rest:
-            if not isinstance(found, ModuleType):
+            if not isinstance(found, ModuleType) or not _is_own_module(found):
                 break
-            if not is_own(getattr(found, "__file__", None)):
-                return _MISSING, ""
             name = f"{_module(found.__name__)}:{step}"
             found = getattr(found, step, _MISSING)
         return found, name
+
+
+def _cells(function: FunctionType) -> dict[str, Any]:
+    """The variables that a function has from the functions around it."""
+    cells: dict[str, Any] = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        with contextlib.suppress(ValueError):  # not set yet
+            cells[name] = cell.cell_contents
+    return cells
+
+
+def _is_own_module(module: ModuleType) -> bool:
+    file = file_of(module.__name__) or getattr(module, "__file__", None)
+    return is_own(file)
 
 
 def _is_ours(decorator: ast.expr, names: _Names) -> bool:
@@ -221,8 +247,22 @@ def _code_names(code: CodeType) -> Iterator[str]:
             yield from _code_names(constant)
 
 
+def _part(code: Any) -> str:
+    return f"{_module(code.__module__)}:{code.__qualname__}"
+
+
 def _module(name: str | None) -> str:
+    """The module's name, which is the same where ops run: a script is `__main__`, but for one of `python -m`."""
+    if name == "__main__":
+        started = getattr(getattr(sys.modules["__main__"], "__spec__", None), "name", "")
+        return name if not started or started.startswith("sciflow.") else started
     return "__main__" if name == SCRIPT else name or ""
+
+
+def _joined(hashes: set[str]) -> str:
+    from hashlib import sha256
+
+    return sha256("".join(sorted(hashes)).encode()).hexdigest() if len(hashes) != 1 else next(iter(hashes))
 
 
 __all__ = ["identity", "is_own"]

@@ -136,29 +136,6 @@ def _spelled(constant: object) -> str:
     return hex(constant) if type(constant) is int else ascii(constant)
 
 
-def dotted_names(nodes: Sequence[ast.AST], decorators: Sequence[ast.AST]) -> Iterator[tuple[str, ...]]:
-    """The names that syntax uses, `a.b.c` as one, without its own decorators, but with those given."""
-    pending: list[ast.AST] = [*decorators]
-    for node in nodes:
-        skipped = getattr(node, "decorator_list", [])
-        pending += [child for child in ast.iter_child_nodes(node) if child not in skipped]
-    while pending:
-        node = pending.pop()
-        name = _dotted(node)
-        if name:
-            yield name
-        else:
-            pending.extend(ast.iter_child_nodes(node))
-
-
-def _dotted(node: ast.AST) -> tuple[str, ...]:
-    steps: list[str] = []
-    while isinstance(node, ast.Attribute):
-        steps.append(node.attr)
-        node = node.value
-    return (node.id, *reversed(steps)) if isinstance(node, ast.Name) else ()
-
-
 def imports(node: ast.AST, package: str) -> Iterator[tuple[str, str]]:
     """What is imported inside: module and attribute (empty for a whole module)."""
     for found in ast.walk(node):

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import importlib
+import linecache
 import sys
 import textwrap
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,7 +104,7 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Parts]:
 
 def test_all_of_the_users_own_code_that_is_reached_counts(parts: Parts) -> None:
     assert sorted(parts("f")) == [
-        "deep:shift", "helpers:Table", "helpers:scaled", "ops:Base", "ops:LIMIT", "ops:Model", "ops:TABLE", "ops:f", "ops:inner",
+        "deep:shift", "helpers:Table", "helpers:scaled", "numpy", "ops:Base", "ops:LIMIT", "ops:Model", "ops:TABLE", "ops:f", "ops:inner",
     ]  # fmt: skip
 
 
@@ -171,3 +173,161 @@ def test_code_without_source_has_an_identity() -> None:
     scope: dict[str, object] = {"__name__": "nowhere"}
     exec("def f(x):\n    'doc'\n    return x + 1", scope)
     assert list(identity(scope["f"])) == ["nowhere:f"]
+
+
+REACHED = """
+    import functools, operator, re
+    import numpy as np
+
+    def helper(x):
+        return x * 1
+    class Settings:
+        def __init__(self, k):
+            self.k = k
+        def value(self):
+            return self.k + 1
+    TABLE = {"f": [helper]}
+    PART = functools.partial(helper)
+    VECTOR = np.vectorize(helper)
+    GET = TABLE.get
+    SETTINGS = Settings(3)
+    METHOD = SETTINGS.value
+    PATTERN = re.compile("abc")
+    PAIR = {"a": lambda x: x, "b": lambda x: -x}
+    ROOT = np.sqrt
+    def adds(n):
+        def inner(x):
+            return x + n
+        return inner
+    ADDS = [adds(3), adds(5)]
+    def wraps(f):
+        @functools.wraps(f)
+        def wrapper(x):
+            return f(x)
+        return wrapper
+    @functools.lru_cache
+    def kept(x):
+        return x + 10
+    @wraps
+    def wrapped(x):
+        return x + 20
+    @functools.singledispatch
+    def single(x):
+        return 0
+    @single.register
+    def _(x: int):
+        return 30
+
+    def by_table(x): return TABLE["f"][0](x)
+    def by_partial(x): return PART(x)
+    def by_vector(x): return VECTOR(x)
+    def by_get(x): return GET("f")(x)
+    def by_kept(x): return kept(x)
+    def by_wrapped(x): return wrapped(x)
+    def by_single(x): return single(x)
+    def by_settings(x): return SETTINGS.value()
+    def by_method(x): return METHOD()
+    def by_pattern(x): return PATTERN.match(x)
+    def by_pair(x): return PAIR["a"](x)
+    def by_adds(x): return ADDS[0](x)
+    def by_root(x): return ROOT(x)
+"""
+
+
+def _reached(name: str, old: str = "", new: str = "") -> dict[str, str]:
+    source = textwrap.dedent(REACHED)
+    assert old in source
+    file = "reached_by_identity.py"
+    text = source.replace(old, new) if old else source
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    module = types.ModuleType("reached_by_identity")
+    module.__file__ = file
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(text, file, "exec"), module.__dict__)
+        return identity(getattr(module, name))
+    finally:
+        del sys.modules[module.__name__]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("by_table", "x * 1", "x * 100"),
+        ("by_partial", "x * 1", "x * 100"),
+        ("by_vector", "x * 1", "x * 100"),
+        ("by_get", "x * 1", "x * 100"),
+        ("by_kept", "x + 10", "x - 10"),
+        ("by_wrapped", "x + 20", "x - 20"),
+        ("by_wrapped", "return f(x)", "return -f(x)"),
+        ("by_single", "return 0", "return 1"),
+        ("by_single", "return 30", "return 31"),
+        ("by_settings", "self.k + 1", "self.k + 2"),
+        ("by_settings", "Settings(3)", "Settings(4)"),
+        ("by_method", "Settings(3)", "Settings(4)"),
+        ("by_pattern", '"abc"', '"abd"'),
+        ("by_pair", '"a": lambda x: x, "b": lambda x: -x', '"b": lambda x: x, "a": lambda x: -x'),
+        ("by_adds", "adds(3), adds(5)", "adds(5), adds(3)"),
+        ("by_adds", "x + n", "x - n"),
+        ("by_root", "np.sqrt", "np.exp"),
+    ],
+)
+def test_code_that_is_reached_through_tables_decorators_and_objects_counts(name: str, old: str, new: str) -> None:
+    before = _reached(name)
+    assert before == _reached(name)
+    assert before != _reached(name, old, new)
+
+
+NAMES = """
+    x = 1
+    total = 2
+    k = 3
+    e = 4
+    real = 5
+    def f(x):
+        total = x + 1
+        with open("a") as e:
+            pass
+        return [k for k in range(total)], lambda real: real
+    def g(ks):
+        return [k for k in ks if k], real
+    def h():
+        global total
+        total += 1
+"""
+
+
+@pytest.mark.parametrize(("name", "parts"), [("f", {"f"}), ("g", {"g", "real"}), ("h", {"h", "total"})])
+def test_globals_that_have_the_name_of_a_variable_of_the_function_do_not_count(name: str, parts: set[str]) -> None:
+    text = textwrap.dedent(NAMES)
+    linecache.cache["names_of.py"] = (len(text), None, text.splitlines(keepends=True), "names_of.py")
+    scope: dict[str, object] = {"__name__": "names_of"}
+    exec(compile(text, "names_of.py", "exec"), scope)
+    assert set(identity(scope[name])) == {f"names_of:{part}" for part in parts}
+
+
+def test_what_a_function_imports_counts_the_same_whether_it_is_loaded_or_not(parts: Parts) -> None:
+    before = parts("lazy")
+    importlib.import_module("late")
+    assert identity(sys.modules["ops"].lazy) == before
+
+
+def test_installed_packages_count_with_their_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "site-packages"
+    (place / "noted").mkdir(parents=True)
+    (place / "noted" / "__init__.py").write_text("def f(x):\n    return x\n")
+    (place / "Noted-1.5.dist-info").mkdir()
+    (place / "bare_package.py").write_text("def f(x):\n    return x\n")
+    monkeypatch.syspath_prepend(place)
+    (tmp_path / "user_of_packages.py").write_text(
+        "import noted\nimport bare_package as b\ndef use(x):\n    return noted.f(b.f(x))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("user_of_packages")
+    found = identity(module.use)
+    assert found["Noted"] == "1.5"
+    assert set(found) == {"Noted", "bare_package:*", "user_of_packages:use"}
+    before = identity(module.b.f)
+    (place / "bare_package.py").write_text("def f(x):\n    return x * 2\n")
+    assert identity(module.b.f) != before
+    assert identity(module.use) != found
