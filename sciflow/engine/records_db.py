@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -91,6 +92,8 @@ def _advice(message: str) -> str:
         return "check that the folder exists and that you may write in it"
     if "malformed" in message or "not a database" in message:
         return "the file is damaged: restore it from a copy; the results under tasks/ are still there"
+    if "no such table" in message:
+        return "the run was never wholly made; remove its folder and start it again"
     return "see that no other program writes to the run's folder"
 
 
@@ -150,9 +153,10 @@ class Reader:
         """The ended tasks with a key."""
         return [_task_row(row) for row in self._all(f"SELECT node, {_TASK_COLUMNS} FROM task WHERE key = ?", (key,))]
 
-    def keys(self) -> list[tuple[str, int, int]]:
-        """(key, node, slice) of all tasks that have one."""
-        return self._all("SELECT key, node, slice FROM task WHERE key IS NOT NULL ORDER BY node, slice")
+    def keys(self) -> dict[str, str]:
+        """The keys of tasks that have ended, with the tasks' paths."""
+        rows = self._all("SELECT key, path, slice FROM task, node WHERE key IS NOT NULL AND node = id")
+        return {key: path if slice_ < 0 else f"{path}/{slice_}" for key, path, slice_ in rows}
 
     def attempts(self, node: int, slice_: int) -> list[TaskRow]:
         """The earlier attempts of a task."""
@@ -317,16 +321,29 @@ class Writer(Reader):
         return rows[0][0] if rows else None
 
     def reopen(self) -> int:
-        """Takes back the end of every failed, error and omitted task, keeping it as an attempt; how many there were."""
+        """Takes back the end of every failed, error and omitted task, keeping it as an attempt; how many there were.
+
+        But for what a node that succeeded has put up with: what comes after it has ended with what it was given.
+        """
         self.commit()
+        nodes = [(number,) for number in self._unmet()]
         with _clear(self.path):
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(f"INSERT INTO attempt SELECT *, 1 FROM task WHERE phase IN ({_BAD})")
+            bad = f"node = ? AND phase IN ({_BAD})"
+            self._db.executemany(f"INSERT INTO attempt SELECT *, 1 FROM task WHERE {bad}", nodes)
             self._db.execute("UPDATE attempt SET retried = 1")  # none of them counts against the retries to come
-            gone = self._db.execute(f"DELETE FROM task WHERE phase IN ({_BAD})").rowcount
-            omitted = self._db.execute(f"UPDATE node SET phase = 0 WHERE phase IN ({_BAD})").rowcount
+            gone = self._db.executemany(f"DELETE FROM task WHERE {bad}", nodes).rowcount
+            omitted = self._db.executemany(
+                f"UPDATE node SET phase = 0 WHERE id = ? AND phase IN ({_BAD})", nodes
+            ).rowcount
             self._db.execute("COMMIT")
         return max(gone, omitted)
+
+    def _unmet(self) -> list[int]:
+        """The nodes that have not succeeded and lie in none that has."""
+        nodes = self.nodes()
+        met = {node.path for node in nodes if node.phase is Phase.SUCCEEDED}
+        return [node.id for node in nodes if met.isdisjoint(accumulate(node.path.split("/"), "{}/{}".format))]
 
     def forget(self, path: str) -> None:
         """Takes back the end of a node and of all below it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -56,8 +57,9 @@ class Scheduler:
         values: Values,
         limits: Limits,
         executors: Sequence[str] = ("local",),
+        keys: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`executors` are the names of those there are, the default first."""
+        """`executors`: the names of those there are, the default first; `keys`: those taken, with their tasks' paths."""
         self.spec = spec
         self.probes: deque[NodeRun] = deque()  # nodes whose tasks may be known from elsewhere; see `release`
         self.in_flight: dict[int, InFlight] = {}
@@ -69,7 +71,7 @@ class Scheduler:
         self._ready = ReadyQueue()
         self._delayed: list[tuple[float, int, int, NodeRun]] = []  # due, order, slice
         self._serial = 0
-        self._keys: dict[str, str] = {}  # key -> task path
+        self._keys = dict(keys)  # key -> task path
 
     # --- the run as a whole
 

@@ -108,6 +108,7 @@ class _Session:
             values=values,
             limits=limits,
             executors=(setup.executor,),
+            keys=db.keys(),
         )
         probe = Probe(
             runs=root.parent,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sciflow import Run, RunError, op, open_run, suspend, workflow
+from sciflow import Run, RunError, op, open_run, suspend, text, workflow
 from sciflow.core.records import Phase
 from sciflow.engine import steering
 
@@ -168,3 +168,76 @@ def test_a_run_goes_on_when_nobody_reads_its_progress_any_more(tmp_path: Path) -
     os.close(writer)
     assert ended.returncode == 0
     assert open_run("last", runs=tmp_path).phase is Phase.SUCCEEDED
+
+
+@op
+def named(name: str) -> str:
+    return name
+
+
+@op
+def label(x: int) -> str:
+    return "same"
+
+
+@workflow
+def two_of_a_key(x: int) -> str:
+    name = label(x)
+    first = named.options(name="first", key=text("k-{n}", n=name))(name)
+    return named.options(name="second", key=text("k-{n}", n=name), after=first)(name)
+
+
+def test_a_key_that_was_taken_before_a_retry_is_taken_after_it(tmp_path: Path) -> None:
+    run = two_of_a_key.options(runs=tmp_path, progress=False).run(1)
+    assert run.phase is Phase.FAILED
+    assert run.retry() is Phase.FAILED
+    assert [(task.path, task.key) for task in run.tasks() if task.key] == [("first", "k-same")]
+    assert "is taken by first" in run.errors[0].message
+
+
+@op
+def known(xs: list[int | None]) -> int:
+    return sum(1 for x in xs if x is not None)
+
+
+@workflow
+def tolerant(mark: str, xs: list[int]) -> int:
+    some = marked.options(min_success=0.5).partial(mark=mark).map(x=xs)
+    return last(mark, known(some))
+
+
+@workflow
+def tolerant_of_graphs(mark: str, xs: list[int]) -> int:
+    some = marked_inside.options(min_success=0.5).partial(mark=mark).map(x=xs)
+    return last(mark, known(some))
+
+
+@op
+def marked(mark: str, x: int) -> int:
+    if x == 1 and not Path(mark).exists():
+        raise ValueError("no mark")
+    return x
+
+
+@workflow
+def marked_inside(mark: str, x: int) -> int:
+    return marked(mark, x)
+
+
+@op
+def last(mark: str, n: int) -> int:
+    if not Path(mark).exists():
+        raise ValueError("no mark")
+    return n
+
+
+@pytest.mark.parametrize(("flow", "fan"), [(tolerant, "marked"), (tolerant_of_graphs, "marked_inside")])
+def test_a_retry_leaves_the_failures_that_were_put_up_with(tmp_path: Path, flow: Any, fan: str) -> None:
+    mark = tmp_path / "mark"
+    run = flow.options(runs=tmp_path / "runs", progress=False).run(str(mark), [0, 1, 2])
+    assert run.phase is Phase.FAILED
+    mark.touch()
+    assert run.retry() is Phase.SUCCEEDED
+    assert run.result == 2
+    assert run.output(fan) == [0, None, 2]
+    assert len([task for task in run.tasks() if task.phase is Phase.FAILED]) == len(fan.split("_"))
