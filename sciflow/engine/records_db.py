@@ -103,6 +103,16 @@ def _read_only_uri(path: Path) -> str:
     return f"file:{text}?mode=ro"
 
 
+def _connect(place: str) -> sqlite3.Connection:
+    db = sqlite3.connect(place, uri=place.startswith("file:"), isolation_level=None, timeout=10)
+    try:
+        db.execute("SELECT 1 FROM fact LIMIT 1").fetchone()
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
 class Reader:
     """Reads a run's database, also while its engine writes."""
 
@@ -111,8 +121,18 @@ class Reader:
         if not path.exists():
             raise RunDamaged(f"{path}: no such file: not the folder of a run, or deleted")
         with _clear(path):
-            self._db = sqlite3.connect(_read_only_uri(path), uri=True, isolation_level=None, timeout=10)
-            self._db.execute("SELECT 1 FROM fact LIMIT 1").fetchone()
+            self._db = self._open(path)
+
+    @staticmethod
+    def _open(path: Path) -> sqlite3.Connection:
+        """A connection that only reads; what a killed engine was about to write is taken back first."""
+        try:
+            return _connect(_read_only_uri(path))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+                raise
+            _connect(str(path)).close()
+            return _connect(_read_only_uri(path))
 
     def close(self) -> None:
         """Lets go of the file."""
