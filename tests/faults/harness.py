@@ -115,7 +115,7 @@ class Record:
 
     @classmethod
     def of(cls, folder: Path) -> Record:
-        db = sqlite3.connect(f"file:{folder / 'run.db'}?mode=ro", uri=True, timeout=10)
+        db = sqlite3.connect(folder / "run.db", timeout=10)
         try:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             rows = db.execute(

@@ -38,7 +38,7 @@ class Case:
 
 
 CASES = {
-    "chain": Case(kills.chain, {"x": 5}, in_flight=2),
+    "chain": Case(kills.chain, {"x": 5}, in_flight=PER_WORKER),
     "fan": Case(kills.fan, {"xs": list(range(120))}),
     "fan without retries": Case(kills.fan_without_retries, {"xs": list(range(100))}),
     "fan of quick slices": Case(kills.fan_of_quick_slices, {"xs": list(range(3000))}, in_flight=160),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 import sciflow
 from sciflow import RunError, RunNotFound, SciflowError
-from tests.faults.harness import NEEDS_LINUX, NEEDS_ROOT, Bench, eventually
+from tests.faults.harness import NEEDS_LINUX, NEEDS_ROOT, Bench, Record, eventually
 from tests.faults.harness import sciflow as cli
 from tests.faults.programs import kills, trouble
 
@@ -131,6 +132,31 @@ def test_a_killed_run_in_a_read_only_folder_is_read_and_cannot_be_resumed(
     refused = cli("resume", read_only / killed.id, cwd=bench.folder)
     assert refused.returncode not in (0, 130)
     assert "Traceback" not in refused.stderr
+
+
+BROKEN_OFF = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA journal_mode = DELETE")
+db.execute("PRAGMA cache_size = 1")  # so that pages go to the file before the commit
+db.execute("BEGIN IMMEDIATE")
+for i in range(2000):
+    db.execute("INSERT INTO event VALUES (?, 'half', ?)", (i, "x" * 500))
+os._exit(os.path.getsize(sys.argv[1] + "-journal") == 0)
+"""
+
+
+def test_a_run_whose_engine_was_killed_in_the_middle_of_a_commit_is_read_and_resumed(
+    killed: sciflow.Run[Any],
+) -> None:
+    before = Record.of(killed.folder)
+    subprocess.run([sys.executable, "-c", BROKEN_OFF, killed.folder / "run.db"], check=True)
+    assert [summary.id for summary in sciflow.list_runs()] == [killed.id]
+    assert len(killed.tasks(phase="Succeeded")) == len(before.tasks)
+    killed.resume()
+    assert killed.result == EXPECTED
+    after = Record.of(killed.folder).tasks
+    assert {path: after[path] for path in before.tasks} == before.tasks
 
 
 def test_a_run_whose_folder_is_deleted_ends_and_says_so(bench: Bench) -> None:
