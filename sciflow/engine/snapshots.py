@@ -22,25 +22,32 @@ def snapshot(
     message: str = "",
 ) -> Snapshot:
     """The run at the moment `now` of the steps' (monotonic) clock."""
-    rows = tuple(step_progress(step, now, messages.get(step.path, "")) for step in steps.values())
+    rest = Phase.PENDING if phase.ended or phase is Phase.SUSPENDED else None  # nothing runs any more
+    rows = tuple(step_progress(step, now, messages.get(step.path, ""), rest) for step in steps.values())
     return Snapshot(
         run_id=run_id, name=name, phase=phase, started=started, seconds=seconds, steps=rows, message=message
     )
 
 
-def step_progress(step: StepCount, now: float, message: str) -> StepProgress:
-    """One step; what is left is guessed from the pace so far, without the tasks that were taken from the cache."""
+def step_progress(step: StepCount, now: float, message: str, rest: Phase | None = None) -> StepProgress:
+    """One step; what is left is guessed from the pace so far, without the tasks that were taken from the cache.
+
+    `rest` is the phase of a step that would be running, in a run that no longer is.
+    """
+    phase = _phase(step)
     ended = step.done + step.failed
     elapsed = (step.ended if ended >= step.total and step.ended else now) - step.started if step.started else 0.0
     computed = ended - step.cached
     left = step.total - ended
-    remaining = elapsed / computed * left if computed > 0 and left > 0 else None
+    remaining = elapsed / computed * left if computed > 0 and left > 0 and rest is None else None
+    if phase is Phase.RUNNING and rest is not None:
+        phase = Phase.FAILED if step.failed else rest
     return StepProgress(
         path=step.path,
-        phase=_phase(step),
+        phase=phase,
         total=step.total or None,
         done=ended + step.skipped + step.omitted,
-        running=step.running,
+        running=step.running if rest is None else 0,
         cached=step.cached,
         failed=step.failed,
         skipped=step.skipped,

@@ -122,20 +122,38 @@ def traceback(error: BaseException) -> str:
     return storable("".join(reversed(parts))).rstrip()
 
 
-def _frames(trace: TracebackType | None) -> str:
-    """`file:line in function` and the source line of each frame that is not sciflow's own."""
+def _frame(trace: TracebackType) -> str:
     import linecache
 
-    frames: list[str] = []
+    code = trace.tb_frame.f_code
+    linecache.checkcache(code.co_filename)
+    source = linecache.getline(code.co_filename, trace.tb_lineno, trace.tb_frame.f_globals).strip()
+    return f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}\n" + (f"    {source}\n" if source else "")
+
+
+def _frames(trace: TracebackType | None) -> str:
+    """`file:line in function` and the source line of each frame of the user's, and of the innermost one.
+
+    Of frames between that lie in installed packages it is said only how many there are.
+    """
+    shown: list[TracebackType] = []
     while trace is not None:
-        code = trace.tb_frame.f_code
-        if not code.co_filename.startswith(OUR_FOLDERS) and not code.co_filename.startswith("<frozen importlib"):
-            linecache.checkcache(code.co_filename)
-            source = linecache.getline(code.co_filename, trace.tb_lineno, trace.tb_frame.f_globals).strip()
-            frames.append(
-                f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}\n" + (f"    {source}\n" if source else "")
-            )
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith(OUR_FOLDERS) and not name.startswith("<frozen importlib"):
+            shown.append(trace)
         trace = trace.tb_next
+    from sciflow.runner.installed import is_own
+
+    frames: list[str] = []
+    hidden = 0
+    for frame in shown:
+        if frame is not shown[-1] and not is_own(frame.tb_frame.f_code.co_filename):
+            hidden += 1
+            continue
+        if hidden:
+            frames.append(f"... {hidden} in installed packages ...\n")
+            hidden = 0
+        frames.append(_frame(frame))
     if len(frames) > FRAMES_SHOWN:
         half = FRAMES_SHOWN // 2
         frames[half:-half] = [f"... {len(frames) - 2 * half} more ...\n"]
