@@ -79,6 +79,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     counts: Counts
     folder: Path
+    message: str = ""  # what is wrong with the run itself
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

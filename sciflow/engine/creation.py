@@ -21,7 +21,7 @@ from sciflow.engine.constants import map_constants
 from sciflow.engine.intake import Intake, absolute
 from sciflow.engine.preflight import preflight
 from sciflow.engine.records_db import Reader
-from sciflow.engine.run_folder import RunFolder, create_run_folder
+from sciflow.engine.run_folder import RunFolder, create_run_folder, reveal
 from sciflow.engine.session import open_writer
 from sciflow.engine.setup import RunOptions, RunSetup
 from sciflow.engine.values import StoredValues
@@ -64,12 +64,12 @@ def _create(runs: Path, spec: WorkflowSpec, args: Mapping[str, Tree], setup: Run
     folder = create_run_folder(runs, setup.name)
     try:
         _fill(folder, spec, args, setup)
+        return reveal(folder)
     except BaseException:
         import shutil
 
         shutil.rmtree(folder.root, ignore_errors=True)
         raise
-    return folder
 
 
 def _fill(folder: RunFolder, spec: WorkflowSpec, args: Mapping[str, Tree], setup: RunSetup) -> None:

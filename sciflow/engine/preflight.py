@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from sciflow.core.expr import Const
@@ -12,6 +13,7 @@ from sciflow.executors.capacity import Capacity
 from sciflow.executors.secrets import resolve_secret
 
 EXECUTORS = frozenset({"local"})
+LONGEST_NAME = 200  # a file's name may have 255 bytes, of which date, time and the like take some
 
 
 def preflight(spec: WorkflowSpec, setup: RunSetup) -> None:
@@ -23,6 +25,7 @@ def preflight(spec: WorkflowSpec, setup: RunSetup) -> None:
     capacity = Capacity(cpus=setup.workers, memory_mb=setup.memory_mb, gpus=setup.gpus)
     nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
     problems = [problem for node in nodes for problem in _problems(node, capacity)]
+    problems.extend(_name_problems(setup.name))
     if setup.executor not in EXECUTORS:
         problems.append(_unknown_executor("the settings", setup.executor))
     if problems:
@@ -45,6 +48,21 @@ def _problems(node: Node, capacity: Capacity) -> Iterator[Problem]:
         capacity.check(node.resources, node.id)
     except ConfigError as error:
         yield Problem(where=node.where, what=str(error))
+
+
+def _name_problems(name: str) -> Iterator[Problem]:
+    """A run's name begins its folder's name."""
+    fits = name[:1].isalnum() or name[:1] == "_"
+    if fits and all(c.isalnum() or c in "._-" for c in name) and len(os.fsencode(name)) <= LONGEST_NAME:
+        return
+    mended = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).lstrip(".-")[: LONGEST_NAME // 4]
+    yield Problem(
+        where="",
+        what=f"{name[:LONGEST_NAME]!r} cannot be a run's name",
+        expected=f"letters, digits and . _ - (none of . - in front), at most {LONGEST_NAME} bytes",
+        found=f"{len(os.fsencode(name))} bytes" if len(os.fsencode(name)) > LONGEST_NAME else repr(name),
+        fix=f"write name={mended or 'run'!r}",
+    )
 
 
 def _unknown_executor(where: str, name: str) -> Problem:

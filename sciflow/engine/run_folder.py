@@ -27,6 +27,8 @@ from sciflow.errors import RunBusy, RunDamaged, RunNotFound
 
 PARTS = ("control", "tasks", "artifacts", "values", "code", "logs", "work")
 LAST = "last"
+HIDDEN = ".new-"  # before the id of a run that is still being made
+PATIENCE_S = 0.1  # for which an engine that starts puts up with those who only look whether one is at work
 
 
 class RunFolder(msgspec.Struct, frozen=True):
@@ -38,6 +40,11 @@ class RunFolder(msgspec.Struct, frozen=True):
     def id(self) -> str:
         """The run's id: its folder's name."""
         return self.root.name
+
+    @property
+    def name(self) -> str:
+        """The run's name in its id, `<name>-<date>-<time>-<random>`."""
+        return self.id.rsplit("-", 3)[0]
 
     @property
     def database(self) -> Path:
@@ -74,12 +81,10 @@ class EngineLock:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise RunDamaged(f"{self._path}: {error.strerror}: the run's folder must exist and be writable") from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not _locked(fd):
             holder = self.holder()
             os.close(fd)
-            raise RunBusy(f"{self._path.parent}: another engine works on this run ({holder})") from None
+            raise RunBusy(f"{self._path.parent}: another engine works on this run ({holder})")
         os.ftruncate(fd, 0)
         os.write(fd, json.dumps({"pid": os.getpid(), "host": os.uname().nodename, "since": time.time()}).encode())
         self._fd = fd
@@ -120,14 +125,27 @@ class EngineLock:
         self.release()
 
 
+def _locked(fd: int) -> bool:
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.005)
+        else:
+            return True
+
+
 def create_run_folder(runs: Path, name: str) -> RunFolder:
-    """A new, empty run folder `<name>-<date>-<time>-<random>` in `runs`.
+    """A new, empty run folder in `runs`, which no list of runs shows until it is `reveal`ed.
 
     Raises:
         RunDamaged: it cannot be made.
     """
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    root = runs / f"{name}-{stamp}-{os.urandom(2).hex()}"
+    root = runs / f"{HIDDEN}{name}-{stamp}-{os.urandom(2).hex()}"
     try:
         root.mkdir(parents=True)
         for part in PARTS:
@@ -138,6 +156,14 @@ def create_run_folder(runs: Path, name: str) -> RunFolder:
         fix = "free some space, or choose another folder: SCIFLOW_RUNS, or `runs` in sciflow.toml"
         raise RunDamaged(f"{root}: no run folder can be made: {error.strerror}\n    fix:      {fix}") from error
     return RunFolder(root)
+
+
+def reveal(folder: RunFolder) -> RunFolder:
+    """Gives a run that is whole its name, `<name>-<date>-<time>-<random>`."""
+    beside, name = folder.root.parent, folder.root.name.removeprefix(HIDDEN)
+    while (beside / name).exists():
+        name = f"{name.rpartition('-')[0]}-{os.urandom(2).hex()}"
+    return RunFolder(folder.root.rename(beside / name))
 
 
 def find_run_folder(reference: str | Path, runs: Path) -> RunFolder:
@@ -151,7 +177,7 @@ def find_run_folder(reference: str | Path, runs: Path) -> RunFolder:
         return RunFolder(path.resolve())
     known, text = list_run_folders(runs), str(reference)
     exact = [folder for folder in known if folder.id == text]
-    of_name = [folder for folder in known if _name_of(folder.id) == text]
+    of_name = [folder for folder in known if folder.name == text]
     beginning = [folder for folder in known if folder.id.startswith(text)]
     found = known[-1:] if text == LAST else exact or of_name[-1:] or beginning
     if len(found) == 1:
@@ -161,15 +187,10 @@ def find_run_folder(reference: str | Path, runs: Path) -> RunFolder:
     raise RunNotFound(f"no run {text!r} in {runs}: `sciflow list` shows those there are")
 
 
-def _name_of(run_id: str) -> str:
-    """The workflow's name in `<name>-<date>-<time>-<random>`."""
-    return run_id.rsplit("-", 3)[0]
-
-
 def list_run_folders(runs: Path) -> list[RunFolder]:
     """Every run in a folder, the oldest first."""
     try:
-        entries = [entry for entry in os.scandir(runs) if os.path.isfile(os.path.join(entry.path, "run.db"))]
+        entries = [e for e in os.scandir(runs) if e.name[0] != "." and os.path.isfile(os.path.join(e.path, "run.db"))]
     except FileNotFoundError:
         return []
     return [

@@ -59,7 +59,7 @@ class Scheduler:
         executors: Sequence[str] = ("local",),
         keys: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`executors`: the names of those there are, the default first; `keys`: those taken, with their tasks' paths."""
+        """`executors` names those there are, the default first; `keys` names the tasks of keys that are taken."""
         self.spec = spec
         self.probes: deque[NodeRun] = deque()  # nodes whose tasks may be known from elsewhere; see `release`
         self.in_flight: dict[int, InFlight] = {}

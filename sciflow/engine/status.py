@@ -10,6 +10,7 @@ from sciflow.core.progress import Counts, RunSummary, Snapshot
 from sciflow.core.records import Phase
 from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
+from sciflow.errors import RunDamaged
 
 STARTING_S = 20.0  # within which a detached engine must have taken the run up
 
@@ -47,12 +48,15 @@ def current_phase(folder: RunFolder) -> Phase:
 
 
 def summary(folder: RunFolder) -> RunSummary:
-    """One line of the list of runs."""
-    reader = Reader(folder.database)
+    """One line of the list of runs; of a damaged run, that it is damaged."""
     try:
-        picture = snapshot_of(folder, reader)
-    finally:
-        reader.close()
+        reader = Reader(folder.database)
+        try:
+            picture = snapshot_of(folder, reader)
+        finally:
+            reader.close()
+    except (RunDamaged, msgspec.MsgspecError, ValueError) as error:
+        return _damaged(folder, str(error).splitlines()[0])
     steps = picture.steps
     failed, skipped = sum(s.failed for s in steps), sum(s.skipped for s in steps)
     omitted, running = sum(s.omitted for s in steps), sum(s.running for s in steps)
@@ -75,4 +79,21 @@ def summary(folder: RunFolder) -> RunSummary:
         seconds=picture.seconds,
         counts=counts,
         folder=folder.root,
+    )
+
+
+def _damaged(folder: RunFolder, why: str) -> RunSummary:
+    try:
+        started = folder.root.stat().st_mtime
+    except OSError:  # it is being removed
+        started = time.time()
+    return RunSummary(
+        id=folder.id,
+        name=folder.name,
+        phase=Phase.ERROR,
+        started=started,
+        seconds=0.0,
+        counts=Counts(),
+        folder=folder.root,
+        message=f"damaged: {why}",
     )

@@ -26,8 +26,9 @@ def for_terminal(runs: Sequence[RunSummary], *, now_s: float) -> Table:
     grid.add_column("tasks")
     for run in runs:
         look = LOOKS[run.phase]
+        told = run.message or tally(run.counts)
         phase = Text(f"{look.mark} {run.phase}", style=look.style)
-        grid.add_row(Text(run.id), phase, day(run.started, now_s=now_s), duration(run.seconds), tally(run.counts))
+        grid.add_row(Text(run.id), phase, day(run.started, now_s=now_s), duration(run.seconds), told)
     return grid
 
 
