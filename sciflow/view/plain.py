@@ -41,12 +41,14 @@ def _tagged(kind: str, tree: Mapping[str, Any], folder: Path) -> Any:
             return {one_line(key): plain(value, folder=folder) for key, value in tree["v"]}
         case "artifact":
             return str(folder / tree["path"])
-        case "float" | "int" | "scalar":
-            return plain(plain_number(tree), folder=folder)
+        case "float" | "int" | "scalar" if (number := plain_number(tree)) is not None:
+            return plain(number, folder=folder)
+        case "int":
+            return tree["v"]
         case "complex" | "purepath" | "datetime" | "date" | "time":
             return tree["v"]
         case "enum":
-            return tree["name"]
+            return tree["name"] if "name" in tree else plain(tree["value"], folder=folder)
         case "ndarray":
             return _array(tree)
         case _:

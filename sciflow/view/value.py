@@ -7,6 +7,7 @@ import math
 import struct
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sciflow.core.expr import Tree
@@ -19,6 +20,7 @@ SCALARS = {"b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2
     "f8": "d",
 }  # numpy's dtype -> struct's format
 KINDS = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
+WRITABLE_INT = 3500  # hexadecimal digits; Python writes no int of more than 4300 decimal ones
 SHOWN = 6  # elements of a list, fields of a record
 
 
@@ -100,13 +102,13 @@ def _dtype(code: str) -> str:
 
 
 def plain_number(tree: Tree) -> bool | int | float | None:
-    """The number that a tree stands for, numpy's and special ones included; None if it is no number."""
+    """The number that a tree stands for, numpy's and special ones included; None if it is none that can be written."""
     match tree:
         case bool() | int() | float():
             return tree
         case {"$": "float", "v": str(text)}:
             return float(text)
-        case {"$": "int", "v": str(text)}:
+        case {"$": "int", "v": str(text)} if len(text) <= WRITABLE_INT:
             return int(text, 16)
         case {"$": "scalar", "dtype": str(dtype), "v": str(text)} if dtype.lstrip("<>|=") in SCALARS:
             order = ">" if dtype.startswith(">") else "<"
@@ -123,6 +125,11 @@ def _scalar(tree: Mapping[str, Any]) -> str:
     return _text(tree["v"]) if tree["dtype"] == "text" else f"{tree['dtype']} scalar"
 
 
+def _big_int(tree: Mapping[str, Any]) -> str:
+    value = plain_number(tree)
+    return str(value) if value is not None else f"{str(tree['v'])[:20]}… ({count(len(tree['v']), 'character')})"
+
+
 def _artifact(tree: Mapping[str, Any]) -> str:
     name = str(tree["path"]).rstrip("/").rpartition("/")[2]
     ending = "/" if tree.get("kind") == "folder" else ""
@@ -136,7 +143,7 @@ def _pairs(tree: Mapping[str, Any]) -> str:
 
 TAGGED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "float": lambda tree: str(tree["v"]),
-    "int": lambda tree: str(plain_number(tree)),
+    "int": _big_int,
     "complex": lambda tree: "complex" + _listed(tree["v"], "(", ")"),
     "bytes": lambda tree: size(len(tree["v"]) * 3 // 4) + " of bytes",
     "tuple": lambda tree: _listed(tree["v"], "(", ")"),
@@ -148,7 +155,8 @@ TAGGED: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "date": lambda tree: str(tree["v"]),
     "time": lambda tree: str(tree["v"]),
     "atoms": formula,
-    "enum": lambda tree: f"{_class(tree)}.{tree['name']}",
+    "timedelta": lambda tree: str(timedelta(*tree["v"])),
+    "enum": lambda tree: _class(tree) + (f".{tree['name']}" if "name" in tree else f"({_text(tree['value'])})"),
     "record": lambda tree: _named(_class(tree), tree["v"], "(", ")", "="),
     "ndarray": _array,
     "scalar": _scalar,

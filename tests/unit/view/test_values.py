@@ -34,6 +34,7 @@ FILE = {"$": "artifact", "path": "tasks/relax/0/cu relaxed.cif", "kind": "file",
         (0.1 + 0.2, "0.3"),
         ({"$": "float", "v": "-inf"}, "-inf"),
         ({"$": "int", "v": hex(10**30)}, str(10**30)),
+        ({"$": "int", "v": hex(10**5000)}, "0x31e20801036510f3c5… (4,155 characters)"),
         ("plain", "plain"),
         (" a\nb", '" a\\nb"'),
         ("", '""'),
@@ -43,6 +44,8 @@ FILE = {"$": "artifact", "path": "tasks/relax/0/cu relaxed.cif", "kind": "file",
         ({"a": 1, "b": [2]}, "{a: 1, b: [2]}"),
         ({"$": "dict", "v": [[1, "x"]]}, "{1: x}"),
         ({"$": "enum", "type": "m:Mode", "name": "FAST"}, "Mode.FAST"),
+        ({"$": "enum", "type": "m:Access", "value": 3}, "Access(3)"),
+        ({"$": "timedelta", "v": [1, 2, 0]}, "1 day, 0:00:02"),
         (SCALAR, "-0.25"),
         (ARRAY, "array of 2 × 2 float64"),
         ({"$": "datetime", "v": "2026-01-02T03:00:00"}, "2026-01-02T03:00:00"),
@@ -65,6 +68,11 @@ def test_atoms_are_told_by_their_formula() -> None:
 
 def test_a_long_value_is_cut_to_the_width() -> None:
     assert one_line("x" * 100, width=10) == "x" * 9 + "…"
+
+
+def test_flags_put_together_and_ints_too_long_for_python_are_plain_json_too(tmp_path: Path) -> None:
+    assert plain({"$": "enum", "type": "m:Access", "value": 3}, folder=tmp_path) == 3
+    assert plain({"$": "int", "v": hex(10**5000)}, folder=tmp_path) == hex(10**5000)
 
 
 def test_plain_json_has_no_tags_and_is_valid(tmp_path: Path) -> None:
