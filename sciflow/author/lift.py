@@ -120,4 +120,15 @@ def _artifact(path: PurePath, absent: list[str]) -> Tree:
     place = Path(path).absolute()
     if not place.exists():
         absent.append(str(path))
+    elif not place.is_file() and not place.is_dir():
+        raise Unencodable(f"{path} (a pipe, socket or device)", "give a file or a folder")
+    if not str(place).isprintable():
+        _refuse_surrogates(place)
     return {"$": "artifact", "path": place.as_posix(), "kind": "folder" if place.is_dir() else "file"}
+
+
+def _refuse_surrogates(place: Path) -> None:
+    try:
+        str(place).encode()
+    except UnicodeEncodeError:
+        raise Unencodable(f"{str(place)!a} (the name is not UTF-8)", "rename it") from None

@@ -16,6 +16,7 @@ from sciflow.engine.values import read_folded
 from sciflow.errors import RunDamaged
 from sciflow.storage.directory import DirectoryStorage
 from sciflow.storage.keys import artifact_key
+from sciflow.storage.storage import Stored
 
 
 class Intake:
@@ -57,7 +58,7 @@ class Intake:
             raise RunDamaged(f"{source}: {error.strerror}: it is an input of the run") from error
         seen = (str(source), stat.st_ino, stat.st_size, stat.st_mtime_ns)
         if seen not in self._known or source.is_dir():
-            stored = self._storage.put(source, lambda digest: artifact_key(digest, source.name))
+            stored = self._put(source)
             self._known[seen] = {
                 "$": "artifact",
                 "path": stored.key,
@@ -69,6 +70,14 @@ class Intake:
         if sha256 is not None and taken["sha256"] != sha256:
             raise RunDamaged(f"{source}: its content has changed since it was recorded")
         return taken
+
+    def _put(self, source: Path) -> Stored:
+        try:
+            return self._storage.put(source, lambda digest: artifact_key(digest, source.name))
+        except OSError as error:
+            raise RunDamaged(
+                f"{error.filename or source}: {error.strerror}: it is needed for an input of the run"
+            ) from error
 
 
 def absolute(tree: Tree, root: Path) -> Tree:

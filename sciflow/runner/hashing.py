@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -115,18 +116,39 @@ class Copier:
         if found != sha256:
             raise _changed(source, str(sha256), str(found))
 
-    def _tree(self, source: str, target: str) -> None:
+    def standalone(self, source: str, target: str) -> None:
+        """Copy a folder so that it stands for itself: links out of it become what they lead to.
+
+        Raises:
+            OSError: a link leads to a folder in which it lies itself.
+        """
+        self._tree(source, target, (os.path.realpath(source),))
+
+    def _tree(self, source: str, target: str, inside: tuple[str, ...] = ()) -> None:
+        """`inside` are the folders that are being copied, the innermost first; without them links stay as they are."""
         os.mkdir(target)
         with os.scandir(source) as found:
             entries = list(found)
         for entry in entries:
             place = f"{target}/{entry.name}"
             if entry.is_symlink():
-                os.symlink(os.readlink(entry.path), place)
+                self._link(entry.path, place, inside)
             elif entry.is_dir():
-                self._tree(entry.path, place)
+                self._tree(entry.path, place, inside)
             elif entry.is_file():
                 self.file(entry.path, place)
+
+    def _link(self, link: str, target: str, inside: tuple[str, ...]) -> None:
+        text, real = os.readlink(link), os.path.realpath(link)
+        if not inside or f"{real}/".startswith(f"{inside[0]}/") or not os.path.exists(real):
+            stays = inside and os.path.isabs(text) and os.path.exists(real)
+            os.symlink(os.path.relpath(real, os.path.dirname(os.path.realpath(link))) if stays else text, target)
+        elif any(f"{folder}/".startswith(f"{real}/") for folder in inside):
+            raise OSError(errno.ELOOP, f"the link leads to {text!r}, a folder in which it lies itself", link)
+        elif os.path.isdir(real):
+            self._tree(real, target, (real, *inside))
+        else:
+            self.file(real, target)
 
 
 def _new_digest() -> Any:

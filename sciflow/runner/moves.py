@@ -70,8 +70,13 @@ def _settle_link(link: str, inside: str) -> None:
         raise OpError(
             f"output folder holds the link {os.path.basename(link)!r}, which leads to {text!r}, where nothing is"
         )
+    if f"{inside}/".startswith(f"{real}/"):
+        raise OpError(
+            f"output folder holds the link {os.path.basename(link)!r}, which leads to {text!r}, a folder in which it "
+            "lies itself"
+        )
     os.unlink(link)
-    _copy(real, link)
+    (Copier().standalone if os.path.isdir(real) else Copier().file)(real, link)
 
 
 def rename(place: str, target: str) -> None:

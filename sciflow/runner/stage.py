@@ -104,6 +104,10 @@ class Stage:
         place = os.path.normpath(f"{self.cwd}/{given}") if given[:1] != "/" else os.path.normpath(given)
         if not os.path.exists(place):
             raise OpError(f"output file {given!r} does not exist; found in the working folder: {_listing(self.cwd)}")
+        try:
+            given.encode()
+        except UnicodeEncodeError:
+            raise OpError(f"output file {given!a} has a name that is not UTF-8; rename it") from None
         folder, _, name = place.rpartition("/")
         if folder != self.cwd and folder not in self._taken:
             place = f"{os.path.realpath(folder)}/{name}"

@@ -32,7 +32,7 @@ class DirectoryStorage:
 
     def _copied(self, source: Path, beside: Path, key: Callable[[str], str]) -> Stored:
         if source.is_dir():
-            self._copier.folder(str(source), str(beside))
+            self._copier.standalone(str(source), str(beside))
             sha256, size = folder_hash(str(beside))
             return Stored(key=key(sha256), kind="folder", sha256=sha256, size=size)
         self._copier.file(str(source), str(beside))

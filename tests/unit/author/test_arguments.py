@@ -1,5 +1,6 @@
 """The arguments of a run: by position or name, with partial and defaults, as trees."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,16 @@ def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     found = trees(eos, Path("cu.cif"), [], extra=Path("cu.cif"))
     assert found["structure"] == {"$": "artifact", "path": str(tmp_path / "cu.cif"), "kind": "file"}
+
+
+def test_a_pipe_and_a_name_that_is_not_utf8_are_no_inputs(tmp_path: Path) -> None:
+    pipe, odd = tmp_path / "pipe", tmp_path / os.fsdecode(b"x\xff")
+    os.mkfifo(pipe)
+    odd.touch()
+    with pytest.raises(InvalidInput, match="a pipe, socket or device"):
+        trees(eos, pipe, scales=[])
+    with pytest.raises(InvalidInput, match="the name is not UTF-8"):
+        trees(eos, odd, scales=[])
 
 
 def test_what_partial_fixed_is_not_asked_for_again(tmp_path: Path) -> None:

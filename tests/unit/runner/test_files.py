@@ -298,6 +298,56 @@ def program(**code: Any) -> dict[str, Any]:
     return {"type": "program", "argv": argv, **code}
 
 
+def test_a_copy_that_stands_for_itself_has_no_links_out_of_it(tmp_path: Path) -> None:
+    source, beside = tmp_path / "in", tmp_path / "beside"
+    source.mkdir(), beside.mkdir()
+    (beside / "POTCAR").write_text("far")
+    (source / "near").write_text("near")
+    for link, text in {"far": "../beside/POTCAR", "all": beside, "near-too": source / "near", "lost": "../no"}.items():
+        (source / link).symlink_to(text)
+    Copier().standalone(str(source), str(tmp_path / "copy"))
+    found = {name: (path := tmp_path / "copy" / name).is_symlink() for name in names(tmp_path / "copy")}
+    assert found == {"all": False, "all/POTCAR": False, "far": False, "lost": True, "near": False, "near-too": True}
+    assert path.readlink() == Path("near")
+    assert (tmp_path / "copy/far").read_text() == "far"
+
+
+def test_a_link_to_a_folder_in_which_it_lies_is_refused(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir(), other.mkdir()
+    (one / "up").symlink_to("..")
+    with pytest.raises(OSError, match="in which it lies itself"):
+        Copier().standalone(str(one), str(tmp_path / "copy"))
+    (one / "up").unlink()
+    (one / "there").symlink_to(other)
+    (other / "back").symlink_to(one)
+    with pytest.raises(OSError, match="in which it lies itself"):
+        Copier().standalone(str(one), str(tmp_path / "copy-2"))
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (
+            "os.mkdir('d'); os.symlink('..', 'd/up'); return Path('d')",
+            "'up', which leads to '..', a folder in which it lies",
+        ),
+        ("Path(os.fsdecode(b'x\\xff')).touch(); return Path(os.fsdecode(b'x\\xff'))", "a name that is not UTF-8"),
+    ],
+)
+def test_an_output_that_cannot_be_kept_fails_its_task_alone(start: Any, made: str, told: str) -> None:
+    worker = started(
+        start,
+        f"""
+    def f(bad: bool) -> Optional[Path]:
+        if not bad: return None
+        {made}
+    """,
+    )
+    assert told in worker.call(bad=True).error["message"]
+    assert worker.call(bad=False).phase == "Succeeded"
+
+
 def test_a_program_takes_arguments_and_files_without_a_shell(start: Any, tmp_path: Path) -> None:
     (tmp_path / "my file").write_text("abc")
     worker = start()
