@@ -45,6 +45,7 @@ def post(folder: Path, request: Request) -> Path:
     text = json.dumps({"verb": request.verb.value, "node": request.node, "value": request.value})
     beside = folder / f".{name}"
     try:
+        folder.mkdir(exist_ok=True)  # a copy of a run may have lost its empty folders
         beside.write_text(text)
         return beside.rename(folder / name)
     except OSError as error:

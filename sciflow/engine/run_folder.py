@@ -59,6 +59,11 @@ class RunFolder(msgspec.Struct, frozen=True):
         """Where a task's files are kept; exists only if there are any."""
         return self.root / "tasks" / path
 
+    def complete(self) -> None:
+        """Make the parts that are not there: a copy of a run may have lost its empty folders."""
+        for name in PARTS:
+            self.part(name).mkdir(exist_ok=True)
+
     def lock(self) -> EngineLock:
         """The lock of the engine at work."""
         return EngineLock(self.root / "engine.lock")
@@ -148,8 +153,7 @@ def create_run_folder(runs: Path, name: str) -> RunFolder:
     root = runs / f"{HIDDEN}{name}-{stamp}-{os.urandom(2).hex()}"
     try:
         root.mkdir(parents=True)
-        for part in PARTS:
-            (root / part).mkdir()
+        RunFolder(root).complete()
     except FileExistsError:
         return create_run_folder(runs, name)
     except OSError as error:

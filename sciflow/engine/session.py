@@ -56,6 +56,7 @@ def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: boo
     with ExitStack() as stack:
         now_ns = time.time_ns()
         stack.enter_context(folder.lock())
+        folder.complete()
         Inbox(folder.part("control")).drop_orders(now_ns)
         db = open_writer(folder, durable=_setup_of(folder).durable)
         stack.callback(db.close)

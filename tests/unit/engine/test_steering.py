@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sciflow import Run, RunError, op, open_run, suspend, text, workflow
+from sciflow import Run, RunError, list_runs, op, open_run, suspend, text, workflow
 from sciflow.core.records import Phase
 from sciflow.engine import steering
 
@@ -241,3 +241,21 @@ def test_a_retry_leaves_the_failures_that_were_put_up_with(tmp_path: Path, flow:
     assert run.result == 2
     assert run.output(fan) == [0, None, 2]
     assert len([task for task in run.tasks() if task.phase is Phase.FAILED]) == len(fan.split("_"))
+
+
+def test_a_run_that_was_never_wholly_made_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCIFLOW_RUNS", str(tmp_path))
+    run = same.run(1)
+    broken = tmp_path / "same-20260101-000000-0000"
+    broken.mkdir()
+    (broken / "run.db").touch()
+    assert {found.id: found.phase for found in list_runs()} == {broken.name: Phase.ERROR, run.id: Phase.SUCCEEDED}
+
+
+def test_a_run_without_its_empty_folders_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCIFLOW_RUNS", str(tmp_path))
+    run = asks.run(1)
+    for folder in run.folder.iterdir():
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    assert run.resume(3) is Phase.SUCCEEDED
