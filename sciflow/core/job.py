@@ -40,6 +40,7 @@ class Job(msgspec.Struct, kw_only=True, eq=False):
     elements: Sequence[Sequence[bytes]]
     keys: Sequence[str | None]
     seed: int  # of slice 0; see `seed_of`
+    seeds: Sequence[int] = ()  # of each task, where they do not go by the slice
 
     def number(self, position: int) -> int:
         """The number under which executor and engine speak of one task."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -105,6 +105,7 @@ class NodeRun(msgspec.Struct, eq=False):
     tasks: TaskSet | None = None
     fixed: bytes = b"{}"
     seed: int = 0
+    input_seed: Callable[[Sequence[bytes]], int] | None = None  # a task's seed by its inputs, where outcomes are cached
     output: bytes | None = None
     error: TaskError | None = None
     because: str = ""  # path of the task or node whose failure stopped this one

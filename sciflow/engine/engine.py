@@ -176,8 +176,8 @@ class Engine:
         if self._calm and now < self._next_commit:
             return
         self._next_commit = now + COMMIT_S
+        self._parts.probe.commit()  # first: what a crash leaves unrecorded is then found in the cache
         self._write()
-        self._parts.probe.commit()
 
     def _write(self) -> None:
         self._db.commit()

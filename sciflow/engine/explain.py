@@ -9,7 +9,10 @@ from sciflow.core.graph import OpTemplate
 from sciflow.core.job import SINGLE
 from sciflow.core.records import Phase
 from sciflow.engine import binding
-from sciflow.engine.cache import Cache, fingerprint
+from sciflow.engine.cache import Cache
+from sciflow.engine.contents import Contents
+from sciflow.engine.fingerprint import fingerprint, parts_of
+from sciflow.engine.plan import warn
 from sciflow.engine.records_db import NodeRow, TaskRow
 from sciflow.engine.replica import Replica
 from sciflow.errors import RunError
@@ -62,8 +65,15 @@ def _source(replica: Replica, row: NodeRow, task: TaskRow) -> list[str]:
     assert run.tasks is not None
     need = binding.need_of(run, replica.values, "local")
     texts = binding.split_object(run.fixed)
-    told = fingerprint(template, template.identity, need, texts, run.tasks.columns)
-    cache = Cache(replica.root.parent / "cache.db")
+    told = fingerprint(
+        template,
+        parts_of(template),
+        need,
+        fixed=texts,
+        columns=run.tasks.columns,
+        contents=Contents(replica.root),
+    )
+    cache = Cache(replica.root.parent / "cache.db", warn=warn, write=False)
     try:
         elements = () if task.slice == SINGLE else run.tasks.elements(task.slice)
         reasons = cache.nearest(told, elements, besides=str(replica.root))

@@ -5,6 +5,7 @@ What is cached flows on to what needs it, so a plan tells all that can be told b
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -83,6 +84,11 @@ class HashingIntake:
                 return tree
 
 
+def warn(text: str) -> None:
+    """Tells what a question cannot take into account."""
+    sys.stderr.write(f"sciflow: {text}\n")
+
+
 def make_plan(
     spec: WorkflowSpec, args: Mapping[str, Tree], *, name: str, runs: Path, reuse: Mapping[str, Tree], executor: str
 ) -> Plan:
@@ -91,7 +97,7 @@ def make_plan(
     spec = map_constants(spec, lambda tree: msgspec.json.decode(intake.text(tree)))
     values = StoredValues(Path("/"), pack="", inline_bytes=1 << 62, outputs=memory.outputs)
     scheduler = Scheduler(spec, journal=memory, values=values, limits=Limits(), executors=(executor,))
-    probe = Probe(runs=runs, run="", reuse=reuse, intake=intake)
+    probe = Probe(runs=runs, root=Path("/"), reuse=reuse, intake=intake, warn=warn, write=False)
     reasons: dict[str, str] = {}
     try:
         scheduler.start({port: intake.text(tree) for port, tree in args.items()})

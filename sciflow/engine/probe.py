@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,9 @@ from sciflow.core.job import SINGLE, Job, Need
 from sciflow.core.records import Extra, Phase
 from sciflow.engine.activation import ENDED, NodeRun
 from sciflow.engine.binding import split_object
-from sciflow.engine.cache import Cache, Fingerprint, Hit, fingerprint
+from sciflow.engine.cache import Cache, Hit
+from sciflow.engine.contents import Contents
+from sciflow.engine.fingerprint import Fingerprint, fingerprint, parts_of
 from sciflow.engine.intake import absolute
 from sciflow.engine.journal import Ending
 from sciflow.engine.scheduler import Scheduler
@@ -31,27 +34,54 @@ class Probe:
     """What may be known of a run's tasks. The cache file is opened when the first op asks for it."""
 
     def __init__(
-        self, *, runs: Path, run: str, reuse: Mapping[str, Tree], intake: Taker, traced_now: bool = True
+        self,
+        *,
+        runs: Path,
+        root: Path,
+        reuse: Mapping[str, Tree],
+        intake: Taker,
+        warn: Callable[[str], None],
+        traced_now: bool = True,
+        write: bool = True,
     ) -> None:
-        """`traced_now`: the workflow's own record of its code holds; later, the code may have been edited."""
+        """Of the run in `root`.
+
+        Args:
+            warn: is told why the cache cannot be used, if so.
+            traced_now: the workflow's own record of its code holds; later, the code may have been edited.
+            write: outcomes are going to be added to the cache.
+        """
         self._runs = runs
-        self._run = run
+        self._run = str(root)
+        self._contents = Contents(root)
+        self._warn = warn
+        self._write = write
         self._reuse = reuse
         self._intake = intake
         self._cache: Cache | None = None
         self._prints: dict[int, Fingerprint] = {}
         self._traced_now = traced_now
-        self._identities: dict[str, Mapping[str, str]] = {}  # as told by workers; empty: the code cannot be loaded
+        self._identities: dict[str, Mapping[str, str] | None] = {}  # as told by workers; None: it cannot be loaded
 
-    def identify(self, template: str, parts: Mapping[str, str]) -> None:
+    def identify(self, template: str, parts: Mapping[str, str] | None) -> None:
         """A worker has loaded an op's code and tells by what it is known; that holds from now on."""
         self._identities[template] = parts
         self._prints = {number: print_ for number, print_ in self._prints.items() if print_.op != template}
 
     def must_ask(self, run: NodeRun, template: OpTemplate) -> bool:
         """Whether the op's code has to be identified before its tasks can be looked up."""
-        asks = run.node.policy.cache and isinstance(template.code, Function)
+        asks = run.node.policy.cache and isinstance(template.code, Function) and not template.code.pickled
         return asks and not self._traced_now and template.name not in self._identities
+
+    def _parts(self, template: OpTemplate) -> Mapping[str, str] | None:
+        """By what an op's code is known; None if that cannot be told.
+
+        Code that came by value is as it was traced, but what it imports may have been edited before a later session.
+        """
+        code = template.code
+        if isinstance(code, Function) and code.pickled:
+            return template.identity if self._traced_now else None
+        return self._identities.get(template.name, parts_of(template))
 
     def taken(self, tree: Tree) -> bytes:
         """The text of a value from outside, its files now being in the run."""
@@ -68,22 +98,27 @@ class Probe:
         for slice_, key in given.items():
             text = self._intake.text(self._reuse[key])
             scheduler.known(run, slice_, key, Ending(Phase.SUCCEEDED, text, cached=f"key {key}"))
-        if run.node.policy.cache and self._identities.get(template.name) != {}:
+        if run.node.policy.cache:
             told = self._print(run, template, need)
-            for slice_, ending in self._cached(run, told, [i for i in open_slices if i not in given]):
+            run.input_seed = told.seed  # so that a result from the cache is what a run would have made
+            wanted = [i for i in open_slices if i not in given] if self._parts(template) is not None else []
+            for slice_, ending in self._cached(run, told, wanted):
                 scheduler.known(run, slice_, keys.get(slice_), ending)
         scheduler.release(run)
 
     def _cached(self, run: NodeRun, told: Fingerprint, slices: list[int]) -> Iterator[tuple[int, Ending]]:
         """The tasks among `slices` whose outcome is in the cache."""
         assert run.tasks is not None
+        if not slices:
+            return
         hashes = [told.key(() if i == SINGLE else run.tasks.elements(i)) for i in slices]
         hits = self._open_cache().find(told, hashes)
         for slice_, hash_ in zip(slices, hashes, strict=True):
             hit = hits.get(hash_)
             text = self._taken_in(hit) if hit is not None else None
             if hit is not None and text is not None:
-                yield slice_, Ending(Phase.SUCCEEDED, text, cached=f"{Path(hit.run).name}:{hit.path}")
+                source = f"{os.path.basename(hit.run)}:{hit.path}"
+                yield slice_, Ending(Phase.SUCCEEDED, text, extra=hit.extra, cached=source)
 
     def _taken_in(self, hit: Hit) -> bytes | None:
         """The hit's text with its files in this run; None if they are gone or changed."""
@@ -96,18 +131,25 @@ class Probe:
 
     def _print(self, run: NodeRun, template: OpTemplate, need: Need) -> Fingerprint:
         if run.number not in self._prints:
-            parts = self._identities.get(template.name, template.identity)
+            parts = self._parts(template) or {}
             assert run.tasks is not None
-            fixed = split_object(run.fixed)
-            self._prints[run.number] = fingerprint(template, parts, need, fixed, run.tasks.columns)
+            self._prints[run.number] = fingerprint(
+                template,
+                parts,
+                need,
+                fixed=split_object(run.fixed),
+                columns=run.tasks.columns,
+                contents=self._contents,
+            )
         return self._prints[run.number]
 
     def learn(self, run: NodeRun, job: Job, position: int, output: bytes, extra: Extra | None) -> None:
         """Puts a new outcome into the cache."""
-        needs = extra.needs if extra is not None else {}
+        if self._parts(job.template) is None:
+            return
         told = self._print(run, job.template, job.need)
         path = job.task_path(position)
-        self._open_cache().put(told, job.elements[position], output=output, run=self._run, path=path, needs=needs)
+        self._open_cache().put(told, job.elements[position], output=output, run=self._run, path=path, extra=extra)
 
     def why(self, run: NodeRun, template: OpTemplate, need: Need, slice_: int) -> list[str]:
         """Why a task is not in the cache."""
@@ -117,8 +159,7 @@ class Probe:
 
     def _open_cache(self) -> Cache:
         if self._cache is None:
-            self._runs.mkdir(parents=True, exist_ok=True)
-            self._cache = Cache(self._runs / "cache.db")
+            self._cache = Cache(self._runs / "cache.db", warn=self._warn, write=self._write)
         return self._cache
 
     def commit(self) -> None:

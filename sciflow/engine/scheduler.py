@@ -154,6 +154,7 @@ class Scheduler:
         assert tasks is not None
         assert isinstance(template, OpTemplate)
         self._serial += 1
+        elements = [() if tasks.single else tasks.elements(i) for i in picked]
         return Job(
             id=self._serial,
             node=run.number,
@@ -165,9 +166,10 @@ class Scheduler:
             columns=tasks.columns,
             slices=picked,
             attempts=[tasks.attempts.get(i, 1) for i in picked] if tasks.attempts else (1,) * len(picked),
-            elements=[() if tasks.single else tasks.elements(i) for i in picked],
+            elements=elements,
             keys=[self.key(run, i) for i in picked] if run.node.key else (None,) * len(picked),
             seed=run.seed,
+            seeds=() if run.input_seed is None else list(map(run.input_seed, elements)),
         )
 
     # --- what came of it

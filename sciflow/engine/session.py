@@ -113,9 +113,10 @@ class _Session:
         )
         probe = Probe(
             runs=root.parent,
-            run=str(root),
+            root=root,
             reuse=setup.reuse,
             intake=Intake(root, values),
+            warn=self._warn,
             traced_now=self._number == 1,
         )
         self._stack.callback(probe.close)
@@ -135,6 +136,10 @@ class _Session:
                 on_update=on_update,
             )
         )
+
+    def _warn(self, text: str) -> None:
+        sys.stderr.write(f"sciflow: {text}\n")
+        self._db.put_event(time.time(), "warning", text)
 
     def _executors(self, settings: config.Settings, deadline: float | None) -> Mapping[str, Executor]:
         setup, root = self._setup, self._folder.root

@@ -59,10 +59,10 @@ class Lost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identified(msgspec.Struct, frozen=True, kw_only=True):
-    """An op's code was loaded where it runs, and by what parts it is known there; no parts if it cannot be loaded."""
+    """An op's code was loaded where it runs, and by what parts it is known there; None if it cannot be loaded."""
 
     template: str
-    identity: Mapping[str, str]
+    identity: Mapping[str, str] | None
 
 
 Report: TypeAlias = Ended | Died | Lost | Progress | Identified

@@ -58,7 +58,7 @@ def tasks_frame(op: int, job: Job, seconds_left: float | None) -> bytes:
     ):
         folder = b"tasks/%s" % path if slice_ == SINGLE else b"tasks/%s/%d" % (path, slice_)
         told = b"null" if key is None else _encode(key)
-        seed = seed_of(base, slice_)
+        seed = job.seeds[position] if job.seeds else seed_of(base, slice_)
         columns = b",".join(elements)
         texts.append(b'[%d,"%s",%d,%d,%s,%s,[%s]]' % (first + position, folder, attempt, seed, told, left, columns))
     head = b'{"do":%d,"fixed":%s,"columns":%s,"tasks":[' % (op, job.fixed, _encode(job.columns))

@@ -243,7 +243,7 @@ class LocalExecutor:
             case Loaded(op=op, identity=identity, problem=problem):
                 worker.loading.discard(op)
                 if identity is not None or problem is not None:
-                    self._reports.append(Identified(template=self._names[op], identity=identity or {}))
+                    self._reports.append(Identified(template=self._names[op], identity=identity))
 
     def _strike(self, worker: Worker, seconds: float) -> None:
         """Takes a task that ended off its worker's queue; they end in the order in which they were sent."""
@@ -260,7 +260,7 @@ class LocalExecutor:
         number, began = worker.process.board()
         code = worker.process.reap()
         self._workers.remove(worker)
-        self._reports += [Identified(template=self._names[op], identity={}) for op in worker.loading]
+        self._reports += [Identified(template=self._names[op], identity=None) for op in worker.loading]
         if not worker.jobs:
             return
         self._capacity.give(worker.jobs[0].job.need.resources, worker.gpus)
