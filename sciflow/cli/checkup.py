@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 
 from sciflow.cli.output import json_option, show, show_json
+from sciflow.storage.mounts import NETWORK, file_system
 from sciflow.view.quantity import size
 
 LEAST_BYTES = 1_000_000_000  # free space below which a warning is due
-NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "beegfs", "ceph", "fuse.sshfs", "9p"})
 OPTIONAL: Mapping[str, str] = {
     "ase": "ase",
     "scipy": "ase",
@@ -122,22 +122,11 @@ def _runs_folder(runs: Path) -> Iterator[Finding]:
 
 
 def _file_system(place: Path) -> Finding:
-    kind = file_system_kind(place)
+    kind = file_system(place)
     if kind in NETWORK:
         fix = "works, with slower records; a folder on a local disk is faster: `runs` in sciflow.toml"
         return Finding(state="note", subject="file system", found=f"{kind}, a network file system", fix=fix)
     return Finding(state="ok", subject="file system", found=f"{kind or 'unknown kind'}, taken as local")
-
-
-def file_system_kind(place: Path) -> str:
-    """The kind of file system that a folder lies on, as Linux names it; empty where that cannot be told."""
-    try:
-        lines = Path("/proc/self/mounts").read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    mounts = {mount.replace("\\040", " "): kind for _, mount, kind, *_ in map(str.split, lines)}
-    absolute = place.resolve()
-    return next((mounts[str(folder)] for folder in (absolute, *absolute.parents) if str(folder) in mounts), "")
 
 
 def _machine() -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sciflow.core.records import Phase
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.session import carry_on, open_writer
+from sciflow.engine.session import carry_on, end_without_engine
 from sciflow.errors import RunBusy, SciflowError
 
 
@@ -22,19 +22,10 @@ def main() -> None:
     except RunBusy as error:
         sys.exit(f"{error}")
     except SciflowError as error:
-        _record(folder, str(error))
+        with contextlib.suppress(SciflowError):  # where nothing can be written the log alone tells, or nothing does
+            end_without_engine(folder, Phase.ERROR, str(error))
         sys.exit(f"{type(error).__name__}: {error}")
     sys.stdout.write(f"{time.strftime('%F %T')} engine {os.getpid()}: {outcome.phase.value}\n")
-
-
-def _record(folder: RunFolder, message: str) -> None:
-    # where nothing can be written the log alone tells, or nothing does
-    with contextlib.suppress(SciflowError), folder.lock():
-        db = open_writer(folder, durable="normal")
-        for name, value in {"phase": Phase.ERROR.value, "message": message, "ended": str(time.time())}.items():
-            db.put_fact(name, value)
-        db.commit()
-        db.close()
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ class Run(Generic[R_co]):
             if path is None or path in (row.path, step_path(row.path)):
                 rows = replica.reader.tasks(row.id)
                 yield from replica.tasks(row, rows)
-                if not rows and (row.total is None or row.total > 0):
+                if not rows and (row.total is None or row.total > 0 or (path == row.path and "/" in path)):
                     yield replica.node_task(row)
 
     def failed_tasks(self) -> list[Task]:
@@ -209,6 +209,7 @@ class Run(Generic[R_co]):
 
     def snapshot(self) -> Snapshot:
         """The run as it is now."""
+        steering.reap()
         with self._reader() as reader:
             return snapshot_of(self._folder, reader)
 

@@ -169,10 +169,6 @@ class Reader:
             sql, values = sql + " AND slice = ?", [*values, slice_]
         return [_task_row(row) for row in self._all(sql + " ORDER BY slice", values)]
 
-    def tasks_of_key(self, key: str) -> list[TaskRow]:
-        """The ended tasks with a key."""
-        return [_task_row(row) for row in self._all(f"SELECT node, {_TASK_COLUMNS} FROM task WHERE key = ?", (key,))]
-
     def keys(self) -> dict[str, str]:
         """The keys of tasks that have ended, with the tasks' paths."""
         rows = self._all("SELECT key, path, slice FROM task, node WHERE key IS NOT NULL AND node = id")

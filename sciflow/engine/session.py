@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -82,6 +82,29 @@ def _setup_of(folder: RunFolder) -> RunSetup:
         reader.close()
 
 
+def end_without_engine(folder: RunFolder, phase: Phase, message: str) -> None:
+    """Writes down that a run has ended on which no engine is at work.
+
+    Raises:
+        RunBusy: one is.
+        RunDamaged: the folder cannot be read or written.
+    """
+    with folder.lock(), closing(open_writer(folder, durable=_setup_of(folder).durable)) as db:
+        _put_end(db, phase, message)
+
+
+def _put_end(db: Writer, phase: Phase, message: str, *, because: str = "") -> None:
+    for name, value in {
+        "phase": phase.value,
+        "message": message,
+        "because": because,
+        "ended": str(time.time()),
+    }.items():
+        db.put_fact(name, value)
+    db.put_event(time.time(), "ended", f"{phase.value} {message}".strip())
+    db.commit()
+
+
 class _Session:
     def __init__(self, folder: RunFolder, db: Writer, stack: ExitStack) -> None:
         self._folder = folder
@@ -133,6 +156,7 @@ class _Session:
                 spec=self._spec,
                 inputs=inputs,
                 deadline=deadline,
+                started=self._started,
                 on_update=on_update,
             )
         )
@@ -174,14 +198,10 @@ class _Session:
 
     def end(self, outcome: Outcome) -> None:
         """Writes down what the run came to."""
-        message = outcome.error.message if outcome.error is not None else ""
-        facts = {"phase": outcome.phase.value, "message": message, "because": outcome.because}
-        for name, value in (facts | {"ended": str(time.time())}).items():
-            self._db.put_fact(name, value)
         if outcome.phase is Phase.SUCCEEDED:
             self._db.put_fact("result", outcome.result)
-        self._db.put_event(time.time(), "ended", f"{outcome.phase.value} {message}".strip())
-        self._db.commit()
+        message = outcome.error.message if outcome.error is not None else ""
+        _put_end(self._db, outcome.phase, message, because=outcome.because)
         _remove_scratch(self._folder.part("work"))
 
 

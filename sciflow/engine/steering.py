@@ -14,12 +14,13 @@ from sciflow.engine import control
 from sciflow.engine.control import Request, Verb
 from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.session import carry_on, open_writer
+from sciflow.engine.session import carry_on, end_without_engine
 from sciflow.engine.status import STARTING_S, current_phase
 from sciflow.errors import RunDamaged, RunError, RunInterrupted
 
 LEAVING_S = 5.0  # within which an engine whose run has ended must be gone
 HEARING_S = 15.0  # within which an engine at work must have taken a request
+_ENGINES: set[int] = set()  # processes that were started here and not yet let go
 _START = "import sys; sys.path.append(sys.argv.pop(1)); from sciflow.engine.__main__ import main; main()"
 
 
@@ -49,6 +50,17 @@ def _display(*, progress: bool | None) -> Any:
     return Beside(open_display())
 
 
+def reap() -> None:
+    """Lets go of engines that were started here and have ended: they would stay in the table of processes."""
+    for pid in list(_ENGINES):
+        try:
+            ended, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:  # somebody else has let go of it
+            ended = pid
+        if ended:
+            _ENGINES.discard(pid)
+
+
 def detach(folder: RunFolder, *, reopen: bool) -> None:
     """Starts an engine for the run in a process of its own, which outlives this one.
 
@@ -62,7 +74,7 @@ def detach(folder: RunFolder, *, reopen: bool) -> None:
     actions: list[Any] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     actions += [(os.POSIX_SPAWN_OPEN, fd, log, append, 0o644) for fd in (1, 2)]
     try:
-        os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True)
+        _ENGINES.add(os.posix_spawn(sys.executable, argv, os.environ, file_actions=actions, setsid=True))
     except OSError as error:
         raise RunDamaged(f"{log}: {error.strerror}: the run's folder must exist and be writable") from error
 
@@ -141,9 +153,4 @@ def end(folder: RunFolder, verb: Verb, message: str) -> None:
         return
     if current_phase(folder) in {Phase.SUCCEEDED, Phase.FAILED}:
         return
-    with folder.lock():
-        db = open_writer(folder, durable="normal")
-        for name, value in {"phase": Phase.FAILED.value, "message": message, "ended": str(time.time())}.items():
-            db.put_fact(name, value)
-        db.commit()
-        db.close()
+    end_without_engine(folder, Phase.FAILED, message)

@@ -5,7 +5,6 @@ Outside a run the answers are defaults and what is told goes nowhere, so that an
 
 from __future__ import annotations
 
-import sys
 import time
 
 TYPE_CHECKING = False
@@ -151,8 +150,3 @@ DESK = Desk()  # one per process, since an op that asks has no other way to its 
 def context() -> Context:
     """What the running op was granted and where it stands; defaults outside a run."""
     return DESK.current()
-
-
-def in_worker() -> bool:
-    """Whether user code is being loaded or run by a worker, where a workflow must not be started."""
-    return DESK._make is not None or "__sciflow_main__" in sys.modules

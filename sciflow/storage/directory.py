@@ -56,12 +56,8 @@ class DirectoryStorage:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """See `Storage`; every file's key, below stored folders too."""
-        for folder, folders, files in os.walk(self._root):
-            folders.sort()
-            for name in sorted(files):
-                key = str((Path(folder) / name).relative_to(self._root))
-                if key.startswith(prefix):
-                    yield key
+        places = (Path(folder, name) for folder, _, files in os.walk(self._root) for name in files)
+        yield from sorted(key for place in places if (key := str(place.relative_to(self._root))).startswith(prefix))
 
     def copy(self, key: str, to: str) -> None:
         """See `Storage`."""

@@ -1,7 +1,7 @@
 """Makes the keys under which things are stored. Nobody else builds one.
 
-Keys consist of `[A-Za-z0-9._=-]` and `/` only, whatever the user calls a file: other characters are percent-encoded
-with `=` for the percent sign, so that every store and every shell takes them. Local folders keep the user's names.
+A key ends with the name that the user gave the file, which may hold whatever a file's name can: local folders take it
+as it is, a store that does not must encode it.
 """
 
 from __future__ import annotations

@@ -6,14 +6,28 @@ from pathlib import Path
 
 # File systems on which SQLite's write-ahead log does not work, because machines do not share memory through them.
 NETWORK = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "lustre", "gpfs", "beegfs", "ceph", "fuse.sshfs", "afs", "9p", "fuse.glusterfs"}
+    {
+        "nfs",
+        "nfs4",
+        "cifs",
+        "smb3",
+        "smbfs",
+        "lustre",
+        "gpfs",
+        "beegfs",
+        "ceph",
+        "fuse.sshfs",
+        "afs",
+        "9p",
+        "fuse.glusterfs",
+    }
 )
 
 
 def file_system(path: Path) -> str:
     """The kind of file system of `path`, as the kernel names it; empty where it does not tell."""
     try:
-        lines = Path("/proc/self/mounts").read_text().splitlines()
+        lines = Path("/proc/self/mounts").read_text("utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     full = str(path.resolve())

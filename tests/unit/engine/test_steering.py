@@ -259,3 +259,51 @@ def test_a_run_without_its_empty_folders_goes_on(tmp_path: Path, monkeypatch: py
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
     assert run.resume(3) is Phase.SUCCEEDED
+
+
+def test_engines_that_have_ended_leave_the_table_of_processes(tmp_path: Path) -> None:
+    runs = [waits.options(runs=tmp_path, progress=False).submit(x) for x in range(2)]
+    pids = [engine_of(run) for run in runs]
+    for run in runs:
+        assert run.wait(LIMIT_S) is Phase.SUCCEEDED
+    until(lambda: runs[0].phase.ended and not any(Path("/proc", str(pid)).exists() for pid in pids))
+
+
+def test_a_run_that_goes_on_started_when_it_started(tmp_path: Path) -> None:
+    run = asks.options(runs=tmp_path, progress=False).run(1)
+    before = run.snapshot()
+    run.resume(3, detach=False)
+    after = run.snapshot()
+    assert after.started == before.started
+    assert after.seconds > before.seconds
+    assert after.started + after.seconds <= time.time()
+
+
+def test_a_run_that_is_ended_without_an_engine_has_ended(tmp_path: Path) -> None:
+    run = asks.options(runs=tmp_path, progress=False, durable=True).run(1)
+    run.cancel()
+    assert (run.phase, run.snapshot().message) == (Phase.FAILED, "the run was terminated")
+    assert [path.name for path in run.folder.glob("run.db*")] == ["run.db"]
+
+
+@op
+def up_to(x: int) -> list[int]:
+    return list(range(x))
+
+
+@workflow
+def doubled(x: int) -> list[int]:
+    return same.map(x=up_to(x))
+
+
+@workflow
+def ragged(xs: list[int]) -> list[list[int]]:
+    return doubled.map(x=xs)
+
+
+def test_an_empty_inner_fan_has_a_record_of_its_own(tmp_path: Path) -> None:
+    run = ragged.options(runs=tmp_path, progress=False).run([2, 0])
+    assert run.result == [[0, 1], []]
+    (empty,) = run.tasks("doubled/1/same")
+    assert (empty.path, empty.phase) == ("doubled/1/same", Phase.SUCCEEDED)
+    assert len(run.tasks("doubled/same")) == 2
