@@ -8,68 +8,27 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable, Mapping
-from enum import IntEnum
 
 import msgspec
 
-from sciflow.core.graph import OpTemplate, Suspend, WorkflowSpec
+from sciflow.core.graph import OpTemplate, Suspend
 from sciflow.core.job import job_of, position_of
-from sciflow.core.progress import Snapshot
 from sciflow.core.records import Extra, Phase, Progress, TaskError
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
 from sciflow.engine.collector import rare_collection
 from sciflow.engine.control import Inbox, Request, Verb
-from sciflow.engine.journal import Ending, Values
-from sciflow.engine.probe import Probe
-from sciflow.engine.records_db import Writer
-from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.scheduler import Scheduler
+from sciflow.engine.journal import Ending
+from sciflow.engine.parts import Halt, Level, Parts
 from sciflow.engine.snapshots import snapshot
 from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
-from sciflow.executors.executor import Died, Ended, Executor, Identified, Lost, Report
+from sciflow.executors.executor import Died, Ended, Identified, Lost, Report
 
 LOOK_S = 0.25  # between looks at requests, time limit and watchers
 LOOK_COSTS = 20  # times the time that a look takes pass until the next one
 COMMIT_S = 0.02  # between commits while many short tasks end
 NAP_S = 0.001  # when no worker will run dry meanwhile, so that many ends are taken in one turn
-
-
-class Level(IntEnum):
-    """How far a halt goes."""
-
-    NONE = 0
-    PAUSE = 1  # nothing new until resumed
-    STOP = 2  # nothing new; what runs may end
-    KILL = 3  # what runs is killed
-
-
-class Halt(msgspec.Struct, frozen=True):
-    """Why the engine does not go on. After an interruption the run can be resumed; `ends` says that this is its end."""
-
-    level: Level = Level.NONE
-    why: str = ""
-    ends: bool = False
-    exit_handler: bool = True
-
-
-class Parts(msgspec.Struct, kw_only=True, eq=False):
-    """What an engine is put together from."""
-
-    folder: RunFolder
-    name: str
-    db: Writer
-    values: Values
-    scheduler: Scheduler
-    executors: Mapping[str, Executor]
-    probe: Probe
-    spec: WorkflowSpec
-    inputs: Mapping[str, bytes]
-    deadline: float | None = None  # by the monotonic clock
-    started: float = msgspec.field(default_factory=time.time)
-    on_update: Callable[[Snapshot], None] | None = None
 
 
 class Engine:

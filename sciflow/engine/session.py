@@ -21,9 +21,10 @@ from sciflow.core.progress import Snapshot
 from sciflow.core.records import Phase
 from sciflow.engine.control import Inbox
 from sciflow.engine.db_journal import DbJournal
-from sciflow.engine.engine import Engine, Halt, Level, Parts
+from sciflow.engine.engine import Engine
 from sciflow.engine.intake import Intake
 from sciflow.engine.limits import Limits
+from sciflow.engine.parts import Halt, Level, Parts
 from sciflow.engine.preflight import preflight
 from sciflow.engine.probe import Probe
 from sciflow.engine.records_db import Writer

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import msgspec
 
-from sciflow.core.job import Job, Need, job_of
+from sciflow.core.job import Job, Need
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Died, Ended, Identified, Lost, Offer, Report, Watch
 from sciflow.executors.frames import hello_frame, op_frame, op_text, tasks_frame
 from sciflow.executors.pace import WINDOW_S, Pace
 from sciflow.executors.secrets import resolve_secret
+from sciflow.executors.worker import DESERTED, Queued, Worker, death
 from sciflow.executors.worker_process import WorkerProcess
 
 GRACE_S = 3.0  # between asking a task's processes to end and killing them
@@ -41,38 +42,6 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     main: str | None
     host: Mapping[str, object]
     deadline: float | None = None  # of the run, monotonic
-
-
-class Queued(msgspec.Struct, eq=False):
-    """A job in a worker, and which of its tasks have not been reported."""
-
-    job: Job
-    left: deque[int]
-    expected_s: float
-
-
-class Worker(msgspec.Struct, eq=False):
-    """A worker process and what it was handed."""
-
-    process: WorkerProcess
-    need: Need
-    gpus: tuple[int, ...]
-    known: set[int] = msgspec.field(default_factory=set)  # numbers of the ops it was told of
-    loading: set[int] = msgspec.field(default_factory=set)  # those whose code it has not told about yet
-    jobs: deque[Queued] = msgspec.field(default_factory=deque)
-    stdout_at: int = 0
-    stderr_at: int = 0
-    doom: TaskError | None = None  # why it is being ended
-    doomed: int = 0  # number of the task that the doom is for; 0: whatever it does
-    unwanted: set[int] = msgspec.field(
-        default_factory=set
-    )  # cancelled jobs; empty: the doom is meant for whatever it does
-    heard: bool = False  # it has said something
-
-    @property
-    def expected_s(self) -> float:
-        """The work that it was handed."""
-        return sum(queued.expected_s for queued in self.jobs)
 
 
 class LocalExecutor:
@@ -165,7 +134,7 @@ class LocalExecutor:
 
     def _choose(self, need: Need, template: str) -> Worker | None:
         """A worker that would take a job now: an idle one, else one that is soon done with short ones."""
-        fit = [w for w in self._workers if _same_surroundings(w.need, need) and w.doom is None]
+        fit = [w for w in self._workers if w.fits(need) and w.doom is None]
         idle = [w for w in fit if not w.jobs]
         if idle:
             return idle[0] if self._capacity.fits(need.resources) else None
@@ -205,7 +174,7 @@ class LocalExecutor:
 
     def _retire_idle(self, need: Need) -> None:
         """Ends idle workers with other surroundings once there are as many processes as cores."""
-        for worker in [w for w in self._workers if not w.jobs and not _same_surroundings(w.need, need)]:
+        for worker in [w for w in self._workers if not w.jobs and not w.fits(need)]:
             if len(self._workers) < self._capacity.cpus:
                 return
             worker.process.reap()
@@ -267,7 +236,7 @@ class LocalExecutor:
         pending = [queued.job.number(position) for queued in worker.jobs for position in queued.left]
         if number not in pending:  # between two tasks
             number, began = (pending[0], time.monotonic()) if self._never_began(worker) else (0, 0.0)
-        if number and _meant(worker, number):
+        if number and worker.meant(number):
             pending.remove(number)
             error = worker.doom or (DESERTED if worker.process.deserted else death(code))
             self._report_death(worker, number, began, error)
@@ -319,31 +288,3 @@ class LocalExecutor:
                 number, began = worker.process.board()
                 looks.append(max(0.0, began + limit - now) if number else min(limit, 0.1))
         return min(looks, default=None)
-
-
-def _meant(worker: Worker, number: int) -> bool:
-    """Whether the end of a worker is the end of the task that it was in, and not of one that had just begun."""
-    if worker.unwanted:
-        return job_of(number) in worker.unwanted
-    return worker.doomed in {0, number}
-
-
-def _same_surroundings(one: Need, other: Need) -> bool:
-    return one.resources == other.resources and one.env == other.env
-
-
-DESERTED = TaskError(
-    kind="died",
-    message="it closed descriptors that its process needs to go on; close only those that the op has opened",
-)
-
-
-def death(code: int | None) -> TaskError:
-    """How a worker ended, from its exit code (negative: a signal)."""
-    if code is None:
-        return TaskError(kind="died", message="its process ended; how cannot be told where SIGCHLD is ignored")
-    if code >= 0:
-        return TaskError(kind="died", message=f"its process ended with exit code {code}", exit_code=code)
-    name = signal.Signals(-code).name
-    hint = ": out of memory, or killed from outside" if -code == signal.SIGKILL else ""
-    return TaskError(kind="died", message=f"its process was killed by signal {-code} ({name}){hint}", signal=name)

@@ -1,0 +1,53 @@
+"""What an engine is put together from, and how it is told not to go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+
+import msgspec
+
+from sciflow.core.graph import WorkflowSpec
+from sciflow.core.progress import Snapshot
+from sciflow.engine.journal import Values
+from sciflow.engine.probe import Probe
+from sciflow.engine.records_db import Writer
+from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.scheduler import Scheduler
+from sciflow.executors.executor import Executor
+
+
+class Level(IntEnum):
+    """How far a halt goes."""
+
+    NONE = 0
+    PAUSE = 1  # nothing new until resumed
+    STOP = 2  # nothing new; what runs may end
+    KILL = 3  # what runs is killed
+
+
+class Halt(msgspec.Struct, frozen=True):
+    """Why the engine does not go on. After an interruption the run can be resumed; `ends` says that this is its end."""
+
+    level: Level = Level.NONE
+    why: str = ""
+    ends: bool = False
+    exit_handler: bool = True
+
+
+class Parts(msgspec.Struct, kw_only=True, eq=False):
+    """What an engine is put together from."""
+
+    folder: RunFolder
+    name: str
+    db: Writer
+    values: Values
+    scheduler: Scheduler
+    executors: Mapping[str, Executor]
+    probe: Probe
+    spec: WorkflowSpec
+    inputs: Mapping[str, bytes]
+    deadline: float | None = None  # by the monotonic clock
+    started: float = msgspec.field(default_factory=time.time)
+    on_update: Callable[[Snapshot], None] | None = None
