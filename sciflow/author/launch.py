@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sciflow.author.arguments import encode_arguments
 from sciflow.author.lift import encoded
-from sciflow.author.location import user_place
+from sciflow.author.location import place_of, user_place
 from sciflow.author.session import Session
 from sciflow.author.verbs import Verbs
 from sciflow.core.expr import Tree
@@ -37,6 +37,13 @@ def spec_of(target: Verbs[..., Any]) -> WorkflowSpec:
     except InvalidWorkflow as stop:  # a line that could not be traced further
         found = [*session.problems, *stop.problems, *validate(session.unfinished(target))]
         raise InvalidWorkflow(in_order(found)) from None
+    except RecursionError:
+        deep = Problem(
+            where=place_of(target.function.__code__),
+            what="workflows stand in one another too deep to be traced",
+            fix="let a workflow call itself under a `when`, or put levels together",
+        )
+        raise InvalidWorkflow([deep]) from None
     problems = [*session.problems, *validate(spec)]
     if problems:
         raise InvalidWorkflow(in_order(problems))

@@ -84,6 +84,7 @@ class Engine:
         self._halt = Halt()
         self._parts.deadline = None  # the handler has its own
         self._unidentified.clear()
+        self._db.put_fact("exit-phase", outcome.phase.value)
         return self._scheduler.begin_exit(outcome)
 
     # --- one turn

@@ -163,7 +163,7 @@ class Replica:
 
     def _exit_home(self) -> Activation:
         handler = self._index[self.spec.entry].graph.on_exit or ""
-        phase = b'"%s"' % (self.reader.fact("phase") or b"")
+        phase = b'"%s"' % (self.reader.fact("exit-phase") or b"")
         return self._activation(Activation(index_graph(exit_graph(handler)), "", {"phase": phase}, None))
 
     def _root_home(self) -> Activation:
