@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sciflow.view.value import one_line
@@ -18,6 +19,7 @@ ALWAYS = ("task", "slice", "phase", "attempts", "seconds")
 CELL = 32  # characters of a cell
 LONGEST_ERROR = 200  # characters of an error, where there is room
 ERROR = 20  # characters that an error has at least
+MOST_ROWS = 1000  # on a terminal; laying out more takes longer than anybody reads
 BETWEEN = 2  # columns between two cells
 
 
@@ -36,7 +38,8 @@ def for_terminal(table: Table, *, width: int) -> RenderableType:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    telling = _telling(table)
+    left_out = len(table) - MOST_ROWS
+    telling = _telling(replace(table, rows=table.rows[:MOST_ROWS]))
     shown = _that_fit(telling, width=width)
     grid = Grid(box=None, padding=(0, BETWEEN, 0, 0), pad_edge=False, header_style="bold")
     for name in shown:
@@ -44,8 +47,9 @@ def for_terminal(table: Table, *, width: int) -> RenderableType:
     for cells in zip(*(telling[name] for name in shown), strict=True):
         grid.add_row(*map(Text, cells))
     missing = ", ".join(name for name in telling if name not in shown)
-    note = Text(f"no room for: {missing} (a wider terminal or --csv shows all)", style="dim")
-    return Group(grid, note) if missing else grid
+    notes = [f"no room for: {missing} (a wider terminal or --csv shows all)"] if missing else []
+    notes += [f"and {left_out:,} more rows (--csv and --json have all)"] if left_out > 0 else []
+    return Group(grid, *(Text(note, style="dim") for note in notes)) if notes else grid
 
 
 def cell(value: object, name: str = "") -> str:

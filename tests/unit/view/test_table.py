@@ -10,7 +10,7 @@ import msgspec
 from sciflow.core.progress import Task
 from sciflow.core.records import Phase
 from sciflow.view.grid import as_text
-from sciflow.view.table import as_csv, as_frame, as_html, of_tasks
+from sciflow.view.table import Table, as_csv, as_frame, as_html, of_tasks
 from tests.unit.view.examples import failed
 
 FIT = {"$": "record", "type": "eos:Fit", "kind": "namedtuple", "v": {"v0": 11.8, "b0": 137.2}}
@@ -83,3 +83,11 @@ def test_no_tasks_make_an_empty_table() -> None:
     assert len(of_tasks([])) == 0
     assert as_csv(of_tasks([])) == "task,slice,phase,attempts,seconds\n"
     assert as_text(of_tasks([]), width=80)
+
+
+def test_a_terminal_is_shown_a_thousand_rows_and_told_how_many_more_there_are() -> None:
+    rows = tuple((f"energy/{n}", "Succeeded", n) for n in range(1005))
+    text = as_text(Table(("task", "phase", "output"), rows), width=80)
+    assert "energy/999" in text
+    assert "energy/1000" not in text
+    assert "and 5 more rows (--csv and --json have all)" in text
