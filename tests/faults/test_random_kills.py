@@ -43,7 +43,7 @@ CASES = {
     "fan without retries": Case(kills.fan_without_retries, {"xs": list(range(100))}),
     "fan of quick slices": Case(kills.fan_of_quick_slices, {"xs": list(range(3000))}, in_flight=160),
     "fan of a workflow that fans": Case(kills.fan_of_fans, {"xs": list(range(14))}),
-    "retries": Case(kills.retries, {"xs": list(range(60))}),
+    "retries": Case(kills.retries, {"xs": list(range(60))}, in_flight=2 * 6),  # of 5 ms each
     "files": Case(kills.files, {"xs": list(range(40))}),
     "large values": Case(kills.large_values, {"xs": list(range(40))}),
     "cache": Case(kills.cached, {"xs": list(range(100))}),
