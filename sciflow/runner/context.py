@@ -23,7 +23,7 @@ class Context:
         path: the task's path in the run, such as ``energy/12``; empty outside a run.
         key: the task's key, if it has one.
         attempt: 1 at the first try.
-        seed: of this slice, the same in every run and attempt.
+        seed: of this slice, the same in every run and attempt; of an op in the cache, of its inputs.
         cpus: cores granted.
         memory_mb: memory granted; 0: no limit was named.
         gpus: numbers of the devices granted.
