@@ -55,7 +55,11 @@ def test_help_lists_every_command_and_each_has_its_own(sciflow: Sciflow) -> None
 def test_the_shell_completes_commands_and_runs(sciflow: Sciflow) -> None:
     assert "_sciflow_completion" in sciflow(_SCIFLOW_COMPLETE="bash_source").stdout
     asked = {"_SCIFLOW_COMPLETE": "bash_complete", "COMP_CWORD": "1"}
-    assert sciflow(**asked, COMP_WORDS="sciflow res").stdout.split() == ["plain,result", "plain,resume"]
+    assert sciflow(**asked, COMP_WORDS="sciflow res").stdout.split() == [
+        "plain,result",
+        "plain,resubmit",
+        "plain,resume",
+    ]
     assert sciflow("run", "eos.py:eos", "--scales", "[1]").returncode == 0
     runs = sciflow(**{**asked, "COMP_CWORD": "2"}, COMP_WORDS="sciflow show eo").stdout
     assert runs.startswith("plain,eos-")
