@@ -27,7 +27,7 @@ from sciflow.executors.executor import Died, Ended, Identified, Lost, Report
 
 LOOK_S = 0.25  # between looks at requests, time limit and watchers
 LOOK_COSTS = 20  # times the time that a look takes pass until the next one
-COMMIT_S = 0.02  # between commits while many short tasks end
+COMMIT_S = 0.01  # between commits while many short tasks end
 NAP_S = 0.001  # when no worker will run dry meanwhile, so that many ends are taken in one turn
 
 

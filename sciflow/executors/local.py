@@ -89,7 +89,7 @@ class LocalExecutor:
         if self._reports:
             return Watch(seconds=0)
         busy = [worker for worker in self._workers if worker.jobs]
-        calm = bool(busy) and all(WINDOW_S / 2 < worker.expected_s < float("inf") for worker in busy)
+        calm = bool(busy) and all(worker.short and worker.expected_s > WINDOW_S / 2 for worker in busy)
         return Watch(
             read=[fd for worker in self._workers for fd in worker.process.news],
             write=[worker.process.requests for worker in self._workers if worker.process.unsent],

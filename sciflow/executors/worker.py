@@ -41,6 +41,11 @@ class Worker(msgspec.Struct, eq=False):
         """The work that it was handed."""
         return sum(queued.expected_s for queued in self.jobs)
 
+    @property
+    def short(self) -> bool:
+        """Whether its tasks are so short that it was handed several at once."""
+        return bool(self.jobs) and len(self.jobs[0].job.slices) > 1
+
     def fits(self, need: Need) -> bool:
         """Whether it has the surroundings that a job needs."""
         return self.need.resources == need.resources and self.need.env == need.env
