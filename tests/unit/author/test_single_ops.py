@@ -93,8 +93,8 @@ def test_a_command_that_fails_outside_a_workflow_says_what_it_printed() -> None:
 
 
 def test_the_run_of_a_single_op_takes_a_runs_options(tmp_path: Path) -> None:
-    run = half.options(runs=tmp_path, workers=1, progress=False, name="first try", timeout_s=60).run(3.0)
-    assert (run.result, run.name, run.folder.parent) == (1.5, "first try", tmp_path)
+    run = half.options(runs=tmp_path, workers=1, progress=False, name="first-try", timeout_s=60).run(3.0)
+    assert (run.result, run.name, run.folder.parent) == (1.5, "first-try", tmp_path)
     assert [task.path for task in run.tasks()] == ["half"]
 
 
