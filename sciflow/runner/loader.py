@@ -12,6 +12,7 @@ from types import CodeType, FunctionType, ModuleType
 
 from sciflow.runner.failures import CodeError
 from sciflow.runner.names import SCRIPT
+from sciflow.runner.stale import remove_stale
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ def load(code: Mapping[str, Any], *, root: str, main: str | None) -> Any:
 
 
 def _module(name: str) -> ModuleType:
+    if name not in sys.modules:
+        remove_stale(name, sys.path)
     token = _LOADING.set(True)
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # what we compile must not outlive an edit
     try:
         __import__(name)
     except RunAtLoading:
@@ -58,6 +62,7 @@ def _module(name: str) -> ModuleType:
             raise  # the module is here, something that it imports is not
         raise CodeError(f"module {name} is not found here; sys.path is {os.pathsep.join(sys.path)}") from error
     finally:
+        sys.dont_write_bytecode = kept
         _LOADING.reset(token)
     return sys.modules[name]
 
@@ -113,11 +118,13 @@ def open_script(script: str, source: str | None = None) -> ModuleType:
 
 def _run_script(code: CodeType, module: ModuleType) -> None:
     token = _LOADING.set(True)
+    kept, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # of modules beside the script
     try:
         exec(code, module.__dict__)  # noqa: S102  the user's own script
     except RunAtLoading:
         return
     finally:
+        sys.dont_write_bytecode = kept
         _LOADING.reset(token)
 
 
