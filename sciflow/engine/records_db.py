@@ -198,10 +198,6 @@ class Reader:
         rows = self._all("SELECT node, phase, count(*) FROM task GROUP BY node, phase")
         return [(node, _BY_NUMBER[phase], n) for node, phase, n in rows]
 
-    def events(self) -> list[tuple[float, str, str]]:
-        """(time, kind, text) of what happened to the run as a whole."""
-        return self._all("SELECT time, kind, text FROM event ORDER BY time")
-
 
 _EXTRA = msgspec.json.Decoder(Extra)
 
