@@ -19,6 +19,7 @@ class StepCount(msgspec.Struct, eq=False):
 
     path: str
     total: int = 0
+    counted: bool = False  # the tasks of at least one node are in `total`, be they none
     done: int = 0
     running: int = 0
     cached: int = 0

@@ -15,7 +15,7 @@ from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot, Task
 from sciflow.core.records import Phase, TaskError
-from sciflow.engine import explain, steering
+from sciflow.engine import explain, steering, task_list
 from sciflow.engine.answers import answers
 from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.creation import create_again
@@ -25,6 +25,7 @@ from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.setup import RunSetup
 from sciflow.engine.status import snapshot_of
 from sciflow.engine.task_logs import read_log
+from sciflow.engine.watching import Watching
 from sciflow.errors import RunBusy, RunError, RunFailed
 from sciflow.runner import codec
 from sciflow.runner.packs import Pack
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from sciflow.view.table import Table
 
 R_co = TypeVar("R_co", covariant=True)
-MOST_FAILURES = 1000  # that a report looks at
 
 
 class Run(Generic[R_co]):
@@ -50,6 +50,12 @@ class Run(Generic[R_co]):
 
     def __repr__(self) -> str:
         return f"Run({self.id!r}, {self.phase.value})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: the table of its steps as they stand now."""
+        from sciflow.view.progress_html import as_html
+
+        return as_html(self.snapshot())
 
     # --- reading
 
@@ -129,32 +135,13 @@ class Run(Generic[R_co]):
         """The tasks of the run, of a step (`relax/energy`), a node (`relax/3/energy`), or one task."""
         wanted = None if phase is None else Phase(phase)
         with self._reader() as reader:
-            replica = Replica(self.folder, reader)
-            found = list(self._tasks(replica, path))
+            found = list(task_list.tasks_at(Replica(self.folder, reader), path))
         return [task for task in found if wanted is None or task.phase is wanted]
-
-    def _tasks(self, replica: Replica, path: str | None) -> Iterator[Task]:
-        from sciflow.engine.activation import step_path
-
-        if path is not None and path not in replica.nodes and not any(step_path(p) == path for p in replica.nodes):
-            row, slice_ = replica.find(path)
-            yield from replica.tasks(row, replica.reader.tasks(row.id, slice_=slice_))
-            return
-        for row in replica.nodes.values():
-            if path is None or path in (row.path, step_path(row.path)):
-                rows = replica.reader.tasks(row.id)
-                yield from replica.tasks(row, rows)
-                if not rows and (row.total is None or row.total > 0 or (path == row.path and "/" in path)):
-                    yield replica.node_task(row)
 
     def failed_tasks(self) -> list[Task]:
         """The tasks and nodes that failed, in the order of time."""
         with self._reader() as reader:
-            replica = Replica(self.folder, reader)
-            rows = {row.id: row for row in replica.nodes.values()}
-            failed = [task for r in reader.failed(MOST_FAILURES) for task in replica.tasks(rows[r.node], [r])]
-            nodes = [replica.node_task(r) for r in rows.values() if r.error is not None and r.phase is Phase.FAILED]
-        return failed + nodes
+            return task_list.failed_tasks(Replica(self.folder, reader))
 
     def table(self, step: str | None = None) -> pd.DataFrame | Table:
         """One row a task, a column per input and output; a DataFrame if pandas is installed.
@@ -199,8 +186,7 @@ class Run(Generic[R_co]):
 
     def _omitted(self) -> list[Task]:
         with self._reader() as reader:
-            replica = Replica(self.folder, reader)
-            return [replica.node_task(row) for row in replica.nodes.values() if row.phase is Phase.OMITTED]
+            return task_list.omitted_nodes(Replica(self.folder, reader))
 
     def graph(self) -> WorkflowSpec:
         """The workflow that the run carries out."""
@@ -213,14 +199,9 @@ class Run(Generic[R_co]):
         with self._reader() as reader:
             return snapshot_of(self._folder, reader)
 
-    def watch(self, *, interval_s: float = 0.25) -> Iterator[Snapshot]:
-        """The run again and again, until it has ended or waits for somebody."""
-        while True:
-            picture = self.snapshot()
-            yield picture
-            if picture.phase.ended or picture.phase is Phase.SUSPENDED:
-                return
-            time.sleep(interval_s)
+    def watch(self, *, interval_s: float = 0.25) -> Watching:
+        """The run again and again, until it has ended or waits for somebody; as a cell's last line, a live table."""
+        return Watching(self.snapshot, interval_s=interval_s)
 
     def wait(self, timeout_s: float | None = None, *, check: bool = False) -> Phase:
         """Waits until the run has ended or waits for somebody; the phase at the end or when the time is over.

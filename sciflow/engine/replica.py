@@ -62,10 +62,11 @@ class Replica:
         return [self._task(row, task, run) for task in rows]
 
     def node_task(self, row: NodeRow) -> Task:
-        """A node of which no task ended: waiting, skipped, omitted, or failed before its tasks began."""
+        """A node of which no task ended: waiting, skipped, omitted, failed before it began, or without slices."""
         error = None if row.error is None else msgspec.json.decode(row.error, type=TaskError)
         folder = self.root / "tasks" / row.path
-        return Task(path=row.path, node=row.path, phase=row.phase, error=error, folder=folder)
+        output: Tree = [] if row.total == 0 and row.phase is Phase.SUCCEEDED else None  # a fan over nothing
+        return Task(path=row.path, node=row.path, phase=row.phase, output=output, error=error, folder=folder)
 
     def _task(self, row: NodeRow, task: TaskRow, run: NodeRun | None) -> Task:
         single = task.slice == SINGLE

@@ -45,7 +45,7 @@ def step_progress(step: StepCount, now: float, message: str, rest: Phase | None 
     return StepProgress(
         path=step.path,
         phase=phase,
-        total=step.total or None,
+        total=step.total if step.counted else None,
         done=ended + step.skipped + step.omitted,
         running=step.running if rest is None else 0,
         cached=step.cached,
@@ -69,6 +69,6 @@ def _phase(step: StepCount) -> Phase:
         return Phase.FAILED
     if step.omitted:
         return Phase.OMITTED
-    if step.done:
+    if step.done or (step.counted and not step.skipped):
         return Phase.SUCCEEDED
     return Phase.SKIPPED if step.skipped else Phase.PENDING

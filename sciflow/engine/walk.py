@@ -151,6 +151,7 @@ class GraphWalk:
         run.seed = zlib.crc32(run.path.encode())
         run.tasks = binding.task_set(run, self._values)
         run.step.total += run.tasks.total
+        run.step.counted = True
         run.phase = Phase.RUNNING
         self._restore(run)
         if run.tasks.ended == run.tasks.total:

@@ -1,0 +1,45 @@
+"""The tasks of a run that is looked at: all of them, those of a step, a node or one task, those that went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sciflow.core.progress import Task
+from sciflow.core.records import Phase
+from sciflow.engine.activation import step_path
+from sciflow.engine.replica import Replica
+
+MOST_FAILURES = 1000  # that are looked at
+
+
+def tasks_at(replica: Replica, path: str | None) -> Iterator[Task]:
+    """The tasks of all nodes, or of what `path` names: a step (`relax/energy`), a node (`relax/3/energy`), one task.
+
+    A node without tasks stands for itself: it waits, was skipped or omitted, or is a fan over nothing.
+
+    Raises:
+        RunError: the path names nothing.
+    """
+    rows = [row for row in replica.nodes.values() if path is None or path in (row.path, step_path(row.path))]
+    if not rows and path is not None:
+        row, slice_ = replica.find(path)
+        yield from replica.tasks(row, replica.reader.tasks(row.id, slice_=slice_))
+        return
+    for row in rows:
+        ended = replica.reader.tasks(row.id)
+        yield from replica.tasks(row, ended) if ended else [replica.node_task(row)]
+
+
+def failed_tasks(replica: Replica) -> list[Task]:
+    """The tasks, and then the nodes, that failed, in the order of time."""
+    rows = {row.id: row for row in replica.nodes.values()}
+    failed = [
+        task for found in replica.reader.failed(MOST_FAILURES) for task in replica.tasks(rows[found.node], [found])
+    ]
+    nodes = [replica.node_task(row) for row in rows.values() if row.error is not None and row.phase is Phase.FAILED]
+    return failed + nodes
+
+
+def omitted_nodes(replica: Replica) -> list[Task]:
+    """The nodes that were omitted."""
+    return [replica.node_task(row) for row in replica.nodes.values() if row.phase is Phase.OMITTED]

@@ -1,0 +1,98 @@
+"""Runs as scripts and notebooks hold them: what a cell shows, which tasks are told of."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from sciflow import op, workflow
+from sciflow.core.records import Phase
+
+
+@op
+def numbers(n: int) -> list[int]:
+    return list(range(n))
+
+
+@op
+def energy(x: int) -> float:
+    return x / 2
+
+
+@op
+def total(parts: list[float]) -> float:
+    return sum(parts)
+
+
+@workflow
+def sums(n: int) -> float:
+    return total(energy.map(x=numbers(n)))
+
+
+@workflow
+def many_sums(ns: list[int]) -> list[float]:
+    return sums.map(n=ns)
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCIFLOW_RUNS", str(tmp_path))
+    monkeypatch.setenv("SCIFLOW_PROGRESS", "false")
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a notebook shows, one picture after the other."""
+
+    class ZMQInteractiveShell:
+        """What IPython calls a notebook's shell."""
+
+    pictures: list[str] = []
+
+    def display(html: str, *, display_id: bool) -> SimpleNamespace:
+        assert display_id
+        pictures.append(html)
+        return SimpleNamespace(update=pictures.append)
+
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=ZMQInteractiveShell))
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(HTML=str, display=display))
+    return pictures
+
+
+def test_a_run_in_a_cell_is_the_table_of_its_steps() -> None:
+    run = sums.submit(3)
+    run.wait()
+    html = run._repr_html_()
+    assert "Succeeded</b> sums" in html
+    assert "energy" in html
+    assert "3/3" in html
+
+
+def test_watching_in_a_cell_is_a_table_that_goes_on_until_the_run_ends(shown: list[str]) -> None:
+    run = sums.submit(3)
+    run.watch(interval_s=0.01)._ipython_display_()
+    assert "Succeeded</b> sums" in shown[-1]
+    assert "3/3" in shown[-1]
+
+
+def test_watching_gives_the_run_until_it_has_ended() -> None:
+    run = sums.run(2)
+    assert [picture.phase for picture in run.watch()] == [Phase.SUCCEEDED]
+
+
+def test_a_fan_over_nothing_is_a_row_that_succeeded_with_an_empty_list() -> None:
+    run = sums.run(0)
+    (task,) = run.tasks("energy")
+    assert (task.path, task.slice, task.phase, task.output) == ("energy", None, Phase.SUCCEEDED, [])
+    assert [row.path for row in run.tasks()] == ["numbers", "energy", "total"]
+    assert list(run.table()["task"]) == ["numbers", "energy", "total"]
+    steps = {step.path: (step.phase, step.done, step.total) for step in run.snapshot().steps}
+    assert steps["energy"] == (Phase.SUCCEEDED, 0, 0)
+
+
+def test_a_fan_over_nothing_in_a_slice_is_a_row_of_its_step() -> None:
+    run = many_sums.run([0, 2])
+    assert [task.path for task in run.tasks("sums/energy")] == ["sums/0/energy", "sums/1/energy/0", "sums/1/energy/1"]
