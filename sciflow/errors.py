@@ -9,6 +9,12 @@
     │   ├── RunNotFound         no such run
     │   ├── RunBusy             another engine works on it
     │   └── RunDamaged          its folder or database cannot be read or written
+    ├── HostError               about a machine elsewhere
+    │   ├── HostUnreachable     it does not answer now: to be tried again
+    │   │   └── CommandTimedOut a program there took too long
+    │   ├── HostRefused         it answers, and somebody has to do something first
+    │   ├── QueueUnavailable    its batch system gives no answer now
+    │   └── SubmissionRefused   its batch system does not take a job, in its own words
     ├── RunFailed               raised by `Run.result` and `wait(check=True)`: names the tasks that failed
     └── RunInterrupted          ctrl-C, or stopped from elsewhere: the run can be resumed
 
@@ -80,6 +86,30 @@ class RunBusy(RunError):
 
 class RunDamaged(RunError):
     """The run's folder or database cannot be read or written."""
+
+
+class HostError(SciflowError):
+    """Something about a machine elsewhere."""
+
+
+class HostUnreachable(HostError):
+    """A machine does not answer now; the call may be made again."""
+
+
+class CommandTimedOut(HostUnreachable):
+    """A program on a machine took longer than it may."""
+
+
+class HostRefused(HostError):
+    """A machine answers, and somebody has to do something first: accept its key, log in, make room."""
+
+
+class QueueUnavailable(HostError):
+    """A batch system gives no answer now."""
+
+
+class SubmissionRefused(HostError):
+    """A batch system does not take a job."""
 
 
 class RunFailed(SciflowError):

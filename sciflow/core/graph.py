@@ -19,11 +19,17 @@ class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What one task needs while it runs."""
+    """What one task needs while it runs. `walltime_s` and what follows speak to batch systems only."""
 
-    cpus: int = 1
+    cpus: int = 1  # of one rank
     memory_mb: int = 0
     gpus: int = 0
+    gpu_type: str = ""
+    ranks: int = 1  # MPI processes
+    nodes: int = 1
+    walltime_s: float | None = None  # of an element: what the batch system is asked for
+    memory_growth: float = 1.0  # an attempt after running out of memory asks for so many times as much
+    walltime_growth: float = 1.0
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -1,0 +1,114 @@
+"""The contract of every batch system: text in, text out. It knows no connection; see `transports`.
+
+Elements of a submission are numbered from 0 in our words. What index a system gives them is its own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from sciflow.core.graph import Resources
+from sciflow.executors.transports.transport import Output
+
+T = TypeVar("T")
+
+
+class State(Enum):
+    """What a batch system says of a job or of one element of it."""
+
+    QUEUED = "queued"
+    HELD = "held"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIME_LIMIT = "time limit"
+    OUT_OF_MEMORY = "out of memory"
+    NODE_FAILURE = "node failure"
+    PREEMPTED = "preempted"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self not in {State.QUEUED, State.HELD, State.RUNNING}
+
+
+class JobState(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of a queue or of the accounting; `element` is None where it speaks of all elements of a job."""
+
+    job: str
+    element: int | None = None
+    name: str = ""
+    state: State
+    exit_code: int | None = None
+    reason: str = ""  # the system's own word
+
+
+class SystemLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a system says of itself; None where it does not."""
+
+    version: str = ""
+    elements: int | None = None  # of one submission
+    submitted: int | None = None  # elements of one user in the queue at once
+    queues: Mapping[str, str] = {}  # name -> what is worth knowing of it
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a site asks of every job: defaults of an executor, in its settings."""
+
+    queue: str = ""  # partition or queue
+    account: str = ""
+    qos: str = ""
+    constraint: str = ""
+    exclusive: bool = False
+    extra: tuple[str, ...] = ()  # further directives as the system writes them, without its mark
+    prologue: tuple[str, ...] = ()  # lines of shell before the runner is started: modules, environment
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """One array job."""
+
+    name: str  # unique: by it a job is found whose id was never learned
+    folder: str  # on the host: script and captured output lie there
+    elements: int
+    throttle: int | None = None  # elements that run at once
+    resources: Resources  # of one element
+    walltime_s: float | None = None
+    site: Site
+    command: tuple[str, ...]  # runs one element; its number is appended
+
+
+class Command(msgspec.Struct, Generic[T], frozen=True):
+    """A program to be run on the host, and the meaning of what it says."""
+
+    argv: tuple[str, ...]
+    parse: Callable[[Output], T]
+
+
+class BatchSystem(Protocol):
+    """Eight text functions in six verbs. `parse` raises `QueueUnavailable` where the system gives no answer now."""
+
+    name: str
+
+    def script(self, submission: Submission) -> str:
+        """The script of an array job."""
+
+    def submit(self, script: str) -> Command[str]:
+        """Submits the script at this path, and gives the job's id; a refusal is `SubmissionRefused`."""
+
+    def queue(self) -> Command[Sequence[JobState]]:
+        """All of this user's jobs that are queued or running."""
+
+    def accounting(self, jobs: Sequence[str]) -> Command[Sequence[JobState]]:
+        """What is recorded of jobs, those that have left the queue too."""
+
+    def cancel(self, jobs: Sequence[str]) -> Command[None]:
+        """Ends jobs, or elements of jobs written as the system writes them; those that have ended are no error."""
+
+    def limits(self) -> Command[SystemLimits]:
+        """Version and limits."""

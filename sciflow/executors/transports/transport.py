@@ -1,0 +1,51 @@
+"""The contract of every way to reach a machine: run a program there, bring files to and fro."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program that has ended said."""
+
+    code: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    @property
+    def said(self) -> str:
+        """Its own words, for messages: standard error, else standard output."""
+        return (self.stderr.strip() or self.stdout.strip()).decode(errors="replace")
+
+
+class Transport(Protocol):
+    """A machine within reach. Its methods may be called from several threads, wait, and have a time limit each.
+
+    Raises:
+        HostUnreachable: the machine does not answer, now; the call may be made again.
+        HostRefused: it answers, and somebody has to do something first; the message says what.
+    """
+
+    name: str  # of the machine, for messages
+
+    def run(self, argv: Sequence[str], *, stdin: bytes | Path = b"", timeout_s: float) -> Output:
+        """Runs a program without a shell's start-up files and waits for its end.
+
+        Raises:
+            CommandTimedOut: it took longer; it is ended, as far as the connection allows.
+        """
+
+    def put(self, source: Path, target: str, *, timeout_s: float) -> None:
+        """Brings a file to an absolute path there: whole or not at all; what came across before a break is not sent
+        again.
+        """
+
+    def get(self, source: str, target: Path, *, timeout_s: float) -> None:
+        """Brings a file from there, with the same guarantees as `put`."""
+
+    def close(self) -> None:
+        """Gives the connection back."""
