@@ -117,12 +117,12 @@ def table(
     wanted = None if phase is None else next(p for p in Phase if p.lower() == phase.lower())
     rows = view.of_tasks(run.tasks(step, phase=wanted))
     if output is not None:
-        output.write_text(view.as_csv(rows), "utf-8")
+        output.write_text(view.as_csv(rows, folder=run.folder), "utf-8")
         note(f"wrote {output}: {len(rows)} rows")
     elif as_json:
         show_json([{name: plain(value, folder=run.folder) for name, value in row.items()} for row in rows])
     elif csv:
-        click.echo(view.as_csv(rows), nl=False)
+        click.echo(view.as_csv(rows, folder=run.folder), nl=False)
     else:
         show(for_terminal(rows, width=stdout().width))
 

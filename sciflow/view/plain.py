@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
-import struct
-from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sciflow.core.expr import Tree
-from sciflow.view.value import SCALARS, one_line, plain_number
+from sciflow.view.elements import elements
+from sciflow.view.formula import formula
+from sciflow.view.value import one_line, plain_number
+
+UNCUT = 1_000_000  # characters
 
 
 def plain(tree: Tree, *, folder: Path) -> Any:
     """Records as objects, arrays as nested lists, files as absolute paths, NaN and infinities as text.
 
-    `folder` is the run's, to which stored paths are relative. What has no plain form becomes a line of text.
+    `folder` is the run's, to which stored paths are relative. All that a value holds is there, atoms as their formula
+    and every array; but a pickled object, or an array of neither numbers nor texts, is a line that describes it.
     """
     match tree:
         case float() if not math.isfinite(tree):
@@ -24,49 +28,82 @@ def plain(tree: Tree, *, folder: Path) -> Any:
         case list():
             return [plain(item, folder=folder) for item in tree]
         case {"$": str(kind)}:
-            return _tagged(kind, tree, folder)
+            return TAGGED[kind](tree, folder) if kind in TAGGED else one_line(tree, width=UNCUT)
         case dict():
-            return {name: plain(part, folder=folder) for name, part in tree.items()}
+            return _fields(tree, folder)
         case _:
             return tree
 
 
-def _tagged(kind: str, tree: Mapping[str, Any], folder: Path) -> Any:
-    match kind:
-        case "record":
-            return {name: plain(part, folder=folder) for name, part in tree["v"].items()}
-        case "tuple" | "set" | "frozenset":
-            return [plain(item, folder=folder) for item in tree["v"]]
-        case "dict":
-            return {one_line(key): plain(value, folder=folder) for key, value in tree["v"]}
-        case "artifact":
-            return str(folder / tree["path"])
-        case "float" | "int" | "scalar" if (number := plain_number(tree)) is not None:
-            return plain(number, folder=folder)
-        case "int":
-            return tree["v"]
-        case "complex" | "purepath" | "datetime" | "date" | "time":
-            return tree["v"]
-        case "enum":
-            return tree["name"] if "name" in tree else plain(tree["value"], folder=folder)
-        case "ndarray":
-            return _array(tree)
-        case _:
-            return one_line(tree, width=200)
+def _fields(parts: Mapping[str, Tree], folder: Path) -> dict[str, Any]:
+    return {name: plain(part, folder=folder) for name, part in parts.items()}
 
 
-def _array(tree: Mapping[str, Any]) -> Any:
-    """Nested lists of a numeric array; another one's description."""
-    dtype, shape = str(tree["dtype"]), [int(n) for n in tree["shape"]]
-    if dtype.lstrip("<>|=") not in SCALARS or tree.get("order", "C") != "C" or 0 in shape:
-        return one_line(tree)
-    order = ">" if dtype.startswith(">") else "<"
-    values = struct.unpack(f"{order}{math.prod(shape)}{SCALARS[dtype.lstrip('<>|=')]}", b64decode(tree["v"]))
-    return _nested([plain(value, folder=Path()) for value in values], shape)
+def _items(tree: Mapping[str, Any], folder: Path) -> Any:
+    return plain(tree["v"], folder=folder)
 
 
-def _nested(values: Sequence[Any], shape: Sequence[int]) -> Any:
-    if not shape:
-        return values[0]
-    step = len(values) // shape[0]
-    return [_nested(values[n * step : (n + 1) * step], shape[1:]) for n in range(shape[0])]
+def _itself(tree: Mapping[str, Any], _: Path) -> Any:
+    return tree["v"]
+
+
+def _record(tree: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    return _fields(tree["v"], folder)
+
+
+def _pairs(tree: Mapping[str, Any], folder: Path) -> Any:
+    """An object; where that would make two keys one, a list of pairs."""
+    pairs: list[Sequence[Any]] = plain(tree["v"], folder=folder)
+    named = {key if isinstance(key, str) else json.dumps(key, ensure_ascii=False): value for key, value in pairs}
+    return named if len(named) == len(pairs) else pairs
+
+
+def _number(tree: Mapping[str, Any], folder: Path) -> Any:
+    number = plain_number(tree)
+    if number is not None:
+        return plain(number, folder=folder)
+    return tree["v"] if tree["$"] == "int" or tree["dtype"] in ("text", "bytes") else one_line(tree, width=UNCUT)
+
+
+def _enum(tree: Mapping[str, Any], folder: Path) -> Any:
+    return tree["name"] if "name" in tree else plain(tree["value"], folder=folder)
+
+
+def _array(tree: Mapping[str, Any], folder: Path) -> Any:
+    found = elements(tree)
+    return one_line(tree, width=UNCUT) if found is None else plain(found, folder=folder)
+
+
+def _atoms(tree: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The formula, arrays such as `numbers` and `positions` (Å), `cell` (Å), `pbc`, and what else the atoms have."""
+    arrays: Mapping[str, Tree] = tree.get("arrays", {})
+    rest = {name: part for name, part in tree.items() if name not in ("$", "arrays")}
+    head = {"formula": formula(tree)} if arrays else {}
+    return head | _fields({**arrays, **rest}, folder)
+
+
+def _parts(tree: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    return _fields({name: part for name, part in tree.items() if name != "$"}, folder)
+
+
+TAGGED: Mapping[str, Callable[[Mapping[str, Any], Path], Any]] = {
+    "record": _record,
+    "tuple": _items,
+    "set": _items,
+    "frozenset": _items,
+    "dict": _pairs,
+    "artifact": lambda tree, folder: str(folder / tree["path"]),
+    "float": _number,
+    "int": _number,
+    "scalar": _number,
+    "complex": _items,
+    "bytes": _itself,
+    "purepath": _itself,
+    "datetime": _itself,
+    "date": _itself,
+    "time": _itself,
+    "enum": _enum,
+    "ndarray": _array,
+    "atoms": _atoms,
+    "spacegroup": _parts,
+}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sciflow.core.expr import Tree
@@ -14,7 +16,8 @@ from sciflow.core.progress import Task
 from sciflow.core.records import TaskError
 from sciflow.errors import MissingExtra
 from sciflow.view.grid import ALWAYS, LONGEST_ERROR, as_text, cell
-from sciflow.view.value import cut, fields, one_line, plain_number
+from sciflow.view.plain import plain
+from sciflow.view.value import cut, fields, plain_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,20 +92,25 @@ def _apart(values: Mapping[str, Tree], taken: Sequence[str], prefix: str) -> dic
     return {f"{prefix}.{name}" if name in reserved else name: value for name, value in values.items()}
 
 
-def as_csv(table: Table) -> str:
-    """Comma-separated text with a heading line; numbers in full, other values as in `one_line`, uncut."""
+def as_csv(table: Table, *, folder: Path) -> str:
+    """Comma-separated text with a heading line; `folder` is the run's.
+
+    Numbers and texts stand as they are, files by their paths, and whatever has parts (a list, a record, an array,
+    atoms) as JSON, whole; see `view.plain`.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(table.columns)
-    writer.writerows([_csv_cell(value) for value in row] for row in table.rows)
+    writer.writerows([_csv_cell(value, folder) for value in row] for row in table.rows)
     return out.getvalue()
 
 
-def _csv_cell(value: Tree) -> str | float | None:
+def _csv_cell(value: Tree, folder: Path) -> str | float | None:
     found = plain_number(value)
     if isinstance(found, int | float):
         return found
-    return value if value is None or isinstance(value, str) else one_line(value, width=1_000_000)
+    told = plain(value, folder=folder)
+    return told if told is None or isinstance(told, str) else json.dumps(told, ensure_ascii=False)
 
 
 def as_frame(table: Table, decode: Callable[[Tree], object]) -> pd.DataFrame:

@@ -80,7 +80,7 @@ SCF = TaskError(
 )
 DIED = TaskError(message="the process that ran it died", kind="died", signal="SIGSEGV")
 EXIT = TaskError(type="sciflow.runner.failures:OpError", message="pw.x ended with exit code 3", exit_code=3)
-CELL = {"$": "ndarray", "dtype": "<f8", "shape": [3, 3], "order": "C", "v": ""}
+CELL = {"$": "ndarray", "dtype": "<f8", "shape": [3, 3], "order": "C", "v": "A" * 96}
 
 
 def failed(number: int, error: TaskError = SCF, **more: object) -> Task:

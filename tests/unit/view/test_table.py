@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+from pathlib import Path
 
 import msgspec
+import pytest
 
 from sciflow.core.progress import Task
 from sciflow.core.records import Phase
+from sciflow.runner import codec
 from sciflow.view.grid import as_text
 from sciflow.view.table import Table, as_csv, as_frame, as_html, of_tasks
 from tests.unit.view.examples import failed
@@ -47,11 +51,37 @@ def test_keys_flags_facts_and_cache_show_where_there_are_any() -> None:
     assert {"key", "flag", "fact.version", "cached"} <= set(of_tasks([told, succeeded(1)]).columns)
 
 
+def rows_of_csv(*tasks: Task) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(as_csv(of_tasks(tasks), folder=Path("/runs/eos")))))
+
+
 def test_csv_holds_numbers_in_full_and_texts_as_they_are() -> None:
-    rows = list(csv.DictReader(io.StringIO(as_csv(of_tasks([succeeded(0, 0.1 + 0.2), failed(1)])))))
+    rows = rows_of_csv(succeeded(0, 0.1 + 0.2), failed(1))
     assert float(rows[0]["output"]) == 0.1 + 0.2
-    assert rows[0]["cell"] == "array of 3 × 3 float64"
+    assert rows[0]["calculator"] == "emt"
     assert rows[1]["phase"] == "Failed"
+
+
+def test_csv_holds_what_has_parts_as_json_and_nothing_is_cut() -> None:
+    (row,) = rows_of_csv(succeeded(0, list(range(1000))))
+    assert json.loads(row["cell"]) == [[0.0] * 3] * 3
+    assert json.loads(row["output"]) == list(range(1000))
+
+
+def test_csv_names_files_by_their_paths() -> None:
+    (row,) = rows_of_csv(succeeded(0, {"$": "artifact", "path": "tasks/a/cu.cif", "kind": "file", "size": 5}))
+    assert row["output"] == "/runs/eos/tasks/a/cu.cif"
+
+
+def test_csv_holds_structures_whole_after_their_formula() -> None:
+    atoms = pytest.importorskip("ase").Atoms("Cu3Au", positions=[[n, 0, 0.1] for n in range(4)], cell=[1, 2, 3])
+    (row,) = rows_of_csv(succeeded(0, codec.encode(atoms)))
+    told = json.loads(row["output"])
+    assert row["output"].startswith('{"formula": "AuCu3"')
+    assert told["numbers"] == [29, 29, 29, 79]
+    assert told["positions"] == atoms.positions.tolist()
+    assert told["cell"] == atoms.cell.tolist()
+    assert told["pbc"] == [False, False, False]
 
 
 def test_a_data_frame_holds_decoded_values() -> None:
@@ -81,7 +111,7 @@ def test_html_is_escaped() -> None:
 
 def test_no_tasks_make_an_empty_table() -> None:
     assert len(of_tasks([])) == 0
-    assert as_csv(of_tasks([])) == "task,slice,phase,attempts,seconds\n"
+    assert as_csv(of_tasks([]), folder=Path()) == "task,slice,phase,attempts,seconds\n"
     assert as_text(of_tasks([]), width=80)
 
 

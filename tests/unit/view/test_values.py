@@ -75,6 +75,21 @@ def test_flags_put_together_and_ints_too_long_for_python_are_plain_json_too(tmp_
     assert plain({"$": "int", "v": hex(10**5000)}, folder=tmp_path) == hex(10**5000)
 
 
+@pytest.mark.parametrize("dtype", ["<f8", ">i4", "?", "<c16", "<U3"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 0), (3, 2, 2)])
+def test_arrays_are_nested_lists_of_all_their_elements(dtype: str, order: str, shape: Any, tmp_path: Path) -> None:
+    np = pytest.importorskip("numpy")
+    array = np.array(np.arange(np.prod(shape, dtype=int)).reshape(shape), dtype=dtype, order=order)
+    expected = np.stack([array.real, array.imag], axis=-1) if dtype == "<c16" else array
+    assert plain(codec.encode(array), folder=tmp_path) == expected.tolist()
+
+
+def test_keys_that_would_become_the_same_stay_apart(tmp_path: Path) -> None:
+    assert plain(codec.encode({1: "a", "x": "b"}), folder=tmp_path) == {"1": "a", "x": "b"}
+    assert plain(codec.encode({1: "a", "1": "b"}), folder=tmp_path) == [[1, "a"], ["1", "b"]]
+
+
 def test_plain_json_has_no_tags_and_is_valid(tmp_path: Path) -> None:
     tree = {
         "fit": FIT,
