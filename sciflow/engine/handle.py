@@ -21,12 +21,13 @@ from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.creation import create_again
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
+from sciflow.engine.reporting import report_text
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.setup import RunSetup
 from sciflow.engine.status import snapshot_of
 from sciflow.engine.task_logs import read_log
 from sciflow.engine.watching import Watching
-from sciflow.errors import RunBusy, RunError, RunFailed
+from sciflow.errors import RunBusy, RunFailed
 from sciflow.runner import codec
 from sciflow.runner.packs import Pack
 from sciflow.runner.text import parse as parse_json
@@ -160,33 +161,13 @@ class Run(Generic[R_co]):
             return read_log(replica, path, stream=stream, tail=tail)
 
     def report(self) -> str:
-        """Why the run did not succeed: root causes first, then what they kept from running, then what to do."""
-        from sciflow.view import report
+        """Why the run did not succeed: root causes first, then what they kept from running, then what to do.
 
-        picture = self.snapshot()
-        failures = [report.Failure(task=t, log=self._log_end(t, report.LOG_LINES)) for t in self.failed_tasks()]
-        return report.report(
-            report.Troubles(
-                run_id=self.id,
-                name=picture.name,
-                phase=picture.phase,
-                seconds=picture.seconds,
-                folder=self.folder,
-                failures=failures,
-                omitted=self._omitted(),
-                message=picture.message,
-            )
-        )
-
-    def _log_end(self, task: Task, lines: int) -> str:
-        try:
-            return self.logs(task.path, tail=lines)
-        except (RunError, OSError):
-            return ""
-
-    def _omitted(self) -> list[Task]:
+        Of a run that succeeded, what there is to know of it: failures that were put up with, and flagged tasks.
+        """
+        steering.reap()
         with self._reader() as reader:
-            return task_list.omitted_nodes(Replica(self.folder, reader))
+            return report_text(self._folder, reader)
 
     def graph(self) -> WorkflowSpec:
         """The workflow that the run carries out."""

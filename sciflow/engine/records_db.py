@@ -42,6 +42,8 @@ CREATE TABLE event (time REAL, kind TEXT, text TEXT);
 """
 _TASK_COLUMNS = "slice, phase, attempt, key, output, started, seconds, worker, out0, out1, err0, err1, extra, cached"
 
+_FLAGGED = f"phase = {PHASES[Phase.SUCCEEDED]} AND coalesce(json_extract(CAST(extra AS TEXT), '$.flag'), '') <> ''"
+
 TaskValues: TypeAlias = tuple[object, ...]  # a row of `task`, node first
 
 
@@ -191,6 +193,11 @@ class Reader:
         """The tasks that failed, the first ones by time."""
         failed = f"{PHASES[Phase.FAILED]}, {PHASES[Phase.ERROR]}"
         sql = f"SELECT node, {_TASK_COLUMNS} FROM task WHERE phase IN ({failed}) ORDER BY started, slice LIMIT ?"
+        return [_task_row(row) for row in self._all(sql, (most,))]
+
+    def flagged(self, most: int) -> list[TaskRow]:
+        """The tasks that succeeded and are flagged, in the order of nodes and slices."""
+        sql = f"SELECT node, {_TASK_COLUMNS} FROM task WHERE {_FLAGGED} ORDER BY node, slice LIMIT ?"
         return [_task_row(row) for row in self._all(sql, (most,))]
 
     def counts(self) -> list[tuple[int, Phase, int]]:

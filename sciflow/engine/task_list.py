@@ -9,7 +9,7 @@ from sciflow.core.records import Phase
 from sciflow.engine.activation import step_path
 from sciflow.engine.replica import Replica
 
-MOST_FAILURES = 1000  # that are looked at
+MOST = 1000  # failed or flagged tasks that are looked at
 
 
 def tasks_at(replica: Replica, path: str | None) -> Iterator[Task]:
@@ -33,9 +33,7 @@ def tasks_at(replica: Replica, path: str | None) -> Iterator[Task]:
 def failed_tasks(replica: Replica) -> list[Task]:
     """The tasks, and then the nodes, that failed, in the order of time."""
     rows = {row.id: row for row in replica.nodes.values()}
-    failed = [
-        task for found in replica.reader.failed(MOST_FAILURES) for task in replica.tasks(rows[found.node], [found])
-    ]
+    failed = [task for found in replica.reader.failed(MOST) for task in replica.tasks(rows[found.node], [found])]
     nodes = [replica.node_task(row) for row in rows.values() if row.error is not None and row.phase is Phase.FAILED]
     return failed + nodes
 
@@ -43,3 +41,9 @@ def failed_tasks(replica: Replica) -> list[Task]:
 def omitted_nodes(replica: Replica) -> list[Task]:
     """The nodes that were omitted."""
     return [replica.node_task(row) for row in replica.nodes.values() if row.phase is Phase.OMITTED]
+
+
+def flagged_tasks(replica: Replica) -> list[Task]:
+    """The tasks that succeeded and are flagged, in the order of nodes and slices."""
+    rows = {row.id: row for row in replica.nodes.values()}
+    return [t for found in replica.reader.flagged(MOST) for t in replica.tasks(rows[found.node], [found], inputs=False)]

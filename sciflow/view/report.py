@@ -1,4 +1,4 @@
-"""The report of a run that did not succeed: root causes first, then what they kept from running, then what to do.
+"""The report of a run: root causes first, then what they kept from running, what is flagged, and what to do.
 
 Failures that differ in nothing but their slice are told once. The text has no colour and fits any width: it goes to
 terminals, into the message of `RunFailed`, and into mails.
@@ -44,6 +44,7 @@ class Troubles:
     folder: Path
     failures: Sequence[Failure] = ()
     omitted: Sequence[Task] = ()
+    flagged: Sequence[Task] = ()
     message: str = ""
 
 
@@ -61,6 +62,8 @@ def report(troubles: Troubles) -> str:
         ]
     if troubles.omitted:
         lines += ["", *_omitted(troubles.omitted)]
+    if troubles.flagged:
+        lines += ["", *_flagged(troubles.flagged)]
     return "\n".join([*lines, "", *_what_to_do(troubles)])
 
 
@@ -69,6 +72,7 @@ def _headline(troubles: Troubles, groups: Sequence[Sequence[Failure]]) -> str:
     failed = sum(map(len, groups))
     facts = [count(failed, "failed task")] if failed else []
     facts += [f"{len(troubles.omitted):,} omitted"] if troubles.omitted else []
+    facts += [f"{len(troubles.flagged):,} flagged"] if troubles.flagged else []
     why = f" ({troubles.message})" if troubles.message else ""
     return head + why + (f": {', '.join(facts)}" if facts else "")
 
@@ -161,11 +165,19 @@ def _names(paths: Sequence[str]) -> str:
 
 def _omitted(tasks: Sequence[Task]) -> Iterator[str]:
     """One line for all that was omitted for one reason."""
-    reasons: dict[str, list[str]] = {}
-    for task in tasks:
-        reasons.setdefault(_reason(task), []).append(task.path)
-    for reason, paths in reasons.items():
-        yield f"{_names(paths)}: {reason}"
+    return _by_reason((task.path, _reason(task)) for task in tasks)
+
+
+def _flagged(tasks: Sequence[Task]) -> Iterator[str]:
+    """One line for all that has one flag."""
+    return _by_reason((task.path, f"flagged: {cut(task.flag, width=WIDTH)}") for task in tasks)
+
+
+def _by_reason(reasoned: Iterable[tuple[str, str]]) -> Iterator[str]:
+    paths: dict[str, list[str]] = {}
+    for path, reason in reasoned:
+        paths.setdefault(reason, []).append(path)
+    return (f"{_names(found)}: {reason}" for reason, found in paths.items())
 
 
 def _reason(task: Task) -> str:
@@ -177,6 +189,8 @@ def _what_to_do(troubles: Troubles) -> Iterator[str]:
     yield _advice("folder", str(troubles.folder))
     if len(troubles.failures) > TOLD:
         yield _advice("all", f"sciflow table {troubles.run_id}")
+    if troubles.phase is Phase.SUCCEEDED:
+        return
     if troubles.failures or troubles.omitted:
         yield _advice("retry", f"sciflow retry {troubles.run_id}")
     else:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sciflow import op, workflow
+from sciflow import context, op, workflow
 from sciflow.core.records import Phase
 
 
@@ -96,3 +96,24 @@ def test_a_fan_over_nothing_is_a_row_that_succeeded_with_an_empty_list() -> None
 def test_a_fan_over_nothing_in_a_slice_is_a_row_of_its_step() -> None:
     run = many_sums.run([0, 2])
     assert [task.path for task in run.tasks("sums/energy")] == ["sums/0/energy", "sums/1/energy/0", "sums/1/energy/1"]
+
+
+@op
+def relaxed(x: int) -> int:
+    if x % 2:
+        context().flag("not converged")
+    return x
+
+
+@workflow
+def relaxations(xs: list[int]) -> list[int]:
+    return relaxed.map(x=xs)
+
+
+def test_the_report_of_a_run_that_succeeded_names_what_is_flagged_and_gives_no_advice() -> None:
+    run = relaxations.run([0, 1, 2, 3])
+    text = run.report()
+    assert ": 2 flagged" in text.splitlines()[0]
+    assert "relaxed/1, relaxed/3: flagged: not converged" in text
+    assert "resume" not in text
+    assert "retry" not in text

@@ -1,4 +1,4 @@
-"""The report of a run that did not succeed."""
+"""The report of a run."""
 
 from __future__ import annotations
 
@@ -50,6 +50,18 @@ def test_a_run_that_was_stopped_is_to_be_resumed() -> None:
     stopped = Troubles(run_id=RUN, name="eos", phase=Phase.RUNNING, seconds=3, folder=Path("x"), message="interrupted")
     assert f"sciflow resume {RUN}" in report(stopped)
     assert "(interrupted)" in report(stopped).splitlines()[0]
+
+
+def test_a_run_that_succeeded_is_told_of_by_its_flags_and_nothing_is_left_to_do() -> None:
+    flagged = [failed(n, phase=Phase.SUCCEEDED, error=None, flag="not converged") for n in (3, 4)]
+    done = Troubles(run_id=RUN, name="eos", phase=Phase.SUCCEEDED, seconds=3, folder=Path("x"), flagged=flagged)
+    assert report(done).splitlines() == [
+        "eos succeeded after 3.0 s: 2 flagged",
+        "",
+        "energy/3, energy/4: flagged: not converged",
+        "",
+        "folder:  x",
+    ]
 
 
 def test_a_message_that_the_heading_cuts_stands_below_in_whole() -> None:
