@@ -15,11 +15,13 @@ def main(argv: list[str]) -> int:
         print(USAGE, file=sys.stderr)  # noqa: T201
         return 2
     from sciflow.runner.channel import bind_life
+    from sciflow.runner.guard import Guard
     from sciflow.runner.worker import serve
 
     requests, replies, life, board = (int(given[name]) for name in NAMES)
-    bind_life(life)
+    guard = Guard(bind_life(life))
     serve(requests=requests, replies=replies, board=board)
+    guard.end()
     return 0
 
 

@@ -98,17 +98,14 @@ class Board:
         self._pack(self._page, 0, number, self.began)
 
 
-def bind_life(fd: int) -> None:
-    """Let this process and its whole group die with the engine."""
+def bind_life(fd: int) -> int:
+    """Let this process and its whole group die with the engine; the descriptor of the life line from now on."""
     if os.getpgrp() != os.getpid():
         os.setpgid(0, 0)  # never the group of whoever started this by hand
-    if sys.platform == "linux":
-        _bind_life_by_signal(fd)
-    else:
-        _thread.start_new_thread(_wait_for_end, (fd,))
+    return _bind_life_by_signal(fd) if sys.platform == "linux" else _bind_life_by_thread(fd)
 
 
-def _bind_life_by_signal(fd: int) -> None:
+def _bind_life_by_signal(fd: int) -> int:
     import fcntl
 
     # opened anew: who is told of the end is a property of the open file, which other workers may share
@@ -123,6 +120,12 @@ def _bind_life_by_signal(fd: int) -> None:
         ended = False
     if ended:  # the engine died before this was arranged
         os.killpg(0, SIGKILL)
+    return own
+
+
+def _bind_life_by_thread(fd: int) -> int:
+    _thread.start_new_thread(_wait_for_end, (fd,))
+    return fd
 
 
 def _wait_for_end(fd: int) -> None:
