@@ -26,7 +26,7 @@ SCALARS = frozenset({int, float, str, bool, type(None)})
 class Options:
     """What the engine grants an op and asks of it."""
 
-    __slots__ = ("cpus", "env", "gpus", "isolate", "memory_mb", "selection", "timeout_s")
+    __slots__ = ("cpus", "gpus", "isolate", "memory_mb", "selection", "timeout_s")
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.isolate = bool(options.get("isolate", False))
@@ -35,9 +35,6 @@ class Options:
         self.memory_mb = int(options.get("memory_mb", 0))
         self.gpus: tuple[int, ...] = tuple(options.get("gpus", ()))
         self.timeout_s: float | None = options.get("timeout_s")
-        self.env: dict[str, str] = dict(options.get("env") or {})
-        if self.gpus:
-            self.env["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, self.gpus))
 
 
 class Operation:
@@ -104,8 +101,8 @@ class Operation:
 
     def call(self, values: dict[str, Any]) -> Any:
         """Run the user's code."""
-        if self.options.env:
-            os.environ.update(self.options.env)
+        if self.options.gpus:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, self.options.gpus))
         if self._positional:
             given = [values.pop(name) for name in self._positional if name in values]
             return self._function(*given, **values)
