@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol, TextIO
 
 from sciflow.core.progress import Snapshot, StepProgress
+from sciflow.view.folding import folded
 from sciflow.view.progress import ended, for_terminal, headline, plain_line, tally
 
 QUIET_S = 10.0  # seconds between two plain lines about one step
@@ -103,7 +104,7 @@ class PlainDisplay:
 
     def show(self, snapshot: Snapshot) -> None:
         """Print what is worth a line."""
-        for step in snapshot.steps:
+        for step in folded(snapshot.steps):
             if self._is_news(step):
                 self._said[step.path] = (step, self._clock())
                 print(plain_line(step), file=self._stream)

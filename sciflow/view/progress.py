@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sciflow.core.progress import Snapshot, StepProgress
 from sciflow.core.records import Phase
+from sciflow.view.folding import folded
 from sciflow.view.phases import LOOKS
 from sciflow.view.quantity import clock, duration
 
@@ -71,7 +72,8 @@ def for_terminal(snapshot: Snapshot, *, width: int) -> Table:
     grid.add_column(no_wrap=True, justify="right")
     grid.add_column(no_wrap=True, justify="right")
     grid.add_column(no_wrap=True, ratio=1)
-    for step in _most_telling(snapshot.steps):
+    steps = folded(snapshot.steps)
+    for step in _most_telling(steps):
         look = LOOKS[state(step)]
         bar = Text(_bar(step) if width >= WIDE else "", style="red" if step.failed else look.style)
         mark, time_taken = Text(look.mark, style=look.style), Text(_elapsed(step), style="dim")
@@ -79,7 +81,7 @@ def for_terminal(snapshot: Snapshot, *, width: int) -> Table:
             ", ".join(_notes(step, goes_on=snapshot.phase is Phase.RUNNING)), style="red" if step.failed else ""
         )
         grid.add_row(mark, Text(step.path), bar, Text(fraction(step)), time_taken, notes)
-    hidden = len(snapshot.steps) - LINES_ON_TERMINAL
+    hidden = len(steps) - LINES_ON_TERMINAL
     if hidden > 0:
         grid.add_row("", Text(f"and {hidden} more steps", style="dim"))
     return grid

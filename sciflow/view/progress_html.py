@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from sciflow.core.progress import Snapshot, StepProgress
+from sciflow.view.folding import folded
 from sciflow.view.phases import LOOKS
 from sciflow.view.progress import ended, fraction, remarks, state
 from sciflow.view.quantity import duration
@@ -12,7 +13,7 @@ from sciflow.view.quantity import duration
 
 def as_html(snapshot: Snapshot) -> str:
     """The run as an HTML table."""
-    rows = "".join(map(_html_row, snapshot.steps))
+    rows = "".join(map(_html_row, folded(snapshot.steps)))
     colour = LOOKS[snapshot.phase].colour
     head = f'<b style="color:{colour}">{escape(snapshot.phase)}</b> {escape(snapshot.name)} '
     about = f"<code>{escape(snapshot.run_id)}</code> {duration(snapshot.seconds)} {escape(snapshot.message)}"

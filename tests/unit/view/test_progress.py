@@ -11,10 +11,11 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from sciflow.core.progress import Counts, Plan, PlannedStep, RunSummary
+from sciflow.core.progress import Counts, Plan, PlannedStep, RunSummary, Snapshot, StepProgress
 from sciflow.core.records import Phase
 from sciflow.view import plan, runs
 from sciflow.view.display import LiveDisplay, PlainDisplay, open_display
+from sciflow.view.folding import folded
 from sciflow.view.progress import LINES_ON_TERMINAL, for_terminal
 from sciflow.view.progress_html import as_html
 from tests.unit.view.examples import RUN, snapshot
@@ -105,6 +106,50 @@ def test_in_a_notebook_one_html_table_is_replaced(monkeypatch: pytest.MonkeyPatc
     notebook.close()
     assert len(shown) == 2
     assert "2/1,000" in shown[1]
+
+
+def depths(deepest: int, *, running: bool) -> Snapshot:
+    """A workflow that calls itself as `again` and has one more step, at work at its deepest or ended."""
+    steps = []
+    for depth in range(deepest + 1):
+        path, last = "again/" * depth, depth == deepest and running
+        done = 0 if last else 1
+        phase = Phase.RUNNING if last else Phase.SUCCEEDED
+        steps.append(StepProgress(path=path + "step", phase=phase, total=1, done=done, running=1 - done, elapsed_s=2.0))
+        called = StepProgress(path=path + "again", phase=Phase.RUNNING if running else Phase.SUCCEEDED, total=1)
+        if depth == deepest:
+            called = StepProgress(path=path + "again", phase=Phase.PENDING if running else Phase.SKIPPED)
+        steps.append(called)
+    return msgspec.structs.replace(snapshot(), steps=tuple(steps), phase=Phase.RUNNING)
+
+
+def test_a_workflow_that_calls_itself_has_one_line_a_step() -> None:
+    lines = printed(for_terminal(depths(50, running=True), width=80)).splitlines()
+    assert [line.split()[1] for line in lines] == ["step", "again", "again/step"]
+    assert "49/50" in lines[2]
+    assert "1:40" in lines[2]
+    assert as_html(depths(50, running=True)).count("<tr>") == 4
+    ended = printed(for_terminal(depths(50, running=False), width=80)).splitlines()
+    assert "50/50" in ended[2]
+    assert ended[2].startswith("✓")
+
+
+def test_two_workflows_that_call_each_other_have_one_line_a_step() -> None:
+    paths = ["even", "even/odd", "even/odd/even", "even/odd/even/odd", "even/odd/even/odd/even"]
+    assert [step.path for step in folded([StepProgress(path=path) for path in paths])] == [
+        "even",
+        "even/odd",
+        "even/odd/even",
+    ]
+
+
+def test_plain_lines_of_a_workflow_that_calls_itself_are_not_one_per_depth() -> None:
+    out = io.StringIO()
+    display = PlainDisplay(out, clock=lambda: 0.0)
+    for deepest in range(30):
+        display.show(depths(deepest, running=True))
+    display.show(depths(29, running=False))
+    assert len(out.getvalue().splitlines()) < 8
 
 
 def test_html_escapes_what_ops_say() -> None:
