@@ -13,6 +13,7 @@ from sciflow.core.graph import Fan, Graph, OpTemplate, Suspend
 from sciflow.core.job import SINGLE, Need
 from sciflow.core.ports import Port, accepts_none
 from sciflow.core.records import Phase
+from sciflow.core.spelling import spelled
 from sciflow.engine.activation import Activation, NodeRun, TaskSet
 from sciflow.engine.graph_index import const_text
 from sciflow.engine.journal import Values
@@ -112,7 +113,8 @@ def holds(run: NodeRun, values: Values) -> bool:
     except Absent:
         return False
     except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError, CodecError) as error:
-        raise BindingError(f"the condition has no value: {type(error).__name__}: {error}") from error
+        what = f"the condition of {run.node.id}, {spelled(run.node.when)},"
+        raise BindingError(f"{what} has no value: {type(error).__name__}: {error}") from error
 
 
 def input_texts(run: NodeRun, ports: Sequence[Port], values: Values) -> dict[str, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from sciflow import choose, contains, length, not_, op, when, workflow
@@ -229,3 +230,26 @@ def loop_refused(backend: Any) -> None:
         return [add(x) for x in numbers]
 
     Refusal("", looping, inputs={"numbers": [1]}, says=("conditions.py:", ".map")).play(backend)
+
+
+@op
+def fraction(a: float, b: float) -> float:
+    return a / b if b else math.nan
+
+
+@workflow
+def undecided(b: float) -> int | None:
+    share = fraction(1.0, b)
+    with when(share > 0.5):
+        half = default()
+    return half  # noqa: RET504  it stands under the condition
+
+
+nan_in_a_condition = Case(
+    "a condition that compares with NaN fails its node, and both are named",
+    undecided,
+    inputs={"b": 0.0},
+    phase="Failed",
+    failed=("default",),
+    report=("the condition of default, fraction > 0.5, has no value", "NaN"),
+)
