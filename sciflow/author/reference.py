@@ -6,7 +6,7 @@ itself (`if`, iterating, `int()`, an f-string) raises at once and names what to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
 from sciflow.author.location import user_place
@@ -17,13 +17,31 @@ from sciflow.core.spelling import spelled
 from sciflow.errors import InvalidWorkflow, Problem
 
 _DEEPEST = 200
+_UFUNCS: Mapping[str, str] = {  # numpy's operators, which `numpy.float64(2) * reference` comes down to
+    "add": "add",
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "truediv",
+    "floor_divide": "floordiv",
+    "remainder": "mod",
+    "power": "pow",
+    "negative": "neg",
+    "absolute": "abs",
+    "equal": "eq",
+    "not_equal": "ne",
+    "less": "lt",
+    "less_equal": "le",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "bitwise_and": "and",
+    "bitwise_or": "or",
+}
 
 
 class Ref:
     """A value of a workflow that is not known yet."""
 
     __slots__ = ("_depth", "_expr", "_tracer", "_type")
-    __array_ufunc__ = None  # numpy leaves operators with a reference to the reference
 
     def __init__(self, expr: Expr, type_: Type, tracer: object, *, depth: int = 0) -> None:
         self._depth = depth  # how many operations lie one in another
@@ -103,6 +121,17 @@ class Ref:
         refuse(
             f"{told(self)} as a path of this machine", "a file that is there now", "pass it to an op and open it there"
         )
+
+    def __array_ufunc__(self, ufunc: object, method: str, *operands: object, **options: object) -> Ref:
+        name = str(getattr(ufunc, "__name__", ufunc))
+        function = _UFUNCS.get(name) if method == "__call__" and not options else None
+        if function is None:
+            name = name if method == "__call__" else f"{name}.{method}"
+            refuse(f"numpy.{name} of {told(self)}", "a value that is known now", "compute it inside an op")
+        return applied(function, *operands)
+
+    def __array__(self, *_args: object, **_kwargs: object) -> NoReturn:
+        refuse(f"an array of {told(self)}", "a value that is known now", "make the array inside an op")
 
     def __call__(self, *_args: object, **_kwargs: object) -> NoReturn:
         refuse(f"calling {told(self)}", "an op", "methods are known only while running: call them inside an op")

@@ -5,6 +5,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
+import numpy as np
 import pytest
 
 from sciflow import (
@@ -345,3 +346,24 @@ def test_an_expression_that_grows_in_a_loop_is_refused() -> None:
 
     with pytest.raises(InvalidWorkflow, match="more than 200 operations"):
         total.spec()
+
+
+@pytest.mark.parametrize(
+    ("compute", "function"),
+    [
+        (lambda x: np.float64(2) * x, "mul"),
+        (lambda x: np.float64(2) / x, "truediv"),
+        (lambda x: np.int64(2) < x, "lt"),
+        (lambda x: np.array([1.0, 2.0]) - x, "sub"),
+        (np.abs, "abs"),
+    ],
+)
+def test_operators_of_numpy_with_a_reference_are_arithmetic(compute: Any, function: str) -> None:
+    @workflow
+    def w(x: float) -> Any:
+        return compute(x)
+
+    result = graph(w.spec()).result
+    assert isinstance(result, Call)
+    assert result.function == function
+    assert Input(port="x") in result.args
