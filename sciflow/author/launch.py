@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sciflow.author.arguments import encode_arguments
 from sciflow.author.lift import encoded
 from sciflow.author.location import place_of, user_place
+from sciflow.author.option_check import RUN_RULES, unfit_values
 from sciflow.author.session import Session
 from sciflow.author.verbs import Verbs
 from sciflow.core.expr import Tree
@@ -89,6 +90,9 @@ def _prepared(
     target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[WorkflowSpec, dict[str, Any]]:
     where = user_place()
+    wrong = list(unfit_values(_of_run(target), where, rules=RUN_RULES))
+    if wrong:
+        raise InvalidWorkflow(wrong)
     spec = spec_of(target)
     return spec, encode_arguments(spec, target, args, kwargs, where=where)
 
@@ -97,8 +101,7 @@ def run_options(target: Verbs[..., Any], given: Mapping[str, Any] | None = None)
     """The options of a run of `target`: those that it carries, and those `given` for this run before them."""
     from sciflow.engine.api import RunOptions
 
-    chosen = {name: value for name, value in target.settings.items() if name in target.run_names}
-    chosen |= given or {}
+    chosen = {**_of_run(target), **(given or {})}
     for name in _AS_TAKEN.keys() & chosen.keys():
         chosen[name] = _AS_TAKEN[name](chosen[name])
     script = getattr(sys.modules["__main__"], "__file__", None)
@@ -108,6 +111,11 @@ def run_options(target: Verbs[..., Any], given: Mapping[str, Any] | None = None)
         sys_path=tuple(os.path.abspath(p) for p in sys.path),  # noqa: PTH100  names of zip files too
         script=None if script is None else os.path.abspath(script),  # noqa: PTH100
     )
+
+
+def _of_run(target: Verbs[..., Any]) -> dict[str, Any]:
+    """The options that `target` carries for its runs."""
+    return {name: value for name, value in target.settings.items() if name in target.run_names}
 
 
 def _folder(value: str | Path | None) -> Path | None:

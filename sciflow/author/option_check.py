@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -41,10 +42,12 @@ def refuse_names(unknown: Sequence[str], known: frozenset[str], of: str) -> None
     tracer.problems.extend(problems)
 
 
-def unfit_values(settings: Mapping[str, Any], where: str) -> Iterator[Problem]:
-    """A problem for each option whose value cannot be."""
+def unfit_values(
+    settings: Mapping[str, Any], where: str, *, rules: Mapping[str, Rule] | None = None
+) -> Iterator[Problem]:
+    """A problem for each option whose value cannot be: by `RULES`, or by those of a run."""
     for name, value in settings.items():
-        rule = RULES.get(name)
+        rule = (RULES if rules is None else rules).get(name)
         if rule is not None and not rule.holds(value):
             yield Problem(
                 where=where,
@@ -105,6 +108,22 @@ def _flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def _flag_or_none(value: object) -> bool:
+    return value is None or isinstance(value, bool)
+
+
+def _name_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value != "")
+
+
+def _place(value: object) -> bool:
+    return value is None or (isinstance(value, (str, Path)) and str(value) != "")
+
+
+def _by_key(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
 _BOOL = Rule(holds=_flag, expected="True or False", fix="write {}=True")
 _PATTERNS = Rule(holds=_texts, expected="file patterns", fix='write keep=["*.log", "trajectory.xyz"]')
 RULES: Mapping[str, Rule] = {
@@ -141,4 +160,15 @@ RULES: Mapping[str, Rule] = {
         fix="write min_success=0.9 or min_success=10",
     ),
     "name": Rule(holds=lambda v: isinstance(v, str), expected="text", fix='write {}="relax"'),
+}
+_SWITCH = Rule(holds=_flag_or_none, expected="True, False, or None for what the settings say", fix="write {}=True")
+RUN_RULES: Mapping[str, Rule] = {  # where a run takes something else than a node, or alone takes it
+    **RULES,
+    "executor": Rule(holds=_name_or_none, expected="the name of an executor", fix='write {}="local"'),
+    "memory_mb": Rule(holds=_count(1, none=True), expected="MiB from 1, or None", fix="write {}=2000"),
+    "gpus": Rule(holds=_count(0, none=True), expected="a count from 0, or None", fix="write {}=2"),
+    "runs": Rule(holds=_place, expected="the path of a folder, or None", fix='write {}="runs"'),
+    "durable": _SWITCH,
+    "progress": _SWITCH,
+    "reuse": Rule(holds=_by_key, expected="tasks or values by key", fix='write reuse={{"relax-1": 3.0}}'),
 }

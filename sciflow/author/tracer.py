@@ -17,7 +17,7 @@ from sciflow.author.verbs import Verbs
 from sciflow.core.checking import truth_problem
 from sciflow.core.expr import BROKEN, Call, Expr, Output
 from sciflow.core.graph import Fan, Node, fanned
-from sciflow.core.ports import Type
+from sciflow.core.ports import ANY, Type
 from sciflow.errors import Problem
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class GraphTracer:
             example = f"{site.template}.map({next(iter(site.signature.ports), 'x')}=[...])"
             what = f"a fan of {site.template} over nothing"
             self.say(site.where, what, expected="at least one list", found="none", fix=f"write {example}")
+            return Ref(BROKEN, ANY, self)
         inputs = {port: self._lift_input(site, port, v) for port, v in target.fixed.items() if port not in over}
         return self._node(site, inputs, Fan(over=over, mode=mode))
 

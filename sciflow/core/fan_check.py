@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from sciflow.core.absence import Absences, Facts
@@ -49,21 +50,27 @@ def _item(expr: Expr, expected: Type, place: Place, checker: Checker) -> Type:
 
 
 def _check_lengths(fan: Fan, template: str, checker: Checker) -> None:
-    if fan.mode != "zip":
-        return
     known = ((name, _known_length(expr)) for name, expr in fan.over.items())
     lengths = {name: count for name, count in known if count is not None}
-    if len(set(lengths.values())) > 1:
+    if fan.mode == "zip" and len(set(lengths.values())) > 1:
         checker.say(
             f"the lists that {template} is mapped over are of unequal length",
             expected="lists of one length",
             found=", ".join(f"{name} has {count}" for name, count in lengths.items()),
             fix=f"make them equal, or use {template}.product(...) for all combinations",
         )
+    most = _most_slices(fan, lengths)
     match fan.min_success:
-        case int(least) if lengths and least > max(lengths.values()):
-            what, most = f"{template} can never have {least} successes", max(lengths.values())
+        case int(least) if most is not None and least > most:
+            what = f"{template} can never have {least} successes"
             checker.say(what, expected=f"at most {most}", found=str(least), fix="lower min_success")
+
+
+def _most_slices(fan: Fan, lengths: Mapping[str, int]) -> int | None:
+    """How many slices there can be at most; None if that is not known yet."""
+    if fan.mode == "product":
+        return math.prod(lengths.values()) if len(lengths) == len(fan.over) or 0 in lengths.values() else None
+    return max(lengths.values(), default=None)
 
 
 def _known_length(expr: Expr) -> int | None:

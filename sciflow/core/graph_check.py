@@ -52,6 +52,7 @@ class GraphCheck:
         self._check_order()
         self._check_result()
         self._check_exit()
+        self._check_limits()
         return checker.problems
 
     def _output(self, node: Node) -> Type:
@@ -181,6 +182,19 @@ class GraphCheck:
                 found=found,
                 fix=f"write def {name}(phase: str) -> None",
             )
+
+    def _check_limits(self) -> None:
+        graph = self.graph
+        limits = (
+            ("timeout_s", "seconds above 0, or None", "write timeout_s=600", (int, float), 0.0),
+            ("parallelism", "a count from 1, or None", "write parallelism=8", (int,), 0.5),
+        )
+        for name, expected, fix, kinds, above in limits:
+            value = getattr(graph, name)
+            if value is not None and not (type(value) in kinds and value > above):
+                self.checker.say(
+                    f"{name} of {graph.name} cannot be {value!r}", expected=expected, found=repr(value), fix=fix
+                )
 
 
 def _takes_phase(ports: Mapping[str, Port]) -> bool:

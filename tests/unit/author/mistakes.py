@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import numpy as np
+
 from sciflow import choose, command, op, suspend, text, when, workflow
 
 CASES: list[Callable[[], Any]] = []
@@ -153,6 +155,9 @@ misuse("text_of", lambda xs: str(xs))
 misuse("percent", lambda xs: "%s" % xs)
 misuse("int_of", lambda xs: int(xs[0]))
 misuse("math_of", lambda xs: math.sqrt(xs[0]))
+misuse("numpy_of", lambda xs: np.sqrt(xs[0]))
+misuse("numpy_reduction_of", lambda xs: np.add.reduce(xs[0]))
+misuse("array_of", lambda xs: np.asarray(xs[0]))
 misuse("length_of", lambda xs: len(xs))
 misuse("range_of", lambda xs: range(xs[0]))
 misuse("in_", lambda xs: 1 in xs)
@@ -199,6 +204,26 @@ def operators_between_other_types() -> None:
             one()
         energy(choose(s, 1.0, 2.0))
         energy(choose(n > 1, "a", 2.0))
+        return one()
+
+    w.spec()
+
+
+@case
+def options_of_runs() -> None:
+    wrong = {"parallelism": 0, "timeout_s": -1, "workers": "2", "runs": 3, "reuse": ["a"], "durable": 1, "gpus": -1}
+    for_ever.options(name=3, executor=3, memory_mb=0, progress="no", **wrong).run(1)
+
+
+@case
+def options_of_a_run_of_one_op() -> None:
+    energy.options(workers=0, runs=3, progress=0, reuse=1).run(1.0)
+
+
+@case
+def settings_of_a_workflow() -> None:
+    @workflow(timeout_s=0, parallelism=-1)
+    def w() -> float:
         return one()
 
     w.spec()
@@ -272,6 +297,7 @@ def options() -> None:
         energy.options(retries="3", timeout_s=-1, cpus=0, cache=1, retry_on=["x"], env={"A": 3})(1.0)
         energy.options(min_success=2.5).map(atoms=xs)
         energy.options(min_success=5).map(atoms=[1.0])
+        energy.options(min_success=5).product(atoms=[1.0, 2.0], calculator=["a", "b"])
         energy.options(min_success=1)(1.0)
         energy.options(after=3)(1.0)
         energy.options(executor=3)(1.0)
