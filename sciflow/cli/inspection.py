@@ -9,7 +9,7 @@ import click
 
 from sciflow.cli.ending import finish, show_result
 from sciflow.cli.output import json_option, note, show, show_json, stdout
-from sciflow.cli.reference import open_run, run_argument, runs_folder, runs_option
+from sciflow.cli.reference import TaskPath, open_run, run_argument, runs_folder, runs_option
 from sciflow.core.records import Phase
 
 PHASES = click.Choice([phase.value for phase in Phase], case_sensitive=False)
@@ -80,7 +80,7 @@ def watch(reference: str, runs: Path | None, every_s: float) -> int:
 
 @click.command()
 @run_argument
-@click.argument("task", required=False)
+@click.argument("task", required=False, type=TaskPath())
 @click.option("--stream", type=click.Choice(["both", "out", "err"]), default="both", show_default=True)
 @click.option("--tail", type=click.IntRange(min=1), metavar="N", help="Only the last N lines.")
 def logs(reference: str, runs: Path | None, task: str | None, stream: str, tail: int | None) -> None:
@@ -93,7 +93,7 @@ def logs(reference: str, runs: Path | None, task: str | None, stream: str, tail:
 
 @click.command()
 @run_argument
-@click.argument("step", required=False)
+@click.argument("step", required=False, type=TaskPath())
 @click.option("--phase", type=PHASES, metavar="PHASE", help="Only tasks in this phase.")
 @click.option("--csv", is_flag=True, help="Comma-separated, every column.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write CSV into this file.")
@@ -138,7 +138,7 @@ def result(reference: str, runs: Path | None, as_json: bool) -> None:
 
 @click.command()
 @run_argument
-@click.argument("task")
+@click.argument("task", type=TaskPath())
 def explain(reference: str, runs: Path | None, task: str) -> None:
     """Say why a task was run, or taken from the cache: `sciflow explain last energy/12`."""
     click.echo(open_run(reference, runs).explain(task))

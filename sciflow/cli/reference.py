@@ -1,4 +1,4 @@
-"""How a command names a run: by id, the beginning of one, a folder, or "last"; with completion in the shell."""
+"""How a command names a run (by id, the beginning of one, a folder, "last") and a task; completed by the shell."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sciflow.errors import SciflowError
+
 if TYPE_CHECKING:
     from sciflow.engine.api import Run
+
+MOST_COMPLETIONS = 200  # more are no help
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +33,25 @@ class RunReference(click.ParamType[str]):
 
         ids = [run.id for run in api.list_runs(runs=runs_folder(None))]
         return [CompletionItem(id_) for id_ in [*reversed(ids), "last"] if id_.startswith(incomplete)]
+
+
+class TaskPath(click.ParamType[str]):
+    """The path of a task, a node or a step, completed from the nodes of the run that is named before it."""
+
+    name = "task"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """The nodes that begin so; once one is written out, its slices."""
+        from click.shell_completion import CompletionItem
+
+        try:
+            run = open_run(ctx.params.get("reference") or "last", ctx.params.get("runs"))
+            found = run.paths(incomplete, most=MOST_COMPLETIONS)
+        except SciflowError:  # no such run: nothing to complete
+            return []
+        return [CompletionItem(path) for path in found]
 
 
 runs_option = click.option(

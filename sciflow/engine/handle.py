@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -138,6 +139,11 @@ class Run(Generic[R_co]):
         with self._reader() as reader:
             found = list(task_list.tasks_at(Replica(self.folder, reader), path))
         return [task for task in found if wanted is None or task.phase is wanted]
+
+    def paths(self, beginning: str = "", *, most: int | None = None) -> list[str]:
+        """The paths of nodes that begin so, and of the slices of a fan whose path is `beginning` up to its last /."""
+        with self._reader() as reader:
+            return list(islice(task_list.paths(reader, beginning), most))
 
     def failed_tasks(self) -> list[Task]:
         """The tasks and nodes that failed, in the order of time."""

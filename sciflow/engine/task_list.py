@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sciflow.core.progress import Task
 from sciflow.core.records import Phase
 from sciflow.engine.activation import step_path
+from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 
 MOST = 1000  # failed or flagged tasks that are looked at
@@ -28,6 +29,17 @@ def tasks_at(replica: Replica, path: str | None) -> Iterator[Task]:
     for row in rows:
         ended = replica.reader.tasks(row.id)
         yield from replica.tasks(row, ended) if ended else [replica.node_task(row)]
+
+
+def paths(reader: Reader, beginning: str) -> Iterator[str]:
+    """The paths of nodes that begin so; of the fan that `beginning` names up to its last "/", the ended slices too."""
+    above = beginning.rpartition("/")[0]
+    for row in reader.nodes():
+        if row.path.startswith(beginning):
+            yield row.path
+        elif row.path == above:
+            slices = (f"{above}/{task.slice}" for task in reader.tasks(row.id) if task.slice >= 0)
+            yield from (path for path in slices if path.startswith(beginning))
 
 
 def failed_tasks(replica: Replica) -> list[Task]:

@@ -63,3 +63,19 @@ def test_the_shell_completes_commands_and_runs(sciflow: Sciflow) -> None:
     assert sciflow("run", "eos.py:eos", "--scales", "[1]").returncode == 0
     runs = sciflow(**{**asked, "COMP_CWORD": "2"}, COMP_WORDS="sciflow show eo").stdout
     assert runs.startswith("plain,eos-")
+
+
+def test_the_shell_completes_tasks_of_the_run_that_is_named(sciflow: Sciflow) -> None:
+    assert sciflow("run", "eos.py:eos", "--scales", "[1, 2]").returncode == 0
+
+    def completed(words: str) -> list[str]:
+        asked = {"_SCIFLOW_COMPLETE": "bash_complete", "COMP_CWORD": str(len(words.split(" ")) - 1)}
+        done = sciflow(**asked, COMP_WORDS=words)
+        assert done.stderr == ""
+        return done.stdout.split()
+
+    assert completed("sciflow logs last ") == ["plain,energy", "plain,fit"]
+    assert completed("sciflow explain last e") == ["plain,energy"]
+    assert completed("sciflow table last f") == ["plain,fit"]
+    assert completed("sciflow logs last energy/") == ["plain,energy/0", "plain,energy/1"]
+    assert completed("sciflow logs nowhere ") == []
