@@ -11,6 +11,8 @@ import pytest
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # tests share the cores already
     os.environ.setdefault(_threads, "1")
 
+pytest_plugins = ["tests.services.plugin"]
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
