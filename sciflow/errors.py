@@ -15,6 +15,7 @@
     │   ├── HostRefused         it answers, and somebody has to do something first
     │   ├── QueueUnavailable    its batch system gives no answer now
     │   └── SubmissionRefused   its batch system does not take a job, in its own words
+    │       └── QueueFull       not now, because this user has as many in the queue as may be
     ├── RunFailed               raised by `Run.result` and `wait(check=True)`: names the tasks that failed
     └── RunInterrupted          ctrl-C, or stopped from elsewhere: the run can be resumed
 
@@ -110,6 +111,10 @@ class QueueUnavailable(HostError):
 
 class SubmissionRefused(HostError):
     """A batch system does not take a job."""
+
+
+class QueueFull(SubmissionRefused):
+    """A batch system takes no more of this user's jobs until others have ended."""
 
 
 class RunFailed(SciflowError):

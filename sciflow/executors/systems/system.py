@@ -39,7 +39,10 @@ class State(Enum):
 
 
 class JobState(msgspec.Struct, frozen=True, kw_only=True):
-    """A line of a queue or of the accounting; `element` is None where it speaks of all elements of a job."""
+    """What a queue or the accounting says of an element.
+
+    `element` is None where it speaks of all elements of a job: it holds for those that have no line of their own.
+    """
 
     job: str
     element: int | None = None
@@ -56,6 +59,13 @@ class SystemLimits(msgspec.Struct, frozen=True, kw_only=True):
     elements: int | None = None  # of one submission
     submitted: int | None = None  # elements of one user in the queue at once
     queues: Mapping[str, str] = {}  # name -> what is worth knowing of it
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Some elements of a job."""
+
+    job: str
+    elements: Sequence[int]
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +91,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     walltime_s: float | None = None
     site: Site
     command: tuple[str, ...]  # runs one element; its number is appended
+    secrets: tuple[str, ...] = ()  # variables of the submitting command that the job must have
 
 
 class Command(msgspec.Struct, Generic[T], frozen=True):
@@ -91,7 +102,11 @@ class Command(msgspec.Struct, Generic[T], frozen=True):
 
 
 class BatchSystem(Protocol):
-    """Eight text functions in six verbs. `parse` raises `QueueUnavailable` where the system gives no answer now."""
+    """Text functions in six verbs.
+
+    `parse` raises `QueueUnavailable` where the system gives no answer now, and `HostRefused` where its programs are
+    not there: an error is never taken for an empty queue.
+    """
 
     name: str
 
@@ -99,7 +114,11 @@ class BatchSystem(Protocol):
         """The script of an array job."""
 
     def submit(self, script: str) -> Command[str]:
-        """Submits the script at this path, and gives the job's id; a refusal is `SubmissionRefused`."""
+        """Submits the script at this path, and gives the job's id; run in the submission's folder.
+
+        Its `parse` raises `SubmissionRefused`, or `QueueFull` where the same may be taken later. After
+        `QueueUnavailable` nobody knows whether the job was taken: `queue` shows it by its name.
+        """
 
     def queue(self) -> Command[Sequence[JobState]]:
         """All of this user's jobs that are queued or running."""
@@ -107,8 +126,11 @@ class BatchSystem(Protocol):
     def accounting(self, jobs: Sequence[str]) -> Command[Sequence[JobState]]:
         """What is recorded of jobs, those that have left the queue too."""
 
-    def cancel(self, jobs: Sequence[str]) -> Command[None]:
-        """Ends jobs, or elements of jobs written as the system writes them; those that have ended are no error."""
+    def cancel(self, jobs: Sequence[str | Part]) -> Command[None]:
+        """Ends jobs or some of their elements; those that have ended are no error."""
+
+    def element(self, job: str, element: int) -> str:
+        """An element as `cancel` takes it."""
 
     def limits(self) -> Command[SystemLimits]:
         """Version and limits."""

@@ -1,0 +1,81 @@
+"""What goes into a directive of a job script, and what is refused there.
+
+A directive is a line that another program reads, each with rules of its own and none with a way to quote everything.
+So text with control characters, or with characters that the system would read as more than text, is refused before
+anything is submitted.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from sciflow.core.graph import Resources
+from sciflow.errors import ConfigError
+from sciflow.executors.systems.system import Submission
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_PLAIN = re.compile(r"[^\s\"'`$\\;&|<>#,()*?\[\]{}!~]+")
+
+
+def line(value: str, what: str) -> str:
+    """Text that may hold spaces and quotes, on one line: further directives, as the user wrote them."""
+    if _CONTROL.search(value):
+        raise ConfigError(f"{what}: {value!r} has a control character or the end of a line, and becomes a directive")
+    return value
+
+
+def word(value: str, what: str, *, also: str = "") -> str:
+    """One word without what shells and batch systems read as more than text; `also` are characters allowed here."""
+    if not _PLAIN.fullmatch(value.translate({ord(character): None for character in also}) or "x"):
+        raise ConfigError(
+            f"{what}: {value!r} becomes a directive of a job script, and may have no space, quote, comma or sign "
+            "with a meaning to a shell"
+        )
+    return line(value, what)
+
+
+def path(value: str, *, forbidden: str = "") -> str:
+    """An absolute path, quoted by the caller; `forbidden` are characters that the system has no way to write."""
+    found = sorted({character for character in value if character in forbidden})
+    if found or not value.startswith("/"):
+        what = f"cannot hold {' '.join(found)} there" if found else "is not absolute"
+        raise ConfigError(f"work_root: the folder {value!r} of a submission is named in a job script and {what}")
+    return line(value, "work_root")
+
+
+def per_node(resources: Resources) -> int:
+    """MPI ranks on one node, where they are spread evenly; the most that a node has otherwise."""
+    return math.ceil(resources.ranks / resources.nodes)
+
+
+def memory_of_node(resources: Resources) -> int:
+    """MiB on one node: `memory_mb` is of one rank, as `cpus` is."""
+    return resources.memory_mb * per_node(resources)
+
+
+def gpus_of_node(resources: Resources) -> int:
+    """GPUs on one node: `gpus` is of the whole task."""
+    return math.ceil(resources.gpus / resources.nodes)
+
+
+def name(submission: Submission, *, longest: int) -> str:
+    """A job's name as every system takes it: begins with a letter, has letters, digits, `_`, `-` and `.` only."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", submission.name)
+    return (plain if plain[:1].isalpha() else f"j{plain}")[:longest]
+
+
+def checked(submission: Submission) -> Submission:
+    """The submission; what no system can do is refused."""
+    resources = submission.resources
+    if submission.elements < 1:
+        raise ValueError("a submission has at least one element")
+    if resources.ranks < resources.nodes:
+        raise ConfigError(
+            f"nodes={resources.nodes} with ranks={resources.ranks}: every node has at least one rank; ask for "
+            f"ranks={resources.nodes} or more"
+        )
+    line(submission.name, "name")
+    for extra in submission.site.extra:
+        line(extra, "extra")
+    return submission

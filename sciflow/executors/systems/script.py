@@ -1,0 +1,68 @@
+"""The part of a job script that is the same for all batch systems: it runs one element and tells of a hard end.
+
+The script stays while the runner runs, since only so can it say with what code the runner ended when that could not
+say it itself: `died/<K>` is written by a trap, also when a line of the prologue ends the script. Signals that a batch
+system sends to the script before it ends a job are passed on; the runner knows two, SIGTERM and SIGUSR1.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+from sciflow.executors.systems.system import Submission
+
+_TEMPLATE = """\
+folder={folder}
+element=$(({element}))
+runner=
+told=
+leave() {{
+    code=$?
+    trap - EXIT
+    if [ ! -e "$folder/done/$element" ]; then
+        mkdir -p "$folder/died" && echo "$code" > "$folder/died/.$element" \\
+            && mv -f "$folder/died/.$element" "$folder/died/$element"
+    fi
+    exit "$code"
+}}
+tell() {{
+    told=1
+    kill -s "$1" "$runner" 2> /dev/null
+}}
+trap leave EXIT
+cd "$folder" || exit
+rm -f "$folder/died/$element"
+{prologue}
+{command} "$element" < /dev/null &
+runner=$!
+trap 'tell TERM' TERM INT HUP
+trap 'tell USR1' USR1 USR2 XCPU
+wait "$runner"
+code=$?
+while [ -n "$told" ]; do
+    told=
+    wait "$runner"
+    code=$?
+done
+exit "$code"
+"""
+
+
+def script(directives: Iterable[str], submission: Submission, *, mark: str, element: str) -> str:
+    """A whole script.
+
+    Args:
+        directives: without the mark.
+        submission: gives prologue, command and folder.
+        mark: what a directive begins with.
+        element: arithmetic of a shell that gives the element's number from 0.
+    """
+    head = ["#!/bin/bash", *(f"{mark} {directive}" for directive in directives)]
+    body = _TEMPLATE.format(
+        folder=shlex.quote(submission.folder),
+        element=element,
+        prologue="\n".join(submission.site.prologue) or ":",
+        command=shlex.join(submission.command),
+    )
+    return "\n".join([*head, "", body])
