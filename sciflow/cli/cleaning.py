@@ -1,4 +1,4 @@
-"""`sciflow clean`: old runs removed, never one that an engine works on."""
+"""`sciflow clean`: old runs removed, never one that an engine works on; and what creations that were killed left."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from sciflow.core.records import Phase
 from sciflow.errors import RunBusy
 from sciflow.view.quantity import count, size
 
+ABANDONED_S = 86400.0  # without a change to a run that is being made: nobody is at it any more
 UNITS_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -51,27 +52,42 @@ class Age(click.ParamType[float]):
 def clean(
     *, runs: Path | None, older: float | None, phases: tuple[str, ...], keep: int | None, dry_run: bool, yes: bool
 ) -> int:
-    """Remove runs that meet every condition given: age, phase, number kept. A run that goes on is never removed."""
+    """Remove runs that meet every condition given: age, phase, number kept. A run that goes on is never removed.
+
+    Runs of which the making was killed halfway go too, a day after.
+    """
     from sciflow.engine import api
+    from sciflow.engine.run_folder import abandoned
     from sciflow.view.runs import for_terminal
 
     if older is None and not phases and keep is None:
         raise click.UsageError("say which: --older 30d, --phase Failed, --keep 10; together they must all hold")
-    chosen = _chosen(api.list_runs(runs=runs_folder(runs)), older=older, phases=phases, keep=keep)
-    if not chosen:
+    place = runs_folder(runs)
+    chosen = _chosen(api.list_runs(runs=place), older=older, phases=phases, keep=keep)
+    unfinished = abandoned(place, before_s=time.time() - ABANDONED_S)
+    if chosen:
+        show(for_terminal(chosen, now_s=time.time()))
+    told = " and ".join(_counts(len(chosen), len(unfinished)))
+    if not told:
         note("nothing to remove")
         return 0
-    show(for_terminal(chosen, now_s=time.time()))
-    amount = size(sum(_bytes(run.folder) for run in chosen))
+    amount = size(sum(map(_bytes, [*(run.folder for run in chosen), *unfinished])))
     if dry_run:
-        note(f"would remove {count(len(chosen), 'run')}, {amount}")
+        note(f"would remove {told}, {amount}")
         return 0
-    if not yes and not _confirmed(f"Remove {count(len(chosen), 'run')}, {amount}?"):
+    if not yes and not _confirmed(f"Remove {told}, {amount}?"):
         note("nothing was removed")
         return 0
-    removed = sum(map(_remove, chosen))
-    note(f"removed {count(removed, 'run')}")
+    for folder in unfinished:
+        shutil.rmtree(folder, ignore_errors=True)
+    gone = [not folder.exists() for folder in unfinished]
+    note(f"removed {' and '.join(_counts(sum(map(_remove, chosen)), sum(gone))) or 'nothing'}")
     return 0
+
+
+def _counts(runs: int, unfinished: int) -> list[str]:
+    told = [count(runs, "run")] if runs else []
+    return told + ([f"{count(unfinished, 'folder')} of runs never wholly made"] if unfinished else [])
 
 
 def _confirmed(question: str) -> bool:

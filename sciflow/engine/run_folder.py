@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -200,3 +201,18 @@ def list_run_folders(runs: Path) -> list[RunFolder]:
     return [
         RunFolder(Path(e.path)) for e in sorted(entries, key=lambda e: (e.name.rsplit("-", 3)[1:3], e.stat().st_mtime))
     ]
+
+
+def abandoned(runs: Path, *, before_s: float) -> list[Path]:
+    """The folders of runs that are still being made and in which nothing has changed since that moment."""
+    return [folder for folder in sorted(runs.glob(f"{HIDDEN}*")) if _changed_last(folder) < before_s]
+
+
+def _changed_last(folder: Path) -> float:
+    """When anything in a folder was last written, made or removed."""
+    moments = []
+    for place, _, files in os.walk(folder):
+        for path in (place, *(os.path.join(place, name) for name in files)):
+            with suppress(FileNotFoundError):
+                moments.append(os.lstat(path).st_mtime)
+    return max(moments, default=time.time())

@@ -9,6 +9,7 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,23 @@ def test_clean_removes_what_is_named_and_asks_first(failed: Sciflow, here: Path)
     assert len(list(here.glob("runs/eos-*"))) == 2
     assert "removed 1 run" in failed("clean", "--keep", "1", "--yes").stderr
     assert [run["phase"] for run in json.loads(failed("list", "--json").stdout)] == ["Failed"]
+
+
+def test_clean_removes_what_creations_that_were_killed_left_but_only_after_a_day(sciflow: Sciflow, here: Path) -> None:
+    new, old = here / "runs" / ".new-eos-20260101-000000-aaaa", here / "runs" / ".new-eos-20260101-000000-bbbb"
+    for folder in (new, old):
+        (folder / "artifacts").mkdir(parents=True)
+        (folder / "artifacts" / "cu.cif").write_text("Cu")
+    for path in (*old.rglob("*"), old):
+        os.utime(path, (0, time.time() - 90000))
+    for path in (new, new / "artifacts"):
+        os.utime(path, (0, time.time() - 90000))  # a large file is still being written
+    told = "1 folder of runs never wholly made"
+    assert f"would remove {told}" in sciflow("clean", "--keep", "5", "--dry-run").stderr
+    assert old.exists()
+    assert f"removed {told}" in sciflow("clean", "--keep", "5", "--yes").stderr
+    assert [folder.exists() for folder in (new, old)] == [True, False]
+    assert "nothing to remove" in sciflow("clean", "--keep", "5", "--yes").stderr
 
 
 def test_clean_never_removes_a_run_that_goes_on_and_cancel_ends_it_at_once(sciflow: Sciflow) -> None:
