@@ -16,21 +16,26 @@ from sciflow.errors import Problem
 from sciflow.runner.names import SCRIPT
 
 
-def code_of(
-    target: Verbs[..., Any], signature: Signature, problems: list[Problem]
-) -> tuple[Function | Program, dict[str, str]]:
-    """The code of an op and its identity by content."""
+def code_of(target: Verbs[..., Any], signature: Signature, problems: list[Problem]) -> Function | Program:
+    """How the op's code is reached, or the program that it starts."""
     declaration = getattr(target, "declaration", None)
     if declaration is not None:
         from sciflow.author.program_record import ProgramReader
 
-        return ProgramReader(declaration, signature, target.__name__, problems).record(), {}
+        return ProgramReader(declaration, signature, target.__name__, problems).record()
     function = target.function
     if not inspect.isfunction(function):  # which has been said
-        return Function(module="", qualname=target.__name__), {}
+        return Function(module="", qualname=target.__name__)
+    return function_code(function, target, signature.where, problems)
+
+
+def identity_of(target: Verbs[..., Any]) -> dict[str, str]:
+    """By what the code of an op is known: its parts and their hashes; empty for a program."""
+    if getattr(target, "declaration", None) is not None or not inspect.isfunction(target.function):
+        return {}
     from sciflow.runner.identity import identity
 
-    return function_code(function, target, signature.where, problems), identity(function)
+    return identity(target.function)
 
 
 def function_code(

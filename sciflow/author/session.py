@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from sciflow.author.active import TRACER
-from sciflow.author.code import code_of
+from sciflow.author.code import code_of, identity_of
 from sciflow.author.location import user_place
 from sciflow.author.reference import Ref
 from sciflow.author.signature import Signature, read_signature
@@ -35,6 +35,7 @@ class Session:
         name, signature = self.template(target)
         if not isinstance(target, Workflow):
             name = self._single(target, name, signature)
+        self._identify()
         return WorkflowSpec(name=legal_name(target.__name__), entry=name, templates=self.templates)
 
     def unfinished(self, target: Verbs[..., Any]) -> WorkflowSpec:
@@ -61,10 +62,10 @@ class Session:
         if isinstance(target, Workflow):
             self._trace(target, name, signature)
         else:
-            code, identity = code_of(target, signature, self.problems)
+            code = code_of(target, signature, self.problems)
             ports = tuple(signature.ports.values())
             self.templates[name] = OpTemplate(
-                name=name, inputs=ports, output=signature.output, code=code, identity=identity, where=signature.where
+                name=name, inputs=ports, output=signature.output, code=code, where=signature.where
             )
         return name, signature
 
@@ -107,6 +108,15 @@ class Session:
             where=signature.where,
         )
         return graph
+
+    def _identify(self) -> None:
+        """Notes by what the ops are known whose outcomes the cache is asked for; the others need not be looked into."""
+        graphs = [template for template in self.templates.values() if isinstance(template, Graph)]
+        cached = {node.template for graph in graphs for node in graph.nodes if node.policy.cache}
+        for target, name, _ in self._known.values():
+            template = self.templates[name]
+            if name in cached and isinstance(template, OpTemplate):
+                self.templates[name] = msgspec.structs.replace(template, identity=identity_of(target))
 
     def _free(self, name: str) -> str:
         """`name`, or `name-2` and so on."""

@@ -89,11 +89,14 @@ class Verbs(Generic[P, R_co]):
             InvalidWorkflow: it cannot run as written.
             InvalidInput: the arguments do not fit.
         """
-        from sciflow.author.launch import run
+        from sciflow.executors.ahead import worker_ahead
         from sciflow.runner.loader import refuse_run
 
         refuse_run()
-        return run(self, args, kwargs)
+        with worker_ahead():
+            from sciflow.author.launch import run  # in the meantime
+
+            return run(self, args, kwargs)
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Run[R_co]:
         """Start a run that goes on without this process. Raises as `run` does."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 import time
@@ -20,9 +19,8 @@ from sciflow.core.records import Phase
 from sciflow.engine.constants import map_constants
 from sciflow.engine.intake import Intake, absolute
 from sciflow.engine.preflight import preflight
-from sciflow.engine.records_db import Reader
+from sciflow.engine.records_db import Reader, Writer
 from sciflow.engine.run_folder import RunFolder, create_run_folder, reveal
-from sciflow.engine.session import open_writer
 from sciflow.engine.setup import RunOptions, RunSetup
 from sciflow.engine.values import StoredValues
 
@@ -81,7 +79,7 @@ def _fill(folder: RunFolder, spec: WorkflowSpec, args: Mapping[str, Tree], setup
     if setup.script is not None and os.path.isfile(setup.script):
         copy = folder.part("code") / os.path.basename(setup.script)
         copy.write_bytes(Path(setup.script).read_bytes())
-    db = open_writer(folder, durable=setup.durable)
+    db = Writer(folder.database, full=setup.durable == "full", hidden=True)
     db.put_fact("spec", encode_spec(spec))
     db.put_fact("inputs", msgspec.json.encode(inputs))
     db.put_fact("setup", msgspec.json.encode(msgspec.structs.replace(setup, reuse=taken)))
@@ -123,6 +121,8 @@ def _externalised(spec: WorkflowSpec, folder: RunFolder) -> WorkflowSpec:
     """The workflow with pickled functions in files under `code/`."""
 
     def in_file(pickled: str) -> str:
+        import hashlib
+
         data = base64.b64decode(pickled)
         file = f"code/{hashlib.sha256(data).hexdigest()[:16]}.pkl"
         (folder.root / file).write_bytes(data)

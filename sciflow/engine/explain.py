@@ -9,10 +9,7 @@ from sciflow.core.graph import OpTemplate
 from sciflow.core.job import SINGLE
 from sciflow.core.records import Phase
 from sciflow.engine import binding
-from sciflow.engine.cache import Cache
-from sciflow.engine.contents import Contents
-from sciflow.engine.fingerprint import fingerprint, parts_of
-from sciflow.engine.plan import warn
+from sciflow.engine.activation import NodeRun
 from sciflow.engine.records_db import NodeRow, TaskRow
 from sciflow.engine.replica import Replica
 from sciflow.errors import RunError
@@ -62,6 +59,16 @@ def _source(replica: Replica, row: NodeRow, task: TaskRow) -> list[str]:
     template = replica.spec.templates[run.node.template]
     if not isinstance(template, OpTemplate) or not run.node.policy.cache:
         return ["    run: it does not use the cache (say `.options(cache=True)`)"]
+    return ["    run: " + "; ".join(_reasons(replica, run, template, task))]
+
+
+def _reasons(replica: Replica, run: NodeRun, template: OpTemplate, task: TaskRow) -> list[str]:
+    """Why the task's outcome was not in the cache."""
+    from sciflow.engine.cache import Cache
+    from sciflow.engine.contents import Contents
+    from sciflow.engine.fingerprint import fingerprint, parts_of
+    from sciflow.engine.plan import warn
+
     assert run.tasks is not None
     need = binding.need_of(run, replica.values, "local")
     texts = binding.split_object(run.fixed)
@@ -76,7 +83,6 @@ def _source(replica: Replica, row: NodeRow, task: TaskRow) -> list[str]:
     cache = Cache(replica.root.parent / "cache.db", warn=warn, write=False)
     try:
         elements = () if task.slice == SINGLE else run.tasks.elements(task.slice)
-        reasons = cache.nearest(told, elements, besides=str(replica.root))
+        return cache.nearest(told, elements, besides=str(replica.root))
     finally:
         cache.close()
-    return ["    run: " + "; ".join(reasons)]

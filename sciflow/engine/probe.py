@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Function, OpTemplate
@@ -14,13 +14,15 @@ from sciflow.core.job import SINGLE, Job, Need
 from sciflow.core.records import Extra, Phase
 from sciflow.engine.activation import ENDED, NodeRun
 from sciflow.engine.binding import split_object
-from sciflow.engine.cache import Cache, Hit
-from sciflow.engine.contents import Contents
-from sciflow.engine.fingerprint import Fingerprint, fingerprint, parts_of
 from sciflow.engine.intake import absolute
 from sciflow.engine.journal import Ending
 from sciflow.engine.scheduler import Scheduler
 from sciflow.errors import RunDamaged
+
+if TYPE_CHECKING:  # imported where the cache is first asked: most runs do without
+    from sciflow.engine.cache import Cache, Hit
+    from sciflow.engine.contents import Contents
+    from sciflow.engine.fingerprint import Fingerprint
 
 
 class Taker(Protocol):
@@ -53,7 +55,8 @@ class Probe:
         """
         self._runs = runs
         self._run = str(root)
-        self._contents = Contents(root)
+        self._root = root
+        self._contents: Contents | None = None
         self._warn = warn
         self._write = write
         self._reuse = reuse
@@ -81,6 +84,8 @@ class Probe:
         code = template.code
         if isinstance(code, Function) and code.pickled:
             return template.identity if self._traced_now else None
+        from sciflow.engine.fingerprint import parts_of
+
         return self._identities.get(template.name, parts_of(template))
 
     def taken(self, tree: Tree) -> bytes:
@@ -131,6 +136,10 @@ class Probe:
 
     def _print(self, run: NodeRun, template: OpTemplate, need: Need) -> Fingerprint:
         if run.number not in self._prints:
+            from sciflow.engine.contents import Contents
+            from sciflow.engine.fingerprint import fingerprint
+
+            self._contents = self._contents or Contents(self._root)
             parts = self._parts(template) or {}
             assert run.tasks is not None
             self._prints[run.number] = fingerprint(
@@ -159,6 +168,8 @@ class Probe:
 
     def _open_cache(self) -> Cache:
         if self._cache is None:
+            from sciflow.engine.cache import Cache
+
             self._cache = Cache(self._runs / "cache.db", warn=self._warn, write=self._write)
         return self._cache
 

@@ -231,11 +231,13 @@ def _task_row(row: tuple[Any, ...]) -> TaskRow:
 class Writer(Reader):
     """Reads and writes a run's database; one per run at a time, guarded by the run's lock."""
 
-    def __init__(self, path: Path, *, full: bool, network: bool = False) -> None:
+    def __init__(self, path: Path, *, full: bool, network: bool = False, hidden: bool = False) -> None:
+        """`hidden`: nobody else knows of the file yet, and one that is left unfinished is of no use to anybody."""
         self.path = path
+        journal = "MEMORY" if hidden else "DELETE" if network else "WAL"
         with _clear(path):
             self._db = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
-            self._db.execute(f"PRAGMA journal_mode = {'DELETE' if network else 'WAL'}")
+            self._db.execute(f"PRAGMA journal_mode = {journal}")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if full or network else 'NORMAL'}")
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
                 self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -37,6 +36,7 @@ from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Executor
 from sciflow.executors.local import LocalExecutor, Place
 from sciflow.executors.strays import end_strays
+from sciflow.runner.removal import remove
 from sciflow.storage.mounts import on_network
 
 Watcher = Callable[[Snapshot], None]
@@ -189,7 +189,7 @@ class _Session:
     def begin(self) -> None:
         """Writes down that an engine is at work; ends what one that died may have left."""
         if self._db.text("phase") == Phase.RUNNING.value:
-            end_strays(self._folder.part("work"))
+            end_strays(set(os.listdir(self._folder.part("work"))))  # the names of scratch folders
         self._db.put_fact("sessions", str(self._number))
         self._db.put_fact("phase", Phase.RUNNING.value)
         self._db.put_fact("message", "")
@@ -212,10 +212,9 @@ def _shortest(seconds: float | None, spec: WorkflowSpec) -> float | None:
 
 
 def _remove_scratch(work: Path) -> None:
-    import shutil
-
     for entry in os.scandir(work):
-        shutil.rmtree(entry.path, ignore_errors=True)
+        with suppress(OSError):  # it belongs to somebody else, or a process that was not found still writes there
+            remove(entry.path)
 
 
 @contextmanager
@@ -224,9 +223,6 @@ def interruptible(engine: Engine) -> Iterator[None]:
 
     SIGTERM comes from machines that go down, which wait for seconds only: it kills at once.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def interrupt(number: int, _: FrameType | None) -> None:
         if asked or number == signal.SIGTERM:
@@ -238,7 +234,10 @@ def interruptible(engine: Engine) -> Iterator[None]:
         asked.append(number)
 
     asked: list[int] = []
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # this is not the main thread, which alone gets signals
+        before = {}
     try:
         yield
     finally:

@@ -7,7 +7,6 @@ and long ones singly. A worker that dies takes down the task it was in and no ot
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections import deque
@@ -18,17 +17,18 @@ import msgspec
 
 from sciflow.core.job import Job, Need
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
+from sciflow.executors.ahead import take_ahead
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Died, Ended, Identified, Lost, Offer, Report, Watch
 from sciflow.executors.frames import hello_frame, op_frame, op_text, tasks_frame
 from sciflow.executors.pace import WINDOW_S, Pace
 from sciflow.executors.secrets import resolve_secret
+from sciflow.executors.spawned import Spawned, worker_environ
 from sciflow.executors.worker import DESERTED, Queued, Worker, death
 from sciflow.executors.worker_process import WorkerProcess
 
 GRACE_S = 3.0  # between asking a task's processes to end and killing them
 MOST_QUEUED = 4  # jobs in a worker
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,16 +153,18 @@ class LocalExecutor:
         gpus = self._capacity.take(need.resources)  # to know their numbers; the job takes the same ones
         self._capacity.give(need.resources, gpus)
         place = self._place
-        scratch = place.root / "work" / name
+        logs = (place.root / "logs" / f"{name}.out", place.root / "logs" / f"{name}.err")
         environ = self._environ(need, gpus)
-        process = WorkerProcess(name=name, logs=place.root / "logs", scratch=scratch, environ=environ)
+        spawned = take_ahead(environ) or Spawned(environ, logs=(str(logs[0]), str(logs[1])))
+        process = WorkerProcess(spawned, name=name, logs=logs)
         facts = {
             "root": str(place.root),
             "sys_path": place.sys_path,
             "argv": place.argv,
             "main": place.main,
             "host": place.host,
-            "scratch": str(scratch),
+            "scratch": str(place.root / "work" / spawned.mark),
+            "logs": [str(path) for path in logs],
             "pack": f"values/{name}",
             "inline_bytes": place.inline_bytes,
             "resumed": place.session > 1,
@@ -181,9 +183,7 @@ class LocalExecutor:
             self._workers.remove(worker)
 
     def _environ(self, need: Need, gpus: tuple[int, ...]) -> dict[str, str]:
-        environ = dict(os.environ)
-        for name in THREADS:
-            environ.setdefault(name, str(max(1, need.resources.cpus)))
+        environ = worker_environ(need.resources.cpus)
         if gpus:
             environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
         return environ | {name: resolve_secret(value) for name, value in need.env}

@@ -10,20 +10,23 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-MARK = "SCIFLOW_SCRATCH"  # in a worker's environment, and so in that of all its descendants: its scratch folder
+from sciflow.executors.spawned import MARK
+
 PATIENCE_S = 2.0
 LOOKS = 3  # in a row that must find nothing: a process that is just becoming another program shows no environment
 BETWEEN_LOOKS_S = 0.01
 
 
-def end_strays(scratch: Path) -> int:
-    """Kills what is left of the worker with that scratch folder, or of all with one inside; how many there were."""
+def end_strays(marks: AbstractSet[str]) -> int:
+    """Kills what is left of the workers with those marks; how many processes there were."""
     killed: set[int] = set()
+    texts = {f"{MARK}={mark}".encode() for mark in marks}
     limit, looks = time.monotonic() + PATIENCE_S, 0
     while looks < LOOKS and time.monotonic() < limit:
-        found = _marked(f"{MARK}={scratch}".encode())
+        found = _marked(texts)
         looks = 0 if found else looks + 1
         # stopped first, all of them, so that none makes another while the others are killed
         for number in (signal.SIGSTOP, signal.SIGKILL):
@@ -35,13 +38,12 @@ def end_strays(scratch: Path) -> int:
     return len(killed)
 
 
-def _marked(mark: bytes) -> set[int]:
-    """The processes with such a mark, where there is a /proc to look at."""
+def _marked(texts: AbstractSet[bytes]) -> set[int]:
+    """The processes with one of these in their environment, where there is a /proc to look at."""
     found = set()
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
         if name.isdigit() and int(name) != os.getpid():
             with contextlib.suppress(OSError):  # it has ended, or is somebody else's
-                environ = b"\0" + Path("/proc", name, "environ").read_bytes()
-                if b"\0%s\0" % mark in environ or b"\0%s/" % mark in environ:
+                if not texts.isdisjoint(Path("/proc", name, "environ").read_bytes().split(b"\0")):
                     found.add(int(name))
     return found

@@ -1,81 +1,46 @@
-"""A resident worker process: started, spoken to, listened to, ended.
-
-It is started by `posix_spawn` as the leader of a session of its own, so that its whole process group can be ended, and
-so that ctrl-C in the terminal reaches the engine alone. When the engine dies, the kernel ends the group (see
-`sciflow.runner`).
-"""
+"""A resident worker process: spoken to, listened to, ended. How it is started: see `executors.spawned`."""
 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import select
 import signal
 import struct
-import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from sciflow.core.records import Loaded, Progress, Reply
-from sciflow.executors.strays import MARK, end_strays
+from sciflow.executors.spawned import Spawned
+from sciflow.executors.strays import end_strays
 
 _BOARD = struct.Struct("<Qd")
 _REPLIES = msgspec.json.Decoder(list[Reply | Progress | Loaded])
-CHANNELS = ("requests", "replies", "life", "board")
 READ_BYTES = 1 << 18
 LEAVING_S = 1.0  # between the end of a worker's replies and its own
-# Appended to the path, not put first: what the user has installed must not be hidden by what lies beside sciflow.
-_START = (
-    "import sys; root = sys.argv.pop(1); sys.path.append(root); "
-    "from sciflow.runner.__main__ import main; sys.exit(main(sys.argv[1:]))"
-)
 
 
 class WorkerProcess:
     """One worker process and its four channels: requests, replies, life line, board."""
 
-    def __init__(self, *, name: str, logs: Path, scratch: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, spawned: Spawned, *, name: str, logs: tuple[Path, Path]) -> None:
         self.name = name
-        self._scratch = scratch
-        self.logs = (logs / f"{name}.out", logs / f"{name}.err")
+        self.logs = logs
+        self.pid = spawned.pid
+        self.replies = spawned.replies
+        self._requests = spawned.requests
+        self._life = spawned.life
+        self._board = spawned.board
+        self._mark = spawned.mark
         self.alive = True
         self._outbox = bytearray()
         self._inbox = b""
         self._killed_at: float | None = None
         self.deserted = False  # its replies have come to their end though it lives: an op has closed them
-        requests, self._requests = os.pipe()
-        self.replies, replies = os.pipe()
-        life, self._life = os.pipe()
-        board = _board_fd()
-        self._board = mmap.mmap(board, _BOARD.size)
-        given = (requests, replies, life, board)
-        os.set_blocking(self._requests, False)
-        os.set_blocking(self.replies, False)
-        try:
-            self.pid = self._spawn(given, {**environ, MARK: str(scratch)})
-        finally:
-            for fd in given:
-                os.close(fd)
         # becomes readable when the process ends
         self.ending = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else None
-
-    def _spawn(self, given: tuple[int, int, int, int], environ: Mapping[str, str]) -> int:
-        flags = [w for name, fd in zip(CHANNELS, given, strict=True) for w in (f"--{name}", str(fd))]
-        root = str(Path(__file__).parents[2])
-        argv = [sys.executable, "-P", "-c", _START, root, "serve", *flags]
-        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(self.logs[0]), append, 0o644),
-            (os.POSIX_SPAWN_OPEN, 2, str(self.logs[1]), append, 0o644),
-        ]
-        for fd in given:
-            os.set_inheritable(fd, True)
-        return os.posix_spawn(sys.executable, argv, environ, file_actions=actions, setsid=True)
 
     # --- speaking and listening ------------------------------------------------------------------------------------
 
@@ -175,7 +140,7 @@ class WorkerProcess:
         except ChildProcessError:  # this program ignores SIGCHLD
             code = None
         if in_task:
-            end_strays(self._scratch)
+            end_strays({self._mark})
         self.leave()
         for fd in (*self.news, self._life):
             os.close(fd)
@@ -199,15 +164,3 @@ class WorkerProcess:
             if poll.poll(left * 1000):
                 self.read()
         return not self.alive
-
-
-def _board_fd() -> int:
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("board", os.MFD_CLOEXEC)
-    else:
-        import tempfile
-
-        with tempfile.TemporaryFile() as file:
-            fd = os.dup(file.fileno())
-    os.ftruncate(fd, _BOARD.size)
-    return fd

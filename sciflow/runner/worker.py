@@ -21,7 +21,7 @@ from sciflow.runner.surroundings import Surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping
+    from typing import Any, Mapping, Sequence
 
     Tree = Any
 
@@ -133,8 +133,19 @@ def serve(*, requests: int, replies: int, board: int) -> None:
     """Serve on the descriptors that the engine has handed over."""
     for fd in (requests, replies, board):
         os.set_inheritable(fd, False)
+    import typing  # noqa: F401  nearly every module with ops needs it, and the engine has not spoken yet
+
     incoming = Requests(requests)
     hello = incoming.next()
     if hello is None:
         return
+    _write_to(hello["hello"].get("logs") or ())
     Worker(incoming, Replies(replies), Board(board), hello["hello"]).serve()
+
+
+def _write_to(logs: Sequence[str]) -> None:
+    """Let what is printed go to these files; a worker that was started ahead of its run did not know them."""
+    for fd, path in enumerate(logs, 1):
+        own = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.dup2(own, fd)
+        os.close(own)

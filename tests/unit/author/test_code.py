@@ -9,12 +9,12 @@ SCRIPT = textwrap.dedent(
     """
     from sciflow import op, workflow
 
-    @op
+    @op(cache=True)
     def energy(atoms: float) -> float:
         return atoms
 
     def make():
-        @op
+        @op(cache=True)
         def scaled(x: float) -> float:
             return 2 * x
         return scaled
