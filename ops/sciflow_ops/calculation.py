@@ -21,7 +21,7 @@ class NotConverged(Exception):
 
 
 class Level(NamedTuple):
-    """Physics, independent of the code. Interatomic potentials have no level: leave it as it is."""
+    """Physics, independent of the code. An interatomic potential has none."""
 
     method: str = "pbe"  # functional, "hf", "mp2", "ccsd(t)", "gfn2-xtb", ...
     basis: str | None = None  # a family: "cc-pvdz", "gth-pbe", "molopt-dzvp-sr"
@@ -41,7 +41,7 @@ class Calc(NamedTuple):
     """A code, the level of theory, and what only this code understands."""
 
     code: str  # a key of `sciflow_ops.calculators.CODES`
-    level: Level = Level()
+    level: Level | None = None  # None for interatomic potentials; other codes say what they need of it
     extra: dict[str, Any] | None = None  # in the code's own words; goes before everything else
     nprocs: int = 1
 

@@ -94,17 +94,22 @@ def _check_settings(code: Code, extra: Mapping[str, Any]) -> None:
 
 
 def _check_level(code: Code, calc: Calc) -> None:
-    given = {name for name, value in calc.level._asdict().items() if value != Level._field_defaults[name]}
-    refused = ", ".join(sorted(given - code.honours))
-    if refused:
-        raise ValueError(
-            f"{code.name} cannot honour the level's {refused}; it takes {sorted(code.honours) or 'no level'}"
-        )
-    if code.methods and calc.level.method.lower() not in code.methods:
-        known = ", ".join(code.methods)
-        raise ValueError(f"{code.name} has no method {calc.level.method!r}; say Level(method=...) with one of {known}")
+    level = calc.level
     if calc.nprocs != 1:
         raise ValueError(f"{code.name} runs in one process; found nprocs={calc.nprocs}")
+    if level is not None and not code.honours:
+        raise ValueError(f"{code.name} takes no level: leave it out; found {level}")
+    if level is None and not code.methods:
+        return
+    known = ", ".join(code.methods)
+    if level is None:
+        raise ValueError(f"{code.name} needs a level: say level=Level(method=...) with one of {known}")
+    given = {name for name, value in level._asdict().items() if value != Level._field_defaults[name]}
+    refused = ", ".join(sorted(given - code.honours))
+    if refused:
+        raise ValueError(f"{code.name} cannot honour the level's {refused}; it takes {sorted(code.honours)}")
+    if code.methods and level.method.lower() not in code.methods:
+        raise ValueError(f"{code.name} has no method {level.method!r}; say Level(method=...) with one of {known}")
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
@@ -144,6 +149,7 @@ def _tblite(calc: Calc) -> Any:
     from tblite.ase import TBLite
 
     level = calc.level
+    assert level is not None  # `_check_level` has seen to it
     names = {"gfn1-xtb": "GFN1-xTB", "gfn2-xtb": "GFN2-xTB", "ipea1-xtb": "IPEA1-xTB"}
     settings = {"charge": level.charge, "multiplicity": level.multiplicity, "verbosity": 0, **(calc.extra or {})}
     return TBLite(method=names[level.method.lower()], **settings)

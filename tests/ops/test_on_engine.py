@@ -102,3 +102,10 @@ def test_records_arrive_as_they_left(run):
     assert there.stress.tobytes() == here.stress.tobytes()
     assert there.atoms == here.atoms
     assert there.atoms.get_potential_energy() == here.energy_eV
+
+
+def test_a_table_of_an_empirical_potential_claims_no_method(run):
+    found = run(singlepoint, crystal("Cu"), calc=EMT)
+    told = " ".join(str(cell) for row in found.table("singlepoint").to_dict("records") for cell in row.values())
+    assert "emt" in told
+    assert "pbe" not in told
