@@ -51,14 +51,28 @@ def read_structures(file: Path, *, index: str = ":", format: str | None = None) 
         ValueError: the file cannot be read.
     """
     from ase.io import read
-    from ase.io.formats import UnknownFileTypeError
 
     try:
         frames = read(file, index=index, format=format)
-    except (UnknownFileTypeError, ValueError, KeyError, IndexError, StopIteration) as error:
-        told = f"as {format}" if format else "by its name or content"
-        raise ValueError(f"{file.name} cannot be read {told}: {type(error).__name__}: {error}") from error
-    return frames if isinstance(frames, list) else [frames]
+    except (FileNotFoundError, PermissionError, ImportError, MemoryError):
+        raise  # which say it themselves
+    except Exception as error:  # its many parsers meet what they do not expect with any exception, bare ones too
+        raise ValueError(_unreadable(file, format, f"{type(error).__name__}: {error}".rstrip(": "))) from error
+    frames = frames if isinstance(frames, list) else [frames]
+    if not frames and index == ":":
+        raise ValueError(_unreadable(file, format, "it holds no structure"))
+    return frames
+
+
+def _unreadable(file: Path, given: str | None, why: str) -> str:
+    from ase.io.formats import UnknownFileTypeError, filetype
+
+    try:
+        told = f"as {given or filetype(str(file), guess=False)}"
+    except (UnknownFileTypeError, OSError):
+        told = "by its name or content"
+    fix = "look whether the file is whole, or name another of ASE's formats: format=..."
+    return f"{file.name} cannot be read {told}: {why}; {fix}"
 
 
 @op

@@ -110,6 +110,24 @@ def test_a_file_that_cannot_be_read_says_which_and_why(here):
         read_structure(path, index=4)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "format_"),
+    [
+        ("cu.cif", "garbage\nmore 1 2 3\n", "cif"),
+        ("cu.cif", "data_x\nloop_\n_a\n_b\n1 2 3\n", "cif"),
+        ("POSCAR", "garbage\n1\n", "vasp"),
+        ("cu.xyz", "3\n\nCu 0 0\n", "extxyz"),
+        ("cu.json", "[1, 2", "json"),
+        ("cu.traj", "garbage", "traj"),
+    ],
+)
+def test_garbage_of_any_format_is_one_error_with_file_format_and_what_to_do(here, name, text, format_):
+    (here / name).write_text(text)
+    said = rf"{name} cannot be read as {format_}: .+; look whether the file is whole, or name another .*format="
+    with pytest.raises(ValueError, match=said):
+        read_structure(here / name, format=None if name != "cu.traj" else "traj")
+
+
 def test_a_format_that_holds_one_frame_is_not_given_several(here):
     with pytest.raises(ValueError, match="holds one frame, found 2"):
         write_structures([bulk("Cu"), bulk("Al")], format="vasp")
