@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import stat
 from pathlib import Path, PurePath
 from typing import Any, Literal, TypeAlias
 
@@ -117,18 +119,29 @@ def _listed(absent: list[str]) -> str:
 
 def _artifact(path: PurePath, absent: list[str]) -> Tree:
     """A file or folder of the user's own, not yet taken into a run."""
-    place = Path(path).absolute()
-    if not place.exists():
+    place = str(path if path.is_absolute() else Path(path).absolute())
+    mode = _mode(place)
+    if mode is None:
         absent.append(str(path))
-    elif not place.is_file() and not place.is_dir():
+    elif not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise Unencodable(f"{path} (a pipe, socket or device)", "give a file or a folder")
-    if not str(place).isprintable():
+    if not place.isprintable():
         _refuse_surrogates(place)
-    return {"$": "artifact", "path": place.as_posix(), "kind": "folder" if place.is_dir() else "file"}
+    is_folder = mode is not None and stat.S_ISDIR(mode)
+    return {"$": "artifact", "path": place, "kind": "folder" if is_folder else "file"}
 
 
-def _refuse_surrogates(place: Path) -> None:
+def _mode(place: str) -> int | None:
+    """What is in a place; None if nothing is."""
     try:
-        str(place).encode()
+        return os.stat(place).st_mode  # noqa: PTH116  a path to a text is what takes the time
+    except (OSError, ValueError):
+        Path(place).exists()  # raises what does not mean that nothing is there
+        return None
+
+
+def _refuse_surrogates(place: str) -> None:
+    try:
+        place.encode()
     except UnicodeEncodeError:
-        raise Unencodable(f"{str(place)!a} (the name is not UTF-8)", "rename it") from None
+        raise Unencodable(f"{place!a} (the name is not UTF-8)", "rename it") from None

@@ -1,4 +1,4 @@
-"""Takes values from outside into a run: files are copied in and named by their hash, long values are folded.
+"""Takes values from outside into a run: files are copied in, long values are folded.
 
 A run stands by itself afterwards: its folder can be moved, and the user's files can change.
 """
@@ -6,6 +6,7 @@ A run stands by itself afterwards: its folder can be moved, and the user's files
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,9 @@ class Intake:
         self._values = values
         self._storage = DirectoryStorage(root)
         self._known: dict[tuple[str, int, int, int], dict[str, Tree]] = {}
+        self._stored_first: dict[tuple[str, str], Stored] = {}  # by hash and name
+        self._groups: list[str] = []
+        self._used: dict[str, int] = {}  # name -> in how many of the groups it is
 
     def text(self, tree: Tree) -> bytes:
         """The text of a tree, all that it refers to now being in the run's folder.
@@ -39,7 +43,7 @@ class Intake:
     def _taken(self, tree: Tree) -> Tree:
         match tree:
             case {"$": "artifact", "path": str() as path} if os.path.isabs(path):
-                return self._artifact(Path(path), tree.get("sha256"))
+                return self._artifact(path, tree.get("sha256"))
             case {"$": "value", "file": str() as file} if os.path.isabs(file):
                 return msgspec.json.decode(self._values.fold(read_folded(Path("/"), tree)))
             case {"$": "artifact" | "value" | "ndarray"}:
@@ -51,33 +55,69 @@ class Intake:
             case _:
                 return tree
 
-    def _artifact(self, source: Path, sha256: str | None) -> dict[str, Tree]:
+    def _artifact(self, source: str, sha256: str | None) -> dict[str, Tree]:
         try:
-            stat = source.stat()
+            found = os.stat(source)
         except OSError as error:
             raise RunDamaged(f"{source}: {error.strerror}: it is an input of the run") from error
-        seen = (str(source), stat.st_ino, stat.st_size, stat.st_mtime_ns)
-        if seen not in self._known or source.is_dir():
-            stored = self._put(source)
-            self._known[seen] = {
-                "$": "artifact",
-                "path": stored.key,
-                "kind": stored.kind,
-                "sha256": stored.sha256,
-                "size": stored.size,
-            }
-        taken = self._known[seen]
+        seen = (source, found.st_ino, found.st_size, found.st_mtime_ns)
+        taken = self._known.get(seen)
+        if taken is None or stat.S_ISDIR(found.st_mode):
+            taken = self._known[seen] = self._put(source)
         if sha256 is not None and taken["sha256"] != sha256:
             raise RunDamaged(f"{source}: its content has changed since it was recorded")
         return taken
 
-    def _put(self, source: Path) -> Stored:
+    def _put(self, source: str) -> dict[str, Tree]:
         try:
-            return self._storage.put(source, lambda digest: artifact_key(digest, source.name))
+            stored = self._stored(source, _name(source))
         except OSError as error:
             raise RunDamaged(
                 f"{error.filename or source}: {error.strerror}: it is needed for an input of the run"
             ) from error
+        taken = {"path": stored.key, "kind": stored.kind, "sha256": stored.sha256, "size": stored.size}
+        return {"$": "artifact", **taken}
+
+    def _stored(self, source: str, name: str) -> Stored:
+        """The file or folder where it lies in the run; of several with one name and content, the first."""
+        while True:
+            key = self._free_key(name)
+            try:
+                stored = self._storage.put_unseen(source, key)
+            except FileExistsError as error:  # by a name that the file system takes for the same
+                if error.filename != f"{self._root}/{key}":
+                    raise
+                continue
+            first = self._stored_first.setdefault((stored.sha256, name), stored)
+            if first is not stored:
+                self._storage.delete(key)
+                self._used[name] -= 1
+            return first
+
+    def _free_key(self, name: str) -> str:
+        """A key in the first of this intake's groups where the name is free; nobody else writes to these."""
+        used = self._used.get(name, 0)
+        if used == len(self._groups):
+            self._groups.append(self._new_group())
+        self._used[name] = used + 1
+        return artifact_key(self._groups[used], name)
+
+    def _new_group(self) -> str:
+        """What an earlier session has left, whole or not, lies in groups of its own."""
+        number = int(self._groups[-1]) if self._groups else 0
+        while True:
+            number += 1
+            folder = os.path.dirname(f"{self._root}/{artifact_key(str(number), 'name')}")
+            try:
+                os.mkdir(folder)
+            except FileExistsError:
+                continue
+            return str(number)
+
+
+def _name(source: str) -> str:
+    name = os.path.basename(source)
+    return name if name not in ("", ".", "..") else os.path.basename(os.path.realpath(source)) or "folder"
 
 
 def absolute(tree: Tree, root: Path) -> Tree:

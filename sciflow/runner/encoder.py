@@ -236,10 +236,10 @@ def _write_enum(encoder: Encoder, value: Any) -> Tree:
 
 
 def _write_path(encoder: Encoder, value: Any) -> Tree | None:
-    from pathlib import Path, PurePosixPath, PureWindowsPath
+    from pathlib import Path, PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 
     if isinstance(value, Path):
-        return encoder.artifact(value) if type(value) is type(Path()) else None
+        return encoder.artifact(value) if type(value) in (PosixPath, WindowsPath) else None
     if type(value) not in (PurePosixPath, PureWindowsPath):
         return None
     tree = {"$": "purepath", "v": _write_str(encoder, str(value))}

@@ -79,21 +79,32 @@ class Copier:
             PlaceError: the content is not what the hash says.
         """
         digest = _new_digest() if sha256 is not None else None
+        self._file(source, target, digest)
+        if digest is not None and digest.hexdigest() != sha256:
+            raise _changed(source, str(sha256), digest.hexdigest())
+
+    def hashed(self, source: str, target: str) -> tuple[str, int]:
+        """Copy a file as `file` does; SHA-256 and size of the copy, whatever happens to the original meanwhile."""
+        digest = _new_digest()
+        size = self._file(source, target, digest)
+        return digest.hexdigest(), size
+
+    def _file(self, source: str, target: str, digest: Any) -> int:
+        """Copy a file, past a digest if one is given; its size."""
         reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
         try:
             found = os.fstat(reader)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             writer = os.open(target, flags, 0o755 if found.st_mode & stat.S_IXUSR else 0o644)
             try:
-                cloned = found.st_dev not in self._cannot_clone and self._clone(reader, writer, found.st_dev)
-                if not cloned or digest is not None:
-                    _copy(reader, -1 if cloned else writer, digest, found.st_size)
+                if found.st_dev in self._cannot_clone or not self._clone(reader, writer, found.st_dev):
+                    return _copy(reader, writer, digest, found.st_size)
+                size = os.fstat(writer).st_size
+                return size if digest is None else _copy(writer, -1, digest, size)
             finally:
                 os.close(writer)
         finally:
             os.close(reader)
-        if digest is not None and digest.hexdigest() != sha256:
-            raise _changed(source, str(sha256), digest.hexdigest())
 
     def _clone(self, reader: int, writer: int, device: int) -> bool:
         import fcntl
@@ -168,7 +179,8 @@ def _copy(reader: int, writer: int, digest: Any, size: int) -> int:
     """
     done = 0
     while done < size or not size:
-        block = os.read(reader, BLOCK_BYTES)
+        # no larger than need be: Python takes the memory of a large block from the system, and gives it back
+        block = os.read(reader, min(size - done, BLOCK_BYTES) if size else BLOCK_BYTES)
         if not block:
             break
         done += len(block)

@@ -20,6 +20,11 @@ class Selection:
         self._keep = tuple(keep)
         self._never = tuple(never_keep)
 
+    @property
+    def has_patterns(self) -> bool:
+        """Whether not everything is kept."""
+        return bool(self._keep or self._never)
+
     def forbids(self, relative: str) -> bool:
         """Whether a file must never be kept."""
         return bool(self._never) and _fits(relative, self._never)
@@ -39,7 +44,7 @@ class Selection:
 
     def kept(self, folder: str) -> list[str]:
         """What is to be kept of a folder: relative paths, none inside another one."""
-        if not self._keep and not self._never:
+        if not self.has_patterns:
             return sorted(os.listdir(folder))
         return [relative for relative in leaves(folder) if self.wants(relative)]
 

@@ -39,6 +39,7 @@ class Stage:
         self._taken: set[str] = set()  # files staged for this slice
         self._outputs: list[tuple[str, Tree]] = []
         self._kept_in = ""  # the task's folder, once something has been moved there
+        self._nothing_left = False  # in the working folder, as `keep` has seen
         for folder in (self.cwd, self._inputs):
             remove(folder)
             os.makedirs(folder)
@@ -139,10 +140,11 @@ class Stage:
                 source = place
                 moved[place] = self._collect_one(place, task_folder, selection)
             target = moved[source] + place[len(source) :]
-            folder = os.path.isdir(target)
-            sha256, size = folder_hash(target) if folder else file_hash(target)
-            relative = target[len(self.root) + 1 :]
-            tree.update({"path": relative, "kind": "folder" if folder else "file", "sha256": sha256, "size": size})
+            try:
+                (sha256, size), kind = file_hash(target), "file"
+            except IsADirectoryError:
+                (sha256, size), kind = folder_hash(target), "folder"
+            tree.update({"path": target[len(self.root) + 1 :], "kind": kind, "sha256": sha256, "size": size})
 
     def _collect_one(self, place: str, task_folder: str, selection: Selection) -> str:
         inside = place.startswith(f"{self.cwd}/")
@@ -159,8 +161,10 @@ class Stage:
         base = f"{self.root}/{task_folder}"
         target = f"{base}/{relative}"
         if self._kept_in != task_folder:
-            _make(base)
+            new = _make(base)
             self._kept_in = task_folder
+            if new and "/" not in relative:
+                return target
         number = 1
         while os.path.lexists(target):
             number += 1
@@ -192,7 +196,9 @@ class Stage:
         try:
             left = selection.kept(self.cwd)
         except (FileNotFoundError, NotADirectoryError):
-            left = []
+            left, self._nothing_left = [], False
+        else:
+            self._nothing_left = not left and not selection.has_patterns
         for relative in left:
             place = f"{self.cwd}/{relative}"
             if worth_keeping(place, self.scratch):
@@ -207,7 +213,9 @@ class Stage:
             self._taken.clear()
             for port in self._ports:
                 clear(f"{self._inputs}/{port}")
-        clear(self.cwd)
+        if not self._nothing_left:
+            clear(self.cwd)
+        self._nothing_left = False
         if self._is_here():
             self._mark_empty()
         else:
@@ -244,14 +252,16 @@ class Stage:
         os.rename(folder, f"{folder}~{number}")
 
 
-def _make(folder: str) -> None:
-    """Make a folder, which is most often new while the one above it is there."""
+def _make(folder: str) -> bool:
+    """Make a folder, which is most often new while the one above it is there; whether it is new."""
     try:
         os.mkdir(folder)
     except FileExistsError:
-        pass
+        return False
     except FileNotFoundError:
         os.makedirs(folder, exist_ok=True)
+        return False
+    return True
 
 
 def _listing(folder: str) -> str:

@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from sciflow.runner.hashing import Copier, file_hash, folder_hash
+import msgspec
+
+from sciflow.runner.hashing import Copier, folder_hash
 from sciflow.storage.storage import Stored
 
 
@@ -19,25 +21,38 @@ class DirectoryStorage:
 
     def put(self, source: Path, key: Callable[[str], str]) -> Stored:
         """See `Storage`. The hash is that of the copy, so a source that changes meanwhile does no harm."""
-        beside = self._root / f".put-{os.urandom(8).hex()}"
+        beside = f".put-{os.urandom(8).hex()}"
+        stored = self.put_unseen(str(source), beside)
+        stored = msgspec.structs.replace(stored, key=key(stored.sha256))
         try:
-            stored = self._copied(source, beside, key)
             place = self._root / stored.key
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
-                beside.rename(place)
+                (self._root / beside).rename(place)
             return stored
         finally:
-            _remove(beside)
+            self.delete(beside)
 
-    def _copied(self, source: Path, beside: Path, key: Callable[[str], str]) -> Stored:
-        if source.is_dir():
-            self._copier.standalone(str(source), str(beside))
-            sha256, size = folder_hash(str(beside))
-            return Stored(key=key(sha256), kind="folder", sha256=sha256, size=size)
-        self._copier.file(str(source), str(beside))
-        sha256, size = file_hash(str(beside))
-        return Stored(key=key(sha256), kind="file", sha256=sha256, size=size)
+    def put_unseen(self, source: str, key: str) -> Stored:
+        """Stores under a free key, in a folder that is there; nobody looks for it before what this gives is recorded.
+
+        That saves writing beside and renaming: if the process dies meanwhile, what is there is in no record.
+
+        Raises:
+            OSError: it cannot be read, there is no room, or something is there; FileExistsError only for the last.
+        """
+        place = os.path.join(self._root, key)
+        try:
+            if os.path.isdir(source):
+                self._copier.standalone(source, place)
+                sha256, size = folder_hash(place)
+                return Stored(key=key, kind="folder", sha256=sha256, size=size)
+            sha256, size = self._copier.hashed(source, place)
+            return Stored(key=key, kind="file", sha256=sha256, size=size)
+        except BaseException as error:
+            if not (isinstance(error, FileExistsError) and error.filename == place):
+                self.delete(key)
+            raise
 
     def get(self, stored: Stored, target: Path) -> None:
         """See `Storage`."""

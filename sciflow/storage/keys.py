@@ -7,6 +7,10 @@ as it is, a store that does not must encode it.
 from __future__ import annotations
 
 
-def artifact_key(sha256: str, name: str) -> str:
-    """Where an artifact that comes from outside lies: by its content, under its own name."""
-    return f"artifacts/{sha256[:16]}/{name}"
+def artifact_key(group: str, name: str) -> str:
+    """Where an artifact that comes from outside lies: under its own name, in a group where no other has it.
+
+    In a run's folder groups are numbered, so that files of many names lie in one; where runs share a store, the group
+    is the beginning of the content's SHA-256.
+    """
+    return f"artifacts/{group}/{name}"
