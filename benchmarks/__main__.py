@@ -90,33 +90,35 @@ def measure_row(row: Row, repeat: int, patience: Patience) -> tuple[Samples, lis
     """Samples of every side, which take turns, and what went wrong."""
     samples: dict[str, list[Sample]] = {side.name: [] for side in row.sides}
     problems = {side.name: "not installed" for side in row.sides if side.package and find_spec(side.package) is None}
-    with _folder() as shared:
+    with _folder() as place:
         for _ in range(repeat):
             for side in row.sides:
                 wanted = side.most or repeat * side.every
                 if side.name not in problems and len(samples[side.name]) < wanted:
-                    problems |= _sample(side, samples[side.name], shared if row.shared else None, patience)
+                    problems |= _sample(side, samples[side.name], place, patience, shared=row.shared)
     return samples, [f"{name}: {problem}" for name, problem in problems.items()]
 
 
-def _sample(side: Side, samples: list[Sample], shared: Path | None, patience: Patience) -> dict[str, str]:
+def _sample(side: Side, samples: list[Sample], place: Path, patience: Patience, *, shared: bool) -> dict[str, str]:
     """Measures a side; what went wrong, if it did."""
     for _ in range(side.every):
         try:
-            samples.append(_patient_sample(side, shared, patience))
+            samples.append(_patient_sample(side, place, patience, shared=shared))
         except MeasurementError as error:
             return {side.name: str(error)}
     return {}
 
 
-def _patient_sample(side: Side, shared: Path | None, patience: Patience) -> Sample:
+def _patient_sample(side: Side, place: Path, patience: Patience, *, shared: bool) -> Sample:
     while True:
         patience.wait()
-        with _folder() as own:
-            folder = str(shared or own)
-            argv = side.argv or python("-m", "benchmarks.child", side.work, str(side.size), "{folder}")
-            sample = measure([part.replace("{folder}", folder) for part in argv], memory=side.memory)
-        if patience.accepts(sample) or (shared is not None and side.most == 1):  # that can be done once only
+        # its folder goes with the row's: ext4 without a journal looks at every file that was removed in the last
+        # minutes whenever one is made, which then takes milliseconds
+        folder = str(place) if shared else tempfile.mkdtemp(dir=place)
+        argv = side.argv or python("-m", "benchmarks.child", side.work, str(side.size), "{folder}")
+        sample = measure([part.replace("{folder}", folder) for part in argv], memory=side.memory)
+        os.sync()  # what was written for one sample is not paid for by the next
+        if patience.accepts(sample) or (shared and side.most == 1):  # that can be done once only
             return sample
 
 
@@ -129,7 +131,6 @@ def _folder() -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-        os.sync()  # what was written for one sample is not paid for by the next
 
 
 if __name__ == "__main__":
