@@ -40,8 +40,9 @@ class Transport(Protocol):
         """
 
     def put(self, source: Path, target: str, *, timeout_s: float) -> None:
-        """Brings a file to an absolute path there: whole or not at all; what came across before a break is not sent
-        again.
+        """Brings a file to an absolute path there: whole or not at all.
+
+        What came across before the connection broke is not sent again.
         """
 
     def get(self, source: str, target: Path, *, timeout_s: float) -> None:
