@@ -31,7 +31,7 @@ tell() {{
     kill -s "$1" "$runner" 2> /dev/null
 }}
 trap leave EXIT
-cd "$folder" || exit
+{captured}cd "$folder" || exit
 rm -f "$folder/died/$element"
 {prologue}
 {command} "$element" < /dev/null &
@@ -49,7 +49,9 @@ exit "$code"
 """
 
 
-def script(directives: Iterable[str], submission: Submission, *, mark: str, element: str) -> str:
+def script(
+    directives: Iterable[str], submission: Submission, *, mark: str, element: str, captured: bool = False
+) -> str:
     """A whole script.
 
     Args:
@@ -57,11 +59,13 @@ def script(directives: Iterable[str], submission: Submission, *, mark: str, elem
         submission: gives prologue, command and folder.
         mark: what a directive begins with.
         element: arithmetic of a shell that gives the element's number from 0.
+        captured: the script writes `out/<K>` itself, since the system would do so late or under another name.
     """
     head = ["#!/bin/bash", *(f"{mark} {directive}" for directive in directives)]
     body = _TEMPLATE.format(
         folder=shlex.quote(submission.folder),
         element=element,
+        captured='mkdir -p "$folder/out" && exec >> "$folder/out/$element" 2>&1\n' if captured else "",
         prologue="\n".join(submission.site.prologue) or ":",
         command=shlex.join(submission.command),
     )

@@ -108,7 +108,9 @@ class BatchSystem(Protocol):
     not there: an error is never taken for an empty queue.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """As it stands in settings."""
 
     def script(self, submission: Submission) -> str:
         """The script of an array job."""
@@ -128,9 +130,6 @@ class BatchSystem(Protocol):
 
     def cancel(self, jobs: Sequence[str | Part]) -> Command[None]:
         """Ends jobs or some of their elements; those that have ended are no error."""
-
-    def element(self, job: str, element: int) -> str:
-        """An element as `cancel` takes it."""
 
     def limits(self) -> Command[SystemLimits]:
         """Version and limits."""
