@@ -1,0 +1,193 @@
+"""The worker of an element: a forked process that is handed its requests in memory."""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found, unused-ignore]  # `signal` makes enums of all numbers
+import mmap
+import os
+import struct
+import sys
+import time
+
+from sciflow.runner.channel import Board, Replies, bind_life
+from sciflow.runner.worker import Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Iterator, Mapping, Sequence
+
+    Tree = Any
+
+RUNNING, DONE, OUT_OF_TIME, BROKEN = range(4)  # what a worker tells of itself
+_BOARD = struct.Struct("<Qd")
+_BLOCKED = {_signal.SIGTERM, _signal.SIGINT, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGHUP, _signal.SIGCHLD}
+
+
+class SharedBoard(Board):
+    """A board that this process and those forked from it see."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+
+    def read(self) -> tuple[int, float]:
+        """The number of the task being run (0: none), and when that began by the monotonic clock."""
+        number, began = _BOARD.unpack_from(self._page)
+        return number, began
+
+
+class OutOfTime(BaseException):
+    """The next task would not end within the allocation."""
+
+
+class Given:
+    """Requests that are known beforehand, their tasks handed out while there is time."""
+
+    def __init__(self, requests: Sequence[Tree], end: float | None, page: mmap.mmap) -> None:
+        self._requests = iter(requests)
+        self._end = end
+        self._page = page
+
+    def next(self) -> Tree | None:
+        """The next request; None when there will be no more."""
+        request = next(self._requests, None)
+        if request is None or self._end is None or "do" not in request:
+            return request
+        return {**request, "tasks": self._in_time(request["tasks"], self._end)}
+
+    def _in_time(self, tasks: Sequence[Tree], end: float) -> Iterator[Tree]:
+        """The tasks one by one, as long as one like the longest so far would still fit."""
+        (longest,) = struct.unpack_from("<d", self._page, 8)
+        clock = time.monotonic
+        for task in tasks:
+            began = clock()
+            if began + longest > end:
+                raise OutOfTime
+            yield task
+            took = clock() - began
+            if took > longest:
+                longest = took
+                struct.pack_into("<d", self._page, 8, longest)
+
+
+class Hand:
+    """One worker process, from its start to its end."""
+
+    def __init__(
+        self,
+        hello: Mapping[str, Tree],
+        requests: Sequence[Tree],
+        replies: int,
+        logs: Sequence[str],
+        *,
+        end: float | None,
+        longest_s: float,
+    ) -> None:
+        """`replies` and `logs`: where it writes; `end`: when its time is over, on the monotonic clock.
+
+        `longest_s`: what the longest task so far has taken.
+        """
+        self._hello = hello
+        self._requests = requests
+        self._replies = replies
+        self._logs = logs
+        self._end = end
+        self.board = SharedBoard()
+        self._page = mmap.mmap(-1, 16)  # shared with the child, too
+        struct.pack_into("<d", self._page, 8, longest_s)
+        self._pid = 0
+        self._life = -1
+        self.code = 0  # its exit code, once it has ended; negative: a signal's number
+
+    def start(self, restore_signals: Callable[[], None]) -> None:
+        """Fork it."""
+        life, self._life = os.pipe()
+        before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _BLOCKED)
+        self._pid = os.fork()
+        if self._pid == 0:
+            self._be_worker(life, restore_signals, before)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+        os.close(life)
+
+    def ended(self) -> bool:
+        """Whether it has ended; looked at without waiting."""
+        pid, status = os.waitpid(self._pid, os.WNOHANG)
+        if pid == 0:
+            return False
+        self.code = os.waitstatus_to_exitcode(status)
+        os.close(self._life)
+        try:  # noqa: SIM105  contextlib is slow to import
+            os.killpg(self._pid, _signal.SIGKILL)  # what it has left in its group
+        except (ProcessLookupError, PermissionError):
+            pass
+        return True
+
+    @property
+    def state(self) -> int:
+        """What it has told of itself."""
+        return self._page[0]
+
+    @property
+    def longest_s(self) -> float:
+        """What the longest task so far has taken; known only where time is limited."""
+        (longest,) = struct.unpack_from("<d", self._page, 8)
+        return float(longest)
+
+    def kill(self, how: int) -> None:
+        """Signal its whole process group."""
+        try:
+            os.killpg(self._pid, how)
+        except ProcessLookupError:  # it has not made it yet
+            os.kill(self._pid, how)
+
+    # --- in the child
+
+    def _be_worker(self, life: int, restore_signals: Callable[[], None], mask: set[int]) -> None:
+        self._page[0] = RUNNING
+        told = os.dup(2)
+        code = 1
+        try:
+            os.setsid()
+            os.close(self._life)
+            restore_signals()
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            bind_life(life)
+            self._open_streams()
+            self._serve()
+            code = 0
+        except BaseException as error:  # noqa: BLE001  a full disk, or our own fault
+            self._page[0] = BROKEN
+            _tell(told, error)
+        finally:
+            os._exit(code)
+
+    def _open_streams(self) -> None:
+        append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        for fd, (path, flags) in enumerate([(os.devnull, os.O_RDONLY), *((path, append) for path in self._logs)]):
+            own = os.open(path, flags, 0o644)
+            os.dup2(own, fd)
+            os.close(own)
+
+    def _serve(self) -> None:
+        requests: Any = Given(self._requests, self._end, self._page)
+        try:
+            Worker(requests, Replies(self._replies), self.board, self._hello).serve()
+        except OutOfTime:
+            self._page[0] = OUT_OF_TIME
+            return
+        self._page[0] = DONE
+        atexit = sys.modules.get("atexit")
+        if atexit is not None:
+            atexit._run_exitfuncs()  # noqa: SLF001
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+def _tell(fd: int, error: BaseException) -> None:
+    """Say on the element's own standard error why its worker cannot go on."""
+    from traceback import format_exception
+
+    if isinstance(error, OSError):
+        text = f"sciflow: {error}\n"
+    else:
+        text = "".join(format_exception(type(error), error, error.__traceback__))
+    os.write(fd, text.encode(errors="backslashreplace"))

@@ -1,0 +1,37 @@
+"""The runner as a file of its own, `python3 RUNNER.zip ...`: what it does on a machine that has nothing else of ours.
+
+element BATCH_DIR K     one element of an array job
+host VERB [WORK_ROOT]   commands of the engine about this machine: see `host`
+shell VERB              a queue for machines without a batch system: see `shell_queue`
+"""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = "usage: python3 RUNNER.zip element BATCH_DIR K | host VERB [WORK_ROOT] | shell submit|list|cancel ..."
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; its exit code."""
+    command, rest = argv[:1], argv[1:]
+    if command == ["element"] and len(rest) == 2 and rest[1].isdigit():
+        from sciflow.runner import element
+
+        return element.main(rest)
+    if command == ["host"] and rest[:1] == ["shell"]:
+        command, rest = ["shell"], rest[1:]
+    if command == ["host"] and len(rest) in (1, 2):
+        from sciflow.runner import host
+
+        return host.main(*rest)
+    if command == ["shell"] and rest:
+        from sciflow.runner import shell_queue
+
+        return shell_queue.main(rest)
+    sys.stderr.write(USAGE + "\n")
+    return 64
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,13 @@
+"""Why a command of the engine is not done on this machine."""
+
+from __future__ import annotations
+
+TORN, ABSENT = 65, 66  # exit codes
+
+
+class Refusal(Exception):
+    """The message says what was expected and what was found; `code` is the exit code."""
+
+    def __init__(self, message: str, code: int = TORN) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,145 @@
+"""`host submit`: hands a batch to the batch system, once, whatever dies meanwhile.
+
+`submitting` is written before the program is started, `submitted` by a process that outlives the connection. Where the
+one is there without the other, the batch system is asked for a job of that name before anything is submitted again.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from sciflow.runner.foreign import outcome
+from sciflow.runner.placing import locked, write_whole
+from sciflow.runner.text import dump, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Tree = Any
+
+UNSURE = -1  # a code that says nothing of the submission
+WAIT_S = 5.0  # beyond the program's own time limit
+MARKS = ("live", "done", "taken", "died", "out")  # folders in which elements leave something
+
+
+def submit(request: Tree) -> None:
+    """Submit a batch unless that was done, and answer with what the batch system said."""
+    folder = request["dir"]
+    for mark in MARKS:  # a batch system does not make folders
+        os.makedirs(f"{folder}/{mark}", exist_ok=True)
+    beyond_s = request["timeout_s"] + WAIT_S
+    with locked(f"{folder}/submit.lock", patience_s=beyond_s) as lock:
+        if not lock.held and os.path.exists(f"{folder}/submitting"):
+            answer = _unsure("another submission of this batch is under way")
+        else:
+            answer = _submit(folder, request, beyond_s)
+    sys.stdout.write(dump(answer) + "\n")
+
+
+def _submit(folder: str, request: Tree, beyond_s: float) -> Tree:
+    known = _read(f"{folder}/submitted")
+    if known is not None:
+        return {**known, "again": True}
+    begun = _read(f"{folder}/submitting")
+    if begun is not None:
+        known = _await_other(folder, begun, beyond_s) or _found(folder, request)
+        if known is not None:
+            return {**known, "again": True}
+    return _hand_over(folder, request)
+
+
+def _read(file: str) -> Tree | None:
+    try:
+        with open(file, encoding="utf-8") as text:
+            return parse(text.read())
+    except FileNotFoundError:
+        return None
+
+
+def _await_other(folder: str, begun: Tree, beyond_s: float) -> Tree | None:
+    """What a process that began to submit, and may still be at it, comes to."""
+    limit = time.monotonic() + beyond_s
+    while time.monotonic() < limit and begun.get("host") == os.uname().nodename and _alive(begun):
+        time.sleep(0.05)
+    return _read(f"{folder}/submitted")
+
+
+def _alive(begun: Tree) -> bool:
+    if time.time() - begun["clock"] > begun["timeout_s"] + WAIT_S:
+        return False  # another process has its number
+    try:
+        os.kill(begun["pid"], 0)
+    except OSError:
+        return False
+    return True
+
+
+def _found(folder: str, request: Tree) -> Tree | None:
+    """What is known of a submission that nobody has recorded; None if it never came to be."""
+    asked = request.get("find")
+    told = outcome(asked["argv"], timeout_s=request["timeout_s"]) if asked else None
+    if told is not None and told["code"] == 0 and _name(request) in told["stdout"]:
+        answer = {"code": 0, "stdout": told["stdout"], "stderr": "", "found": True, "clock": time.time()}
+        write_whole(f"{folder}/submitted", dump(answer).encode())
+        return answer
+    if any(os.path.isdir(f"{folder}/{mark}") and os.listdir(f"{folder}/{mark}") for mark in MARKS):
+        return _unsure("elements of this batch have run, and its job is no longer found")
+    if told is not None and told["code"] != 0:
+        return {**told, "code": UNSURE, "unsure": True}
+    return None
+
+
+def _name(request: Tree) -> str:
+    name: str = request.get("name") or os.path.basename(os.path.normpath(request["dir"]))
+    return name
+
+
+def _unsure(why: str) -> Tree:
+    return {"code": UNSURE, "stdout": "", "stderr": why, "timed_out": False, "unsure": True, "again": True}
+
+
+def _hand_over(folder: str, request: Tree) -> Tree:
+    """Run the program in a process that goes on if this one is ended."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _be_clerk(folder, request, read, write)
+    os.close(write)
+    with os.fdopen(read, "rb") as told:
+        text = told.read()
+    os.waitpid(pid, 0)
+    if not text:
+        raise OSError("the process that was to submit the batch has died")
+    return {**parse(text.decode()), "again": False}
+
+
+def _be_clerk(folder: str, request: Tree, read: int, write: int) -> None:
+    code = 1
+    try:
+        os.close(read)
+        os.setsid()
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1):  # the connection must not be held open by what the batch system starts
+            os.dup2(null, fd)
+        env = {**os.environ, **request.get("secrets", {})}
+        begun = {
+            "pid": os.getpid(),
+            "host": os.uname().nodename,
+            "clock": time.time(),
+            "timeout_s": request["timeout_s"],
+        }
+        write_whole(f"{folder}/submitting", dump(begun).encode())
+        answer = outcome(request["argv"], timeout_s=request["timeout_s"], cwd=folder, env=env)
+        if answer["code"] == 0:
+            kept = {name: answer[name] for name in ("code", "stdout", "stderr")}
+            write_whole(f"{folder}/submitted", dump({**kept, "clock": time.time()}).encode())
+        with os.fdopen(write, "wb") as told:
+            told.write(dump(answer).encode())
+        code = 0
+    except OSError as error:
+        os.write(2, f"sciflow: {error}\n".encode())
+    finally:
+        os._exit(code)
