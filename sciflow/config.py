@@ -37,6 +37,7 @@ class Settings(NamedTuple):
     gpus: int | None = None
     parallelism: int | None = None
     timeout_s: float | None = None
+    full_disk_wait_s: float = 600.0
     durable: Literal["normal", "full"] = "normal"
     inline_bytes: int = 4096
     executor: str = "local"
@@ -98,6 +99,11 @@ SETTINGS: Mapping[str, Setting] = {
         about="seconds after which a run is stopped; by default none",
         expected="a number of seconds above 0",
         check=lambda value: type(value) in (int, float) and value > 0,  # type: ignore[operator]
+    ),
+    "full_disk_wait_s": Setting(
+        about="seconds for which a run waits for room when the disk is full, before its engine ends",
+        expected="a number of seconds from 0",
+        check=lambda value: type(value) in (int, float) and value >= 0,  # type: ignore[operator]
     ),
     "durable": Setting(
         about="normal: what was recorded survives the death of any process; full: the database a power cut too",

@@ -23,6 +23,7 @@ from sciflow.engine.records_db import Reader, Writer
 from sciflow.engine.run_folder import RunFolder, create_run_folder, reveal
 from sciflow.engine.setup import RunOptions, RunSetup
 from sciflow.engine.values import StoredValues
+from sciflow.errors import RunDamaged
 
 
 def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions, *, detached: bool) -> RunFolder:
@@ -63,10 +64,12 @@ def _create(runs: Path, spec: WorkflowSpec, args: Mapping[str, Tree], setup: Run
     try:
         _fill(folder, spec, args, setup)
         return reveal(folder)
-    except BaseException:
+    except BaseException as error:
         import shutil
 
         shutil.rmtree(folder.root, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise RunDamaged(f"{error.filename or folder.root}: the run cannot be made: {error.strerror}") from error
         raise
 
 

@@ -7,7 +7,9 @@ lies in the run's folder only: an engine that dies leaves nothing that the next 
 from __future__ import annotations
 
 import select
+import sys
 import time
+from contextlib import suppress
 
 import msgspec
 
@@ -20,6 +22,7 @@ from sciflow.engine.collector import rare_collection
 from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.journal import Ending
 from sciflow.engine.parts import Halt, Level, Parts
+from sciflow.engine.patience import Patience
 from sciflow.engine.snapshots import snapshot
 from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
@@ -47,6 +50,11 @@ class Engine:
         self._messages: dict[str, str] = {}
         self._answers: dict[str, bytes] = {}  # path of a suspended node -> text
         self._inbox = Inbox(parts.folder.part("control"))
+        self._notice = ""  # what it waits for
+        patience = Patience(
+            limit_s=parts.full_disk_wait_s, say=self._notify, ends=lambda: self._halt.level > Level.NONE
+        )
+        parts.db.insist = parts.values.insist = patience.insist
 
     def halt(self, halt: Halt) -> None:
         """Asks the engine to end; safe to call from a signal handler. A weaker halt than the present one is ignored."""
@@ -297,7 +305,8 @@ class Engine:
 
     def _update(self, outcome: Outcome | None) -> None:
         phase = outcome.phase if outcome is not None else Phase.RUNNING
-        message = outcome.error.message if outcome is not None and outcome.error is not None else self._halt.why
+        halted = self._notice or self._halt.why
+        message = outcome.error.message if outcome is not None and outcome.error is not None else halted
         begin = time.monotonic()
         picture = snapshot(
             run_id=self._parts.folder.id,
@@ -314,3 +323,11 @@ class Engine:
         self._next_look += LOOK_COSTS * (time.monotonic() - begin)
         if self._parts.on_update is not None:
             self._parts.on_update(picture)
+
+    def _notify(self, notice: str) -> None:
+        """Says what the engine waits for; nothing: that it goes on."""
+        self._notice = notice
+        with suppress(OSError, ValueError):  # nobody reads it any more, or there is no room for a word of it
+            sys.stderr.write(f"sciflow: {notice or 'there is room again, the run goes on'}\n")
+            sys.stderr.flush()
+        self._update(None)

@@ -10,11 +10,11 @@ import msgspec
 
 from sciflow.core.graph import WorkflowSpec
 from sciflow.core.progress import Snapshot
-from sciflow.engine.journal import Values
 from sciflow.engine.probe import Probe
 from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.scheduler import Scheduler
+from sciflow.engine.values import StoredValues
 from sciflow.executors.executor import Executor
 
 
@@ -42,12 +42,13 @@ class Parts(msgspec.Struct, kw_only=True, eq=False):
     folder: RunFolder
     name: str
     db: Writer
-    values: Values
+    values: StoredValues
     scheduler: Scheduler
     executors: Mapping[str, Executor]
     probe: Probe
     spec: WorkflowSpec
     inputs: Mapping[str, bytes]
     deadline: float | None = None  # by the monotonic clock
+    full_disk_wait_s: float = 0.0  # before it gives up
     started: float = msgspec.field(default_factory=time.time)
     on_update: Callable[[Snapshot], None] | None = None

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from sciflow.core.records import BAD, Extra, Phase
+from sciflow.engine.patience import Insist, at_once
 from sciflow.errors import RunDamaged
 
 VERSION = 1
@@ -246,6 +247,7 @@ class Writer(Reader):
         self._nodes: dict[int, tuple[object, ...]] = {}
         self._facts: dict[str, bytes] = {}
         self._events: list[tuple[float, str, str]] = []
+        self.insist: Insist = at_once  # how it goes about writing
         self._numbers: dict[str, int] = dict(self._all("SELECT path, id FROM node"))
 
     def number(self, path: str, template: str) -> int:
@@ -291,7 +293,7 @@ class Writer(Reader):
         if not (self._tasks or self._nodes or self._facts or self._attempts or self._events):
             return
         with _clear(self.path):
-            self._write()
+            self.insist(self._write)
         self._tasks, self._attempts, self._nodes, self._facts, self._events = [], [], {}, {}, []
 
     def _write(self) -> None:

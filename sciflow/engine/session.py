@@ -157,6 +157,7 @@ class _Session:
                 spec=self._spec,
                 inputs=inputs,
                 deadline=deadline,
+                full_disk_wait_s=settings.full_disk_wait_s,
                 started=self._started,
                 on_update=on_update,
             )

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from sciflow.core.expr import Tree
+from sciflow.engine.patience import Insist, at_once
 from sciflow.errors import RunDamaged
 from sciflow.runner import codec
 from sciflow.runner.failures import PlaceError
@@ -32,10 +33,17 @@ class StoredValues:
         self._inline = inline_bytes
         self._outputs = outputs
         self._recent: dict[tuple[str, int], Tree] = {}
+        self.insist: Insist = at_once  # how it goes about writing
 
     def fold(self, text: bytes) -> bytes:
         """See `Values`."""
-        return text if len(text) <= self._inline else msgspec.json.encode(self._pack.put(text.decode()))
+        if len(text) <= self._inline:
+            return text
+        try:
+            return msgspec.json.encode(self.insist(lambda: self._pack.put(text.decode())))
+        except OSError as error:
+            fix = "make room on the disk, then `sciflow resume`; all that was recorded is kept"
+            raise RunDamaged(f"{self._root}: a value cannot be stored: {error}\n    fix:      {fix}") from error
 
     def unfold(self, tree: Tree) -> Tree:
         """See `Values`; the last few are kept."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,7 @@ def disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr}")
     monkeypatch.setenv("SCIFLOW_RUNS", str(place))
+    monkeypatch.setenv("SCIFLOW_FULL_DISK_WAIT_S", "0.3")
     yield Disk(place)
     bench.processes.end()
     subprocess.run(["umount", "--lazy", place], check=True)
@@ -71,6 +73,52 @@ def test_a_disk_that_fills_up_under_the_records_ends_the_engine_and_loses_nothin
     assert {path: after[path] for path in before.tasks} == before.tasks
     again = bench.tally.read()
     assert {path: again[path] for path in before.tasks} == {path: tally[path] for path in before.tasks}
+
+
+def test_an_engine_waits_for_room_and_goes_on_as_if_nothing_had_been(
+    bench: Bench, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCIFLOW_FULL_DISK_WAIT_S", "60")
+    run = trouble.many_rows.submit(xs=list(range(600)), text="x" * 1500)
+    assert eventually(lambda: len(Record.of(run.folder).tasks) > 20)
+    disk.fill()
+    time.sleep(1.5)
+    assert len(Record.of(run.folder).tasks) < 600
+    assert run.running
+    disk.make_room()
+    assert run.result == 600
+    assert set(bench.tally.read().values()) == {1}
+    assert Record.of(run.folder).attempts == 0
+    said = (run.folder / "logs" / "engine.log").read_text()
+    assert "there is room again, the run goes on" in said
+
+
+def test_a_script_that_waits_for_room_says_so_and_can_be_interrupted(bench: Bench, disk: Disk) -> None:
+    text = """
+import os, signal, threading
+from tests.faults.programs import trouble
+
+def interrupt_when_it_waits():
+    while b"waits for room" not in open("told", "rb").read():
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+os.environ["SCIFLOW_FULL_DISK_WAIT_S"] = "60"
+os.dup2(os.open("told", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644), 2)
+threading.Thread(target=interrupt_when_it_waits, daemon=True).start()
+trouble.many_rows.run(xs=list(range(1500)), text="x" * 4000)
+"""
+    began = time.monotonic()
+    done = bench.script(text)
+    assert done.returncode != 0
+    assert time.monotonic() - began < 40
+    said = (bench.folder / "told").read_text()
+    assert "waits for room, 60 s at most" in said
+    assert "make room on the disk, then `sciflow resume`" in said
+    disk.make_room()
+    run = sciflow.open_run("last")
+    run.resume(detach=False)
+    assert run.result == 1500
 
 
 def test_a_script_whose_disk_is_full_is_told_what_to_do(bench: Bench, disk: Disk) -> None:
