@@ -40,10 +40,14 @@ def type_of(annotation: Any) -> Type:
 
 
 class _Reader(msgspec.Struct, frozen=True):
-    """Reads what stands inside the fields of the classes `inside`, and maybe inside a `Pickled[...]`."""
+    """Reads what stands inside the fields of the classes `inside`, and maybe inside a `Pickled[...]`.
+
+    `bound` says what the parameters of a generic class stand for.
+    """
 
     inside: tuple[type, ...] = ()
     pickled: bool = False
+    bound: Mapping[Any, Type] = {}
 
     def type_of(self, annotation: Any) -> Type:
         origin = get_origin(annotation)
@@ -52,7 +56,7 @@ class _Reader(msgspec.Struct, frozen=True):
             return ANY
         if plain in _BARE:
             return _BARE[plain]
-        read = _FORMS.get(plain, _Reader.named)
+        read: Callable[[_Reader, Any, tuple[Any, ...]], Type] = _FORMS.get(plain, _Reader.named)
         return read(self, plain, get_args(annotation))
 
     def types_of(self, annotations: tuple[Any, ...]) -> tuple[Type, ...]:
@@ -61,7 +65,7 @@ class _Reader(msgspec.Struct, frozen=True):
     def annotated(self, _: object, args: tuple[Any, ...]) -> Type:
         annotation, *marks = args
         travels = self.pickled or PICKLED in filter(_is_text, marks)
-        type_ = _Reader(self.inside, travels).type_of(annotation)
+        type_ = _Reader(self.inside, travels, self.bound).type_of(annotation)
         if type_.name == "path":
             return Type(name="path", kind=next((m for m in marks if m in ("file", "folder")), ""))
         return msgspec.structs.replace(type_, pickled=True) if travels else type_
@@ -70,7 +74,12 @@ class _Reader(msgspec.Struct, frozen=True):
         return Type(name="union", args=self.types_of(args))
 
     def literal(self, _: object, args: tuple[Any, ...]) -> Type:
-        return Type(name="literal", values=tuple(v.value if isinstance(v, enum.Enum) else v for v in args))
+        for member in args:
+            if isinstance(member, enum.Enum):
+                self._check_travels(type(member), "enum")
+        from sciflow.runner.codec import encode
+
+        return Type(name="literal", values=tuple(map(encode, args)))
 
     def items(self, origin: Any, args: tuple[Any, ...]) -> Type:
         return Type(name=origin.__name__, args=self.types_of(args) or (ANY,))
@@ -89,25 +98,27 @@ class _Reader(msgspec.Struct, frozen=True):
     def field(self, _: object, args: tuple[Any, ...]) -> Type:
         return self.type_of(args[0])
 
-    def named(self, named: object, _: object) -> Type:
+    def named(self, named: object, args: tuple[Any, ...]) -> Type:
         match named:
             case typing.TypeVar():
-                return self.type_of(named.__bound__ or Any)
+                return self.bound.get(named) or self.type_of(named.__bound__ or Any)
             case typing.NewType():
                 return self.type_of(named.__supertype__)
             case type():
-                return self.class_(named)
+                return self.class_(named, args)
             case _:
                 return ANY
 
-    def class_(self, cls: type) -> Type:
+    def class_(self, cls: type, args: tuple[Any, ...]) -> Type:
         if cls in _PLAIN:
             return Type(name=_PLAIN[cls])
         if issubclass(cls, pathlib.Path):
             return Type(name="path")
         kind = _kind(cls)
         self._check_travels(cls, kind)
-        made = Type(name="object", of=type_name(cls), kind=kind, fields=self._fields(cls, kind), pickled=self.pickled)
+        given = () if kind == "class" else self.types_of(args)
+        fields = self._fields(cls, kind, given)
+        made = Type(name="object", of=type_name(cls), kind=kind, args=given, fields=fields, pickled=self.pickled)
         if kind == "typeddict":
             return msgspec.structs.replace(made, optional=tuple(sorted(getattr(cls, "__optional_keys__", ()))))
         return msgspec.structs.replace(made, bases=tuple(map(type_name, cls.__mro__[1:-1])))
@@ -121,11 +132,12 @@ class _Reader(msgspec.Struct, frozen=True):
         elif "<locals>" in cls.__qualname__ and kind != "typeddict":
             raise UnfitAnnotation(cls, f"move {name} to the top of its module, where other processes find it")
 
-    def _fields(self, cls: type, kind: str) -> dict[str, Type]:
+    def _fields(self, cls: type, kind: str, args: tuple[Type, ...]) -> dict[str, Type]:
         if cls in self.inside or kind in ("class", "enum"):
             return {}
         hints = typing.get_type_hints(cls, include_extras=True)
-        reader = _Reader((*self.inside, cls), self.pickled)
+        bound = dict(zip(getattr(cls, "__parameters__", ()), args, strict=False))
+        reader = _Reader((*self.inside, cls), self.pickled, bound)
         return {name: reader.type_of(hints.get(name, Any)) for name in _field_names(cls, kind) or hints}
 
 

@@ -17,7 +17,7 @@ from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec, ports_of
 from sciflow.core.naming import misnamed, names, with_article
-from sciflow.core.ports import Port
+from sciflow.core.ports import NUMBERS, Port
 from sciflow.errors import InvalidInput, Problem
 
 
@@ -102,7 +102,7 @@ class _Binding(msgspec.Struct, kw_only=True):
                 f"{what}{wrong.at and ', at ' + wrong.at + ','} does not fit",
                 expected=str(wrong.expected),
                 found=wrong.found,
-                fix=_remedy(value, port),
+                fix=f"did you mean {wrong.near!r}?" if wrong.near else _remedy(value, port),
             )
         return tree
 
@@ -120,6 +120,8 @@ class _Binding(msgspec.Struct, kw_only=True):
 def _remedy(value: Any, port: Port) -> str:
     if isinstance(value, str) and port.type.name == "path":
         return f"pass Path({value!r})"
+    if type(value).__module__ == "numpy" and port.type.name in {*NUMBERS, "str", "bytes"}:
+        return f"convert it: {port.type}(...)"
     return f"pass {with_article(port.type)}"
 
 

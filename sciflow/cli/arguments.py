@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from sciflow.cli.literals import SEQUENCES, Unfit, bare_type, class_of, value_of
+from sciflow.cli.literals import SEQUENCES, Unfit, bare_type, class_of, literal_text, value_of
 from sciflow.core.ports import Port, Type
 from sciflow.view.value import one_line
 
@@ -104,7 +104,7 @@ def _gathered(parts: tuple[list[Any], ...], type_: Type) -> Any:
 def _choices(type_: Type) -> list[str]:
     bare = bare_type(type_)
     if bare.name == "literal":
-        return [str(value) for value in bare.values]
+        return list(map(literal_text, bare.values))
     if bare.kind == "enum":
         found = class_of(bare)
         return [member.name for member in found] if found is not None else []

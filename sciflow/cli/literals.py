@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sciflow.core.ports import NONE, Type
+from sciflow.core.expr import Tree
+from sciflow.core.ports import NONE, Type, enum_of
 from sciflow.view.value import one_line
 
 TEXTUAL = ("str", "path", "literal")
@@ -86,9 +87,27 @@ def fitted(value: Any, type_: Type) -> Any:
 
 def _literal(value: Any, type_: Type) -> Any:
     for known in type_.values:
-        if value == known or str(value) == str(known):
+        if value == known or str(value) == literal_text(known):
+            return _member_of(known)
+    raise Unfit(f"expected one of {', '.join(map(repr, map(literal_text, type_.values)))}, found {value!r}")
+
+
+def literal_text(known: Tree) -> str:
+    """How a value of a `Literal` is written on the command line: an enum's member by its name."""
+    match known:
+        case {"$": "enum", "name": str(name)}:
+            return name
+        case _:
+            return str(known)
+
+
+def _member_of(known: Tree) -> Any:
+    match known:
+        case {"$": "enum", "name": str(name)}:
+            found = class_of(enum_of(known))
+            return known if found is None else found[name]
+        case _:
             return known
-    raise Unfit(f"expected one of {', '.join(map(repr, type_.values))}, found {value!r}")
 
 
 def _member(value: Any, type_: Type) -> Any:

@@ -177,7 +177,7 @@ class Checker(msgspec.Struct, kw_only=True):
 
 def truth_problem(expr: Expr, type_: Type, where: str) -> Problem | None:
     """What is wrong with `expr`, which is of `type_`, as a condition."""
-    if type_.name in {"bool", "any"}:
+    if type_.name in {"bool", "any"} or type_.of in {"numpy:bool", "numpy:bool_"}:
         return None
     text = spelled(expr)
     fix = _as_condition(text, type_)

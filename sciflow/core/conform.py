@@ -12,9 +12,10 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.inference import constant_type
+from sciflow.core.naming import nearest, with_article
 from sciflow.core.ports import NUMBERS, Type, fits
 
-_OPEN = frozenset({"pickle", "value", "scalar", "broken"})  # tags that do not tell what they hold
+_OPEN = frozenset({"pickle", "value", "broken"})  # tags that do not tell what they hold
 _CLOSED = frozenset({"ase.atoms:Atoms", "numpy:ndarray"})  # of their packages, no other class is written with their tag
 _TEXT = 40
 
@@ -25,6 +26,14 @@ class Misfit(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     expected: Type
     found: str
+    value: Tree = None  # what was found, where that is text
+
+    @property
+    def near(self) -> str | None:
+        """The text of a `Literal` that was probably meant."""
+        literals = (m.values for m in self.expected.members if m.name == "literal")
+        texts = [text for values in literals for text in values if isinstance(text, str)]
+        return nearest(self.value, texts) if isinstance(self.value, str) else None
 
 
 def misfit(tree: Tree, expected: Type) -> Misfit | None:
@@ -43,8 +52,10 @@ def told(tree: Tree) -> str:
             return f"a list of {len(tree)}" if tree else "an empty list"
         case {"$": "float" | "complex", "v": value}:
             return f"{constant_type(tree)} {value}"
+        case {"$": "enum", "type": str(of), "name": str(name)}:
+            return f"{of.partition(':')[2]}.{name}"
         case {"$": _}:
-            return f"a {constant_type(tree)}"
+            return with_article(constant_type(tree))
         case dict():
             return "a dict with keys " + ", ".join(map(repr, list(tree)[:5])) if tree else "an empty dict"
     text = repr(tree)
@@ -52,7 +63,7 @@ def told(tree: Tree) -> str:
 
 
 def _wrong(tree: Tree, expected: Type) -> Misfit:
-    return Misfit(at="", expected=expected, found=told(tree))
+    return Misfit(at="", expected=expected, found=told(tree), value=tree if isinstance(tree, str) else None)
 
 
 def _first(parts: Iterable[tuple[str, Tree, Type]]) -> Misfit | None:
@@ -60,7 +71,7 @@ def _first(parts: Iterable[tuple[str, Tree, Type]]) -> Misfit | None:
     for step, tree, expected in parts:
         found = misfit(tree, expected)
         if found is not None:
-            return Misfit(at=step + found.at, expected=found.expected, found=found.found)
+            return msgspec.structs.replace(found, at=step + found.at)
     return None
 
 

@@ -11,7 +11,7 @@ from sciflow.core.conform import misfit
 from sciflow.core.expr import Build, Call, Const, Expr, Tree
 from sciflow.core.inference import constant_type
 from sciflow.core.naming import with_article
-from sciflow.core.ports import ANY, Type, accepts_none, fits
+from sciflow.core.ports import ANY, NUMBERS, Type, accepts_none, fits
 from sciflow.core.spelling import spelled
 
 
@@ -56,7 +56,7 @@ def fit(expr: Expr, expected: Type, place: Place, checker: Checker) -> None:
 def _fit_constant(value: Tree, expected: Type, place: Place, checker: Checker) -> None:
     wrong = misfit(value, expected)
     if wrong is not None:
-        fix = remedy(constant_type(value), expected, place)
+        fix = f"did you mean {wrong.near!r}?" if wrong.near else remedy(constant_type(value), expected, place)
         what = f"{msgspec.structs.replace(place, at=place.at + wrong.at)} does not fit"
         checker.say(what, expected=str(wrong.expected), found=wrong.found, fix=fix)
 
@@ -89,6 +89,8 @@ def remedy(found: Type, expected: Type, place: Place) -> str:
         return f"it may be None: annotate {place.annotated} as {expected} | None"
     if expected.name == "path" and found.name == "str":
         return "pass Path(...)"
+    if found.of.startswith("numpy:") and expected.name in {*NUMBERS, "str", "bytes"}:
+        return f"convert it: {expected}(...)"
     return f"{'pass' if place.template else 'give'} {with_article(expected)}, or annotate {place.annotated} as {found}"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 
 from sciflow.core.expr import Tree
-from sciflow.core.ports import ANY, NONE, NUMBERS, Type, fits, list_of
+from sciflow.core.ports import ANY, NONE, NUMBERS, Type, enum_of, fits, list_of
 
 BOOL = Type(name="bool")
 INT = Type(name="int")
@@ -28,6 +28,10 @@ _TAGGED = {
     "purepath": Type(name="object", of="pathlib:PurePath", kind="class"),
     **{n: Type(name="object", of=f"datetime:{n}", kind="class") for n in ("datetime", "date", "time", "timedelta")},
 }
+_NUMPY_NUMBERS = {"i": "int", "u": "uint", "f": "float", "c": "complex"}
+_NUMPY_TEXTS = {"text": "str_", "bytes": "bytes_"}
+_NUMPY_OTHERS = {"b": "bool", "M": "datetime64", "m": "timedelta64", "V": "void"}
+_DERIVED = {"float64": "float", "complex128": "complex", "str_": "str", "bytes_": "bytes"}
 _PLAIN = {bool: BOOL, int: INT, float: FLOAT, str: STR, type(None): NONE}
 _OPEN = frozenset({"any", "union", "object", "literal"})  # what an operator does with them is not known
 _SEQUENCES = frozenset({"list", "tuple", "str", "bytes"})
@@ -64,12 +68,29 @@ def constant_type(tree: Tree) -> Type:
             return list_of(union_of([constant_type(t) for t in tree]))
         case {"$": "tuple", "v": list(items)}:
             return Type(name="tuple", args=tuple(map(constant_type, items)))
-        case {"$": "record" | "enum", "type": str(of)}:
-            return Type(name="object", of=of, kind=tree.get("kind", "enum"), fields=_fields(tree))
+        case {"$": "record", "type": str(of), "kind": str(kind)}:
+            return Type(name="object", of=of, kind=kind, fields=_fields(tree))
+        case {"$": "enum"}:
+            return enum_of(tree)
+        case {"$": "scalar", "dtype": str(dtype)}:
+            return _scalar_type(dtype)
         case {"$": str(tag)}:
             return _TAGGED.get(tag, ANY)
         case _:
             return Type(name="dict", args=(STR, union_of([constant_type(t) for t in tree.values()])))
+
+
+def _scalar_type(dtype: str) -> Type:
+    """The type of a numpy scalar, with the class of Python's that it derives from, if any."""
+    kind, size = dtype[1:2], dtype[2:]
+    if dtype in _NUMPY_TEXTS:
+        of = _NUMPY_TEXTS[dtype]
+    elif kind in _NUMPY_NUMBERS and size.isdigit():
+        of = f"{_NUMPY_NUMBERS[kind]}{8 * int(size)}"
+    else:
+        of = _NUMPY_OTHERS.get(kind, "generic")
+    base = _DERIVED.get(of)
+    return Type(name="object", of=f"numpy:{of}", kind="class", bases=() if base is None else (f"builtins:{base}",))
 
 
 def _fields(tree: dict[str, Tree]) -> dict[str, Type]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-from sciflow.core.expr import Const
+from sciflow.core.expr import Const, Tree
 
 NUMBERS = ("bool", "int", "float", "complex")  # each fits where a later one is asked for (PEP 484's numeric tower)
+_BUILTIN = frozenset(f"builtins:{name}" for name in (*NUMBERS, "str", "bytes"))
 _WRITTEN = {"none": "None", "any": "Any", "path": "Path"}  # names that Python writes otherwise
 
 
@@ -18,13 +19,14 @@ class Type(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """An annotation.
 
     `name` is one of any, none, bool, int, float, complex, str, bytes, path, list (1 arg), set (1), frozenset (1),
-    dict (2), tuple (n, or 1 with `variadic`), union (n), literal (`values`), or object (`of` and `bases`).
+    dict (2), tuple (n, or 1 with `variadic`), union (n), literal (`values`), or object (`of` and `bases`; a generic
+    class may have args).
     """
 
     name: str
     args: tuple[Type, ...] = ()
     variadic: bool = False
-    values: tuple[str | int | bool | None, ...] = ()
+    values: tuple[str | int | bool | dict[str, Tree] | None, ...] = ()  # trees: of an enum's member and of bytes tagged
     of: str = ""  # "module:Qualname" of a class
     bases: tuple[str, ...] = ()  # the class's other ancestors, "module:Qualname", without object
     kind: str = ""  # of an object: class, enum, namedtuple, dataclass, typeddict; of a path, if said: file, folder
@@ -37,9 +39,10 @@ class Type(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             case "union":
                 return " | ".join(map(str, self.args))
             case "literal":
-                return f"Literal[{', '.join(map(repr, self.values))}]"
+                return f"Literal[{', '.join(map(_literal, self.values))}]"
             case "object":
-                return self.of.partition(":")[2] or self.of
+                args = f"[{', '.join(map(str, self.args))}]" if self.args else ""
+                return (self.of.partition(":")[2] or self.of) + args
             case "path" if self.kind:
                 return f"Path of a {self.kind}"
             case "tuple" if self.variadic:
@@ -73,6 +76,20 @@ class Port(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     name: str
     type: Type
     default: Const | None = None
+
+
+def _literal(value: Tree) -> str:
+    match value:
+        case {"$": "enum", "type": str(of), "name": str(name)}:
+            return f"{of.partition(':')[2]}.{name}"
+        case _:
+            return repr(value)
+
+
+def enum_of(tree: dict[str, Tree]) -> Type:
+    """The type of an enum's member; its tree says what it is besides, as a member of an `IntEnum` is an int."""
+    plain = (f"builtins:{type(tree['is']).__name__}",) if "is" in tree else ()
+    return Type(name="object", of=tree["type"], kind="enum", bases=plain)
 
 
 def list_of(item: Type) -> Type:
@@ -110,13 +127,24 @@ def fits(found: Type, expected: Type) -> bool:
 def _literal_fits(found: Type, expected: Type) -> bool:
     if expected.name == "literal":
         return all(any(v == e and type(v) is type(e) for e in expected.values) for v in found.values)
-    return all(fits(Type(name="none" if v is None else type(v).__name__), expected) for v in found.values)
+    return all(fits(_type_of_literal(v), expected) for v in found.values)
+
+
+def _type_of_literal(value: Tree) -> Type:
+    match value:
+        case {"$": "enum"}:
+            return enum_of(value)
+        case {"$": str(tag)}:
+            return Type(name=tag)
+        case _:
+            return Type(name="none" if value is None else type(value).__name__)
 
 
 def _same_kind_fits(found: Type, expected: Type) -> bool:
     match found.name, expected.name:
         case "object", "object":
-            return expected.of in (found.of, *found.bases)
+            same = found.of == expected.of
+            return all(map(fits, found.args, expected.args)) if same else expected.of in found.bases
         case "object", _:
             return _record_fits(found, expected)
         case "tuple", "tuple":
@@ -128,7 +156,7 @@ def _same_kind_fits(found: Type, expected: Type) -> bool:
 
 
 def _record_fits(found: Type, expected: Type) -> bool:
-    """A NamedTuple is a tuple, a TypedDict a dict of text keys."""
+    """A NamedTuple is a tuple, a TypedDict a dict of text keys, an IntEnum an int, a numpy.float64 a float."""
     match found.kind, expected.name:
         case "namedtuple", "tuple":
             return _tuple_fits(Type(name="tuple", args=tuple(found.fields.values())), expected)
@@ -136,7 +164,8 @@ def _record_fits(found: Type, expected: Type) -> bool:
             key, value = expected.entry
             return fits(Type(name="str"), key) and all(fits(f, value) for f in found.fields.values())
         case _:
-            return f"builtins:{expected.name}" in found.bases
+            plain = (Type(name=base.partition(":")[2]) for base in found.bases if base in _BUILTIN)
+            return f"builtins:{expected.name}" in found.bases or any(fits(base, expected) for base in plain)
 
 
 def _tuple_fits(found: Type, expected: Type) -> bool:

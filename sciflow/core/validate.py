@@ -44,11 +44,11 @@ def _default_problems(template: Template, name: str) -> Iterator[Problem]:
     for port in ports_of(template).values():
         wrong = None if port.default is None else misfit(port.default.value, port.type)
         if wrong is not None:
-            fix = (
-                f"annotate {port.name} as {port.type} | None"
-                if wrong.found == "None"
-                else f"give {with_article(wrong.expected)} as default"
-            )
+            fix = f"give {with_article(wrong.expected)} as default"
+            if wrong.found == "None":
+                fix = f"annotate {port.name} as {port.type} | None"
+            elif wrong.near:
+                fix = f"did you mean {wrong.near!r}?"
             yield Problem(
                 where=template.where,
                 what=f"the default of {port.name} of {name}{wrong.at} does not fit",

@@ -57,7 +57,11 @@ class NodeScope:
 
     def decode(self, tree: Tree) -> object:
         """See `core.expr.Scope`."""
-        return codec.decode(tree)
+        match tree:
+            case {"$": "enum", "is": plain}:  # a member of an IntEnum counts as the int that it is
+                return codec.decode(plain)
+            case _:
+                return codec.decode(tree)
 
     def encode(self, value: object) -> Tree:
         """See `core.expr.Scope`."""

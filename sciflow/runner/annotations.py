@@ -57,6 +57,7 @@ class Compiler:
     def __init__(self) -> None:
         self.pickled = False
         self._records: dict[Any, Check] = {}
+        self._bound: dict[Any, Check] = {}  # what the parameters of the generic class that is being read stand for
 
     def check(self, hint: Any) -> Check:
         """The check of one annotation."""
@@ -65,6 +66,8 @@ class Compiler:
         if hint is typing.Any:  # since Python 3.11 a class, which takes no isinstance
             return ANYTHING
         if isinstance(hint, typing.TypeVar):
+            if hint in self._bound:
+                return self._bound[hint]
             return self.check(hint.__bound__) if hint.__bound__ is not None else ANYTHING
         if hasattr(hint, "__supertype__"):  # NewType
             return self.check(hint.__supertype__)
@@ -102,8 +105,8 @@ class Compiler:
             return _dict(origin, self.check(args[0]), self.check(args[1]))
         if origin.__module__ == "numpy" and origin.__name__ == "ndarray":
             return _array(origin, args)
-        if _is_record(origin):
-            return self._class(origin)
+        if _is_record(origin) or _is_typed_dict(origin):
+            return self._class(origin, tuple(map(self.check, args)))
         return instance(origin, _name(origin))
 
     def _tuple(self, args: tuple[Any, ...]) -> Check:
@@ -113,37 +116,45 @@ class Compiler:
             args = ()
         return _tuple(tuple(map(self.check, args)))
 
-    def _class(self, cls: type) -> Check:
+    def _class(self, cls: type, args: tuple[Check, ...] = ()) -> Check:
         known = _BY_CLASS.get(cls)
         if known is not None:
             return known
         if issubclass(cls, PurePath):
             return instance(cls, cls.__name__)
-        if typing.is_typeddict(cls) if sys.version_info >= (3, 10) else hasattr(cls, "__total__"):
-            return self._record(cls, dict)
+        if _is_typed_dict(cls):
+            return self._record(cls, dict, args)
         if _is_record(cls):
-            return self._record(cls, cls)
+            return self._record(cls, cls, args)
         if getattr(cls, "_is_protocol", False) and not getattr(cls, "_is_runtime_protocol", False):
             return ANYTHING
         return instance(cls, _name(cls))
 
-    def _record(self, cls: Any, base: type) -> Check:
+    def _record(self, cls: Any, base: type, args: tuple[Check, ...]) -> Check:
         """A check that is put into the table before its fields are compiled, so that they may refer to it."""
-        if cls in self._records:
-            made = self._records[cls]
+        known = (cls, args)
+        if known in self._records:
+            made = self._records[known]
             return Check(made.expected, made.shell, ok=_later(made, "ok"), parts=_later(made, "parts"))
-        made = self._records[cls] = instance(base, _name(cls))
+        told = f"[{', '.join(check.expected for check in args)}]" if args else ""
+        made = self._records[known] = instance(base, _name(cls) + told)
         try:
             hints = typing.get_type_hints(cls, include_extras=True)
         except (NameError, TypeError):  # its own annotations need not be resolvable: then only the class counts
             return made
+        outer, self._bound = self._bound, dict(zip(getattr(cls, "__parameters__", ()), args))
         _fill_typed_dict(made, cls, hints, self) if base is dict else _fill_record(made, cls, hints, self)
+        self._bound = outer
         return made
 
 
 def _later(check: Check, name: str) -> Any:
     """A part of a check that is still being made."""
     return lambda value: getattr(check, name)(value) if getattr(check, name) else ()
+
+
+def _is_typed_dict(cls: Any) -> bool:
+    return typing.is_typeddict(cls) if sys.version_info >= (3, 10) else hasattr(cls, "__total__")
 
 
 def _is_record(cls: type) -> bool:

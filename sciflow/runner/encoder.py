@@ -230,6 +230,9 @@ def _write_library(encoder: Encoder, value: Any, package: str) -> Tree | None:
 def _write_enum(encoder: Encoder, value: Any) -> Tree:
     cls = type(value)
     tree: dict[str, Tree] = {"$": "enum", "type": type_of(cls)}
+    plain = next((base for base in cls.__mro__ if base in (int, float, str)), None)
+    if plain is not None:  # a member of an IntEnum is an int: said for those who do not have the class
+        tree["is"] = encoder.write(str.__str__(value) if plain is str else plain(value))
     if value.name in cls.__members__:
         return {**tree, "name": value.name}
     return {**tree, "value": encoder.write(value.value)}  # flags put together

@@ -73,6 +73,8 @@ def _annotated(annotations: Mapping[str, Any]) -> dict[str, Any]:
     while todo:
         hint = todo.pop()
         todo += getattr(hint, "__args__", ())
+        if hasattr(type(hint), "__members__"):  # a member of an enum, in a Literal
+            todo.append(type(hint))
         if isinstance(hint, type) and hint.__module__ == "__main__" and hint.__qualname__ not in found:
             found[hint.__qualname__] = hint
             todo += [part for base in hint.__mro__ for part in vars(base).get("__annotations__", {}).values()]

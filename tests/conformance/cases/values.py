@@ -8,12 +8,13 @@ import enum
 import math
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Literal, NamedTuple, Optional, TypedDict
+from typing import Any, Generic, Literal, NamedTuple, Optional, TypedDict, TypeVar
 
-from sciflow import Pickled, op, workflow
+from sciflow import Pickled, choose, op, workflow
 from tests.conformance.table import Case, Refusal, only, story, through
 
 MB = 2**20
+T = TypeVar("T")
 QUOTES = "'single' \"double\" `back` “curly” «angled» \\'escaped\\'"
 HOSTILE = [
     QUOTES, "{{x}}", "{{=x}}", "{{workflow.name}}", "${x}", "$(touch x)", "`touch x`", "; rm -rf x", "a\0b", "\r\n",
@@ -382,3 +383,69 @@ def appended(table: dict[str, list[int]], x: int) -> list[int]:
 @workflow
 def shared(table: dict[str, list[int]]) -> list[list[int]]:
     return appended.partial(table=table).options(chunk=3).map(x=[0, 1, 2])
+
+
+class Level(enum.IntEnum):
+    LOW = 1
+    HIGH = 2
+
+
+class Phase(str, enum.Enum):  # noqa: UP042  the older way
+    SOLID = "solid"
+
+
+@op
+def name_of(level: Literal[Level.HIGH, "none"]) -> str:
+    return level if isinstance(level, str) else level.name
+
+
+@workflow
+def counted(n: int) -> list[int]:
+    return [echo_int(choose(n + 1 == 3, n, 0)), choose(n == Level.HIGH, 1, 0)]
+
+
+@dataclass(frozen=True)
+class Box(Generic[T]):
+    content: T
+
+
+@op
+def unpacked(box: Box[list[int]]) -> Box[int]:
+    return Box(box.content[0] if len(box.content) == 1 else "several")  # type: ignore[arg-type]
+
+
+int_members = Case(
+    "members of an IntEnum arrive as themselves where an int is expected", **through(echo_int, [Level.LOW, 3])
+)
+float_members = Case("an IntEnum's member is a float too", **through(echo_float, [Level.HIGH]))
+text_members = Case(
+    "members of an enum of texts arrive as themselves where text is expected", **through(echo_text, [Phase.SOLID])
+)
+computed_members = Case(
+    "an IntEnum's member is computed and compared with as an int",
+    counted,
+    inputs={"n": Level.HIGH},
+    result=[Level.HIGH, 1],
+)
+literal_members = Case("a Literal may name members of an enum", name_of, inputs={"level": Level.HIGH}, result="HIGH")
+other_member = Refusal(
+    "a member that the Literal does not name is refused",
+    name_of,
+    inputs={"level": Level.LOW},
+    says=("level of name_of", "Literal[Level.HIGH, 'none']", "Level"),
+)
+generic = Case("a generic dataclass arrives", unpacked, inputs={"box": Box([1])}, result=Box(1))
+wrong_content = Refusal(
+    "the parameter of a generic dataclass is checked",
+    unpacked,
+    inputs={"box": Box([1, "a"])},
+    says=("box of unpacked", ".content[1]", "expected: int"),
+)
+wrong_output = Case(
+    "the parameter of a generic dataclass is checked in what an op gives back",
+    unpacked,
+    inputs={"box": Box([1, 2])},
+    phase="Failed",
+    failed=("unpacked",),
+    report=("the result.content: expected int, found str 'several'",),
+)

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,6 +23,9 @@ CASES: list[Callable[[], Any]] = []
 def case(function: Callable[[], Any]) -> Callable[[], Any]:
     CASES.append(function)
     return function
+
+
+T = TypeVar("T")
 
 
 class Fit(NamedTuple):
@@ -205,6 +210,76 @@ def operators_between_other_types() -> None:
         energy(choose(s, 1.0, 2.0))
         energy(choose(n > 1, "a", 2.0))
         return one()
+
+    w.spec()
+
+
+class Metal(Enum):
+    CU = "cu"
+    NI = "ni"
+
+
+@dataclass
+class Box(Generic[T]):
+    content: T
+
+
+@op
+def mode(speed: Literal["fast", "slow"] | None, metal: Literal[Metal.CU] = Metal.CU) -> float:
+    return 1.0
+
+
+@op
+def count(n: int) -> int:
+    return n
+
+
+@op
+def opened(box: Box[int]) -> Box[str]:
+    return Box("")
+
+
+@case
+def words_that_were_probably_meant() -> None:
+    @workflow
+    def w() -> float:
+        mode("slwo")
+        mode("walk")
+        return mode("fast", Metal.NI)
+
+    w.spec()
+
+
+@case
+def a_word_that_was_probably_meant_in_a_run() -> None:
+    mode.run("fsat")
+
+
+@case
+def numbers_of_numpy() -> None:
+    @workflow
+    def w() -> int:
+        energy(np.float64(1.0))  # right
+        energy(np.float32(1.0))
+        count.map(n=np.array([1, 2]))
+        return count(np.int64(1))
+
+    w.spec()
+
+
+@case
+def a_number_of_numpy_in_a_run() -> None:
+    count.run(np.int64(1))
+
+
+@case
+def parameters_of_generic_classes() -> None:
+    @workflow
+    def w(box: Box[str]) -> None:
+        opened(Box(1))  # right
+        opened(Box("a"))
+        opened(box)
+        opened(opened(Box(True)))
 
     w.spec()
 

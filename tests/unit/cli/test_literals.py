@@ -98,3 +98,11 @@ def test_a_text_that_is_none_of_the_type_is_refused(text: str, type_: Type, told
 def test_a_big_value_may_lie_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "big.json").write_text(str(list(range(1000))))
     assert value_of(f"@{tmp_path}/big.json", list_of(INT)) == list(range(1000))
+
+
+def test_a_literal_that_names_a_member_of_an_enum_takes_its_name() -> None:
+    type_ = Type(name="literal", values=({"$": "enum", "type": "users:Mode", "name": "FAST"}, "none"))
+    assert value_of("FAST", type_) is Mode.FAST
+    assert value_of("none", type_) == "none"
+    with pytest.raises(Unfit, match="expected one of 'FAST', 'none', found 'SLOW'"):
+        value_of("SLOW", type_)
