@@ -83,8 +83,15 @@ def watch(reference: str, runs: Path | None, every_s: float) -> int:
 @click.argument("task", required=False, type=TaskPath())
 @click.option("--stream", type=click.Choice(["both", "out", "err"]), default="both", show_default=True)
 @click.option("--tail", type=click.IntRange(min=1), metavar="N", help="Only the last N lines.")
-def logs(reference: str, runs: Path | None, task: str | None, stream: str, tail: int | None) -> None:
+@click.option("--events", is_flag=True, help="Instead, what happened to the run: resumed, cancelled, engine died ...")
+def logs(*, reference: str, runs: Path | None, task: str | None, stream: str, tail: int | None, events: bool) -> None:
     """Print what tasks wrote: of one (`sciflow logs last energy/12`), of a step, or, without TASK, of all failed."""
+    if events:
+        for event in open_run(reference, runs).events()[-(tail or 0) :]:
+            click.echo(
+                f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(event.time))}  {event.kind:<9}  {event.text}"
+            )
+        return
     text = open_run(reference, runs).logs(task, stream=stream, tail=tail)
     click.echo(text, nl=False)
     if not text and task is None:

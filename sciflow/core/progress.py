@@ -102,6 +102,14 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path  # exists only where there was a file to keep
 
 
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a run as a whole: an engine began or died, somebody asked for something, it ended."""
+
+    time: float
+    kind: str  # began, died, retry, stop, terminate, suspend, resume, warning, waits, ended
+    text: str = ""
+
+
 class PlannedStep(msgspec.Struct, frozen=True, kw_only=True):
     """What a run would do at one step."""
 

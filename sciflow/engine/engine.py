@@ -327,6 +327,7 @@ class Engine:
     def _notify(self, notice: str) -> None:
         """Says what the engine waits for; nothing: that it goes on."""
         self._notice = notice
+        self._db.put_event(time.time(), "waits", notice or "no more")
         with suppress(OSError, ValueError):  # nobody reads it any more, or there is no room for a word of it
             sys.stderr.write(f"sciflow: {notice or 'there is room again, the run goes on'}\n")
             sys.stderr.flush()

@@ -14,7 +14,7 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec, decode_spec
-from sciflow.core.progress import Snapshot, Task
+from sciflow.core.progress import Event, Snapshot, Task
 from sciflow.core.records import Phase, TaskError
 from sciflow.engine import explain, steering, task_list
 from sciflow.engine.answers import answers
@@ -165,6 +165,11 @@ class Run(Generic[R_co]):
         with self._reader() as reader:
             replica = Replica(self.folder, reader)
             return read_log(replica, path, stream=stream, tail=tail)
+
+    def events(self) -> list[Event]:
+        """What happened to the run, the oldest first: engines that began or died, what was asked of them, its ends."""
+        with self._reader() as reader:
+            return reader.events()
 
     def report(self) -> str:
         """Why the run did not succeed: root causes first, then what they kept from running, then what to do.

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from sciflow.core.progress import Event
 from sciflow.core.records import BAD, Extra, Phase
 from sciflow.engine.patience import Insist, at_once
 from sciflow.errors import RunDamaged
@@ -200,6 +201,11 @@ class Reader:
         """The tasks that succeeded and are flagged, in the order of nodes and slices."""
         sql = f"SELECT node, {_TASK_COLUMNS} FROM task WHERE {_FLAGGED} ORDER BY node, slice LIMIT ?"
         return [_task_row(row) for row in self._all(sql, (most,))]
+
+    def events(self) -> list[Event]:
+        """What happened to the run, the oldest first."""
+        rows = self._all("SELECT time, kind, text FROM event ORDER BY time, rowid")
+        return [Event(time=time, kind=kind, text=text) for time, kind, text in rows]
 
     def counts(self) -> list[tuple[int, Phase, int]]:
         """(node, phase, number of ended tasks)."""

@@ -62,7 +62,7 @@ def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: boo
         db = open_writer(folder, durable=_setup_of(folder).durable)
         stack.callback(db.close)
         if reopen:
-            db.reopen()
+            db.put_event(time.time(), "retry", f"{db.reopen()} tasks to be run again")
             db.forget(EXIT_NODE)  # it runs at every end of the run
         session = _Session(folder, db, stack)
         engine = session.engine(on_update)
@@ -102,7 +102,7 @@ def _put_end(db: Writer, phase: Phase, message: str, *, because: str = "") -> No
         "ended": str(time.time()),
     }.items():
         db.put_fact(name, value)
-    db.put_event(time.time(), "ended", f"{phase.value} {message}".strip())
+    db.put_event(time.time(), "ended", f"{phase.value}: {message}" if message else phase.value)
     db.commit()
 
 
@@ -190,12 +190,13 @@ class _Session:
     def begin(self) -> None:
         """Writes down that an engine is at work; ends what one that died may have left."""
         if self._db.text("phase") == Phase.RUNNING.value:
+            self._db.put_event(time.time(), "died", f"the engine of session {self._number - 1} was found dead")
             end_strays(set(os.listdir(self._folder.part("work"))))  # the names of scratch folders
         self._db.put_fact("sessions", str(self._number))
         self._db.put_fact("phase", Phase.RUNNING.value)
         self._db.put_fact("message", "")
         self._db.put_fact("because", "")
-        self._db.put_event(time.time(), "began", f"session {self._number}")
+        self._db.put_event(time.time(), "began", f"session {self._number}, {self._folder.lock().holder()}")
         self._db.commit()
 
     def end(self, outcome: Outcome) -> None:

@@ -71,6 +71,13 @@ def test_logs_are_those_of_a_task_or_of_all_that_failed(failed: Sciflow) -> None
     assert failed("logs", "last", "nowhere/7").returncode == 2
 
 
+def test_the_events_of_a_run_are_lines(failed: Sciflow) -> None:
+    assert failed("retry").returncode == 1
+    kinds = [line.split()[2] for line in failed("logs", "--events").stdout.splitlines()]
+    assert kinds == ["began", "ended", "retry", "began", "ended"]
+    assert failed("logs", "--events", "--tail", "1").stdout.split()[2] == "ended"
+
+
 def test_a_stream_that_is_none_is_refused(failed: Sciflow, here: Path) -> None:
     run = open_run("last", runs=here / "runs")
     with pytest.raises(RunError, match="no stream 'stdout'; there are: out, err, both"):

@@ -73,6 +73,32 @@ def test_an_order_that_a_dead_engine_did_not_take_is_not_obeyed_by_the_next(tmp_
     assert not order.exists()
 
 
+def test_what_happened_to_a_run_is_its_events(tmp_path: Path) -> None:
+    run = waits.options(runs=tmp_path, progress=False).submit(1)
+    pid = engine_of(run)
+    until(lambda: run.phase is Phase.RUNNING)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not run.running)
+    run.resume()
+    run.cancel()
+    until(lambda: not run.running)
+    assert run.retry(detach=False) is Phase.SUCCEEDED
+    events = run.events()
+    assert [event.kind for event in events] == [
+        "began",
+        "died",
+        "began",
+        "terminate",
+        "ended",
+        "retry",
+        "began",
+        "ended",
+    ]
+    assert f"session 1, process {pid} on " in events[0].text
+    assert events[4].text == "Failed: the run was terminated"
+    assert [event.time for event in events] == sorted(event.time for event in events)
+
+
 def test_a_run_that_was_told_to_suspend_has_heard_it(tmp_path: Path) -> None:
     run = waits.options(runs=tmp_path, progress=False).submit(1)
     engine_of(run)
