@@ -6,7 +6,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,8 @@ def main() -> int:
     services = [SERVICES[name] for name in chosen.names or SERVICES]
     with ThreadPoolExecutor(len(services)) as pool:
         rows = list(pool.map(lambda service: _timed(verbs[chosen.verb], service), services))
-    table = Table("service", "what", "state", "seconds", "details")
+    table = Table("service", "what", "state", "seconds")
+    table.add_column("details", overflow="fold")
     for service, (_, state, details, seconds) in zip(services, rows, strict=True):
         table.add_row(service.name, service.what, state, f"{seconds:.1f}", details)
     Console().print(table)
@@ -66,8 +67,8 @@ def _check(service: Service[Any]) -> Row:
     """Started in a folder of its own, and stopped."""
     if why := service.missing():
         return False, "missing", why
-    with instances.running(service) as record:
-        return True, "starts", str(record)
+    with instances.running(service):
+        return True, "starts", ""
 
 
 def _start(service: Service[Any]) -> Row:
@@ -78,8 +79,8 @@ def _start(service: Service[Any]) -> Row:
         return False, "missing", why
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    record = service.start(folder)
-    return True, "runs", str(record)
+    env: Mapping[str, str] = getattr(service.start(folder), "env", {})
+    return True, "runs", "\n".join([str(folder), *(f"export {name}={value}" for name, value in env.items())])
 
 
 def _stop(service: Service[Any]) -> Row:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tests.services.podman import PodmanService
+from tests.services.s3 import RcloneService, SeaweedService
 from tests.services.service import Service
 from tests.services.slurm import SlurmService
+from tests.services.sshd import SshdService
 
-SERVICES: Mapping[str, Service[Any]] = {service.name: service for service in (SlurmService(),)}
+_ALL = (SlurmService(), SshdService(), PodmanService(), SeaweedService(), RcloneService())
+
+SERVICES: Mapping[str, Service[Any]] = {service.name: service for service in _ALL}

