@@ -12,6 +12,7 @@ import os
 import string
 import sys
 
+from sciflow.runner.likeness import make_likeness
 from sciflow.runner.placing import beside_of, inside
 from sciflow.runner.refusal import Refusal
 from sciflow.runner.text import dump
@@ -115,6 +116,7 @@ def make_executable(path: str) -> None:
 
 def missing(request: Tree) -> None:
     """Answer with the names of what has to be sent."""
+    make_likeness()
     depot = Depot(request)
     executable = frozenset(request.get("executable", ()))
     blobs = [sha256 for sha256, paths in request.get("blobs", {}).items() if not _has(depot, sha256, paths, executable)]

@@ -36,15 +36,38 @@ def beside_of(path: str) -> str:
     return f"{folder}/.{name[:100]}.{os.urandom(6).hex()}"
 
 
+def parts_of(relative: str) -> list[str]:
+    """The parts of a path below a folder.
+
+    Raises:
+        Refusal: it is none.
+    """
+    parts = relative.split("/")
+    if "\0" in relative or any(part in ("", ".", "..") for part in parts):
+        raise Refusal(f"{relative!r} is no path inside a run's folder")
+    return parts
+
+
+def within(root: str, relative: str) -> str:
+    """The place of `relative` below `root`, which may not be there.
+
+    Raises:
+        Refusal: it would lie outside, be it through a link.
+    """
+    parts_of(relative)
+    place = f"{root}/{relative}"
+    if not f"{os.path.realpath(os.path.dirname(place))}/".startswith(f"{os.path.realpath(root)}/"):
+        raise Refusal(f"{relative!r} leads out of the run's folder")
+    return place
+
+
 def inside(root: str, relative: str) -> str:
     """The place of `relative` below `root`, with its folders made.
 
     Raises:
         Refusal: it would lie outside, be it through a link.
     """
-    parts = relative.split("/")
-    if relative.startswith("/") or "\0" in relative or any(part in ("", ".", "..") for part in parts):
-        raise Refusal(f"{relative!r} is no path inside a run's folder")
+    parts = parts_of(relative)
     real = os.path.realpath(root)
     folder = real
     for part in parts[:-1]:
