@@ -148,8 +148,12 @@ def pickle_function(function: object) -> bytes:
     """
     import cloudpickle
 
+    from sciflow.runner import notebook
+
+    notebook.resolve_types(function)
+    sent = {"function": function, "sources": notebook.sources(function)}
     try:
-        data: bytes = cloudpickle.dumps(function, protocol=5)
+        data: bytes = cloudpickle.dumps(sent, protocol=5)
     except Exception as error:
         name = getattr(function, "__qualname__", repr(function))
         raise CodeError(f"{name} cannot be sent to a worker: it holds what cannot be pickled: {error}") from error
@@ -176,9 +180,13 @@ def _unpickle(pickled: str, root: str) -> Any:
             "version here, or put the op into a module"
         )
     try:
-        return pickle.loads(data)  # noqa: S301  the user's own code
+        sent = pickle.loads(data)  # noqa: S301  the user's own code
     except ImportError as error:
         raise CodeError(f"the op needs {error.name or error}, which is not installed here") from error
+    from sciflow.runner import notebook
+
+    notebook.remember(sent["sources"])
+    return sent["function"]
 
 
 def _python() -> str:

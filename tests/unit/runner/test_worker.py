@@ -379,6 +379,38 @@ def test_an_op_of_a_notebook_travels_by_value(start: Any) -> None:
     assert worker.do(fixed={"p": tree})[0].output["v"] == {"x": 2}
 
 
+def test_an_op_of_a_cell_brings_the_classes_of_its_types_and_the_source_of_its_lines(start: Any) -> None:
+    cells = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass Atom:\n    z: int\n",
+        "@dataclass\nclass Pair:\n    first: 'Atom'\n    others: 'list[Atom]'\n",
+        "def inverse(z):\n    return 1 / z\n",
+        "def f(p: 'Pair') -> float:\n    return inverse(p.first.z) + len(p.others)\n",
+    )
+    source = (
+        "import base64, linecache, sys, typing; from sciflow.runner.loader import pickle_function\n"
+        f"for n, text in enumerate({cells!r}):\n"
+        "    name = f'/tmp/ipykernel_1/{n}.py'\n"
+        "    linecache.cache[name] = (len(text), None, text.splitlines(True), name)\n"
+        "    exec(compile(text, name, 'exec', dont_inherit=True), globals())\n"
+        "f.__annotations__ = typing.get_type_hints(f)\n"
+        "print(base64.b64encode(pickle_function(f)).decode())"
+    )
+    root = Path(__file__).parents[3]
+    pickled = subprocess.run(
+        [sys.executable, "-c", source], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    worker = start()
+    assert worker.load({"type": "function", "module": "__main__", "qualname": "f", "pickled": pickled})[3] is None
+
+    def pair(z: object) -> Any:
+        atom = {"$": "record", "type": "__main__:Atom", "kind": "dataclass", "v": {"z": z}}
+        return {"$": "record", "type": "__main__:Pair", "kind": "dataclass", "v": {"first": atom, "others": [atom]}}
+
+    assert worker.do(fixed={"p": pair(2)})[0].output == 1.5
+    assert worker.do(fixed={"p": pair("2")})[0].error["message"] == "input p.first.z: expected int, found str '2'"
+    assert worker.do(fixed={"p": pair(0)})[0].error["traceback"].endswith("in inverse\n    return 1 / z")
+
+
 def test_a_notebook_of_another_python_is_told_in_so_many_words(start: Any) -> None:
     pickled = to_base64(b"sciflow-pickle 3.6\nxxxx")
     problem = start().load({"type": "function", "module": "__main__", "qualname": "f", "pickled": pickled})[3]
