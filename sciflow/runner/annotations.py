@@ -66,9 +66,7 @@ class Compiler:
         if hint is typing.Any:  # since Python 3.11 a class, which takes no isinstance
             return ANYTHING
         if isinstance(hint, typing.TypeVar):
-            if hint in self._bound:
-                return self._bound[hint]
-            return self.check(hint.__bound__) if hint.__bound__ is not None else ANYTHING
+            return self._parameter(hint)
         if hasattr(hint, "__supertype__"):  # NewType
             return self.check(hint.__supertype__)
         if type(hint).__name__ == "TypeAliasType":
@@ -77,6 +75,12 @@ class Compiler:
         if origin is not None:
             return self._generic(hint, origin, typing.get_args(hint))
         return self._class(hint) if isinstance(hint, type) else ANYTHING
+
+    def _parameter(self, hint: typing.TypeVar) -> Check:
+        """What a type variable stands for, and if nothing says it what it is bound by."""
+        if hint in self._bound:
+            return self._bound[hint]
+        return self.check(hint.__bound__) if hint.__bound__ is not None else ANYTHING
 
     def _generic(self, hint: Any, origin: Any, args: tuple[Any, ...]) -> Check:
         if origin is typing.Annotated:

@@ -114,23 +114,31 @@ class _Walk:
         return node, [d for d in getattr(node, "decorator_list", []) if not _is_ours(d, names)]
 
     def _class(self, cls: type) -> None:
-        module = sys.modules.get(cls.__module__)
-        functions = [f for f in map(_plain, vars(cls).values()) if isinstance(f, FunctionType)]
-        file = getattr(module, "__file__", None) or next((f.__code__.co_filename for f in functions), None)
         for base in cls.__bases__:
             self.visit(base, "")
-        if not is_own(file) or file is None:
+        module = sys.modules.get(cls.__module__)
+        scope = {} if module is None else vars(module)
+        methods = [f for f in map(_plain, vars(cls).values()) if isinstance(f, FunctionType)]
+        file = scope.get("__file__") or next((f.__code__.co_filename for f in methods), None)
+        if file is None or not is_own(file):
             self.installed(cls.__module__)
             return
-        part = _part(cls)
-        node = self._open(file, vars(module) if module else {}).class_(cls, [f.__code__ for f in functions])
+        node = self._open(file, scope).class_(cls, [f.__code__ for f in methods])
         if node is None:
-            self.add(part, _joined({bytecode(f.__code__) for f in functions}))
-            for function in functions:
-                self.visit(function, "")
-            return
+            self._loaded_class(cls, methods)
+        else:
+            self._written_class(cls, node, scope)
+
+    def _loaded_class(self, cls: type, methods: list[FunctionType]) -> None:
+        """A class for which there is no source."""
+        self.add(_part(cls), _joined({bytecode(f.__code__) for f in methods}))
+        for method in methods:
+            self.visit(method, "")
+
+    def _written_class(self, cls: type, node: ast.ClassDef, scope: Mapping[str, Any]) -> None:
+        part = _part(cls)
         self.add(part, content(node, node.decorator_list))
-        names = _Names(None, vars(module) if module else {}, part.partition(":")[0])
+        names = _Names(None, scope, part.partition(":")[0])
         self._refer(used_names(node, node.decorator_list), names)
         self._refer_imports(node, names.globals)
 

@@ -91,15 +91,7 @@ def content(node: ast.AST, decorators: Sequence[ast.AST]) -> str:
 def _write(node: Any, *, top: bool = False) -> Iterator[str]:
     """Syntax as text that is the same in each version of Python: without what is empty, and without docstrings."""
     if isinstance(node, ast.AST):
-        yield f"{type(node).__name__}("
-        for name, value in ast.iter_fields(node):
-            if (name in _UNIMPORTANT and (top or name != "decorator_list")) or value is None or value == []:
-                continue
-            yield f"{name}="
-            yield from _write(_without_docstring(node, value) if name == "body" else value)
-        if isinstance(node, ast.Constant) and node.value is None:
-            yield "None"
-        yield ")"
+        yield from _write_node(node, top=top)
     elif isinstance(node, list):
         for item in node:
             yield from _write(item)
@@ -108,6 +100,24 @@ def _write(node: Any, *, top: bool = False) -> Iterator[str]:
         yield hex(node)
     else:
         yield f"{type(node).__name__}:{node!r}"
+
+
+def _write_node(node: ast.AST, *, top: bool) -> Iterator[str]:
+    yield f"{type(node).__name__}("
+    for name, value in ast.iter_fields(node):
+        if _counts(name, value, top=top):
+            yield f"{name}="
+            yield from _write(_without_docstring(node, value) if name == "body" else value)
+    if isinstance(node, ast.Constant) and node.value is None:
+        yield "None"
+    yield ")"
+
+
+def _counts(name: str, value: Any, *, top: bool) -> bool:
+    """Whether a field says anything; decorators do inside, and those at the top are given apart."""
+    if value is None or value == []:
+        return False
+    return name not in _UNIMPORTANT or (name == "decorator_list" and not top)
 
 
 def _without_docstring(node: ast.AST, body: Any) -> Any:

@@ -15,7 +15,7 @@ from sciflow.runner.installed import file_of, is_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable, Iterator, Protocol
+    from typing import Any, Iterator, Protocol
 
     class Reached(Protocol):
         """Who takes up the code that is found in values."""
@@ -165,19 +165,23 @@ class Spelling:
 
 def _behind(value: Any) -> list[Any]:
     """What lies behind a callable: the function that a decorator has wrapped, a partial's parts, a method's object."""
-    names: Iterable[str] = ("__wrapped__",)
-    if isinstance(value, MethodType) or type(value) in (staticmethod, classmethod):
-        names = ("__func__", "__self__") if _holds_own(value) else ("__func__",)
-    elif type(value) is property:
-        names = ("fget", "fset", "fdel")
-    elif type(value).__module__ == "functools" and hasattr(value, "keywords"):
-        names = ("func", "args", "keywords")
-    elif type(value).__module__.partition(".")[0] == "sciflow":
-        names = ("function", "fixed")  # an op or a workflow
-    elif isinstance(value, BuiltinFunctionType):
+    if isinstance(value, BuiltinFunctionType):
         return [value.__self__, value.__name__] if type(value.__self__) in _CONTAINERS else []
-    found = [_attribute(value, name) for name in names]
+    found = [_attribute(value, name) for name in _names_behind(value)]
     return found if any(part is not None for part in found) else []
+
+
+def _names_behind(value: Any) -> tuple[str, ...]:
+    cls = type(value)
+    if isinstance(value, MethodType) or cls in (staticmethod, classmethod):
+        return ("__func__", "__self__") if _holds_own(value) else ("__func__",)
+    if cls is property:
+        return "fget", "fset", "fdel"
+    if cls.__module__ == "functools" and hasattr(value, "keywords"):
+        return "func", "args", "keywords"
+    if cls.__module__.partition(".")[0] == "sciflow":
+        return "function", "fixed"  # of an op or a workflow
+    return ("__wrapped__",)
 
 
 def _holds_own(method: Any) -> bool:
