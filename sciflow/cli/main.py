@@ -48,6 +48,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "cancel": ("control", "cancel", "End a run at once: running tasks are killed."),
     "clean": ("cleaning", "clean", "Remove old runs."),
     "config": ("settings", "config", "Show the settings, and where each comes from."),
+    "connect": ("connecting", "connect", "Log in at a host, and keep the connection for all runs."),
     "doctor": ("checkup", "doctor", "Check this machine: what works, what is missing, what to do."),
 }
 

@@ -25,7 +25,7 @@ from sciflow.executors.transports.login import Asker, Keyring, Login
 from sciflow.executors.transports.ssh_config import Hop
 
 MAX_LANES = 8  # OpenSSH allows ten sessions at once
-WINDOW_BYTES = 1 << 24  # what may be under way: fills a line of 100 MB/s and 160 ms
+WINDOW_BYTES = 1 << 21  # OpenSSH's own; with 16 MB the sender overruns what TCP takes, and stalls
 REFUSED_PATIENCE_S = 3.0  # a server counts a session for a moment after its end
 ENDING_S = 5.0
 SILENT_TIMES = 3  # signs of life that may be missing

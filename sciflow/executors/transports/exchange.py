@@ -87,16 +87,20 @@ class Exchange:
 
     def _feed(self, stdin: Iterable[bytes]) -> None:
         """Sends its input, in a thread of its own: the host may take it when the program has written something."""
-        try:
-            for block in stdin:
-                for at in range(0, len(block), SEND_BYTES):
-                    self._channel.sendall(block[at : at + SEND_BYTES])
-        except OSError as error:
-            # the program has ended without reading all of it; or our own file cannot be read
-            if not self._channel.closed and error.filename is not None:
+        iterator = iter(stdin)
+        while True:
+            try:
+                block = next(iterator, b"")
+            except (OSError, EOFError) as error:  # what is to be sent cannot be read
                 self._failure = error
                 self._channel.close()
-        except EOFError:
-            pass
+                return
+            if not block:
+                break
+            try:
+                for at in range(0, len(block), SEND_BYTES):
+                    self._channel.sendall(block[at : at + SEND_BYTES])
+            except (OSError, EOFError):  # the program has ended without reading all of it
+                return
         with suppress(OSError, EOFError):
             self._channel.shutdown_write()

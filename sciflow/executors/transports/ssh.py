@@ -6,22 +6,19 @@ nobody's input. How long it waits between attempts to connect grows: a host that
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sciflow.errors import CommandTimedOut, HostRefused, HostUnreachable
+from sciflow.errors import CommandTimedOut, HostUnreachable
 from sciflow.executors.transports import transfer
 from sciflow.executors.transports.command import command
-from sciflow.executors.transports.connection import connect
+from sciflow.executors.transports.kept_connection import find
 from sciflow.executors.transports.link import Link, Unbegun, blocks
-from sciflow.executors.transports.login import Keyring
+from sciflow.executors.transports.redial import FIRST_PAUSE_S, Redial
 from sciflow.executors.transports.ssh_config import route
 from sciflow.executors.transports.transport import Output
 
-FIRST_PAUSE_S = 0.5
-LAST_PAUSE_S = 60.0
 RECONNECTING_S = 60.0  # how long a transfer that was cut waits for the host before it gives up
 
 
@@ -45,14 +42,7 @@ class SshTransport:
         """`config`: another file than `~/.ssh/config`. Silence of three times `keepalive_s` is a broken connection."""
         self._hops = route(host, user=user, port=port, config=config)
         self.name = self._hops[-1].name
-        self._connect_timeout_s = connect_timeout_s
-        self._keepalive_s = keepalive_s
-        self._keyring = Keyring()
-        self._link: Link | None = None
-        self._connecting = threading.Lock()
-        self._pause_s = 0.0
-        self._next_attempt = 0.0
-        self._last_failure: HostUnreachable | HostRefused | None = None
+        self._redial = Redial(self._hops, connect_timeout_s=connect_timeout_s, keepalive_s=keepalive_s)
 
     def __repr__(self) -> str:
         return f"SshTransport({self._hops[-1].alias!r})"
@@ -67,79 +57,50 @@ class SshTransport:
             return Output(code=ended.code, stdout=b"".join(out), stderr=ended.stderr)
 
         try:
-            return call(self._linked(end))
-        except Unbegun:  # it broke while nobody looked
-            return call(self._linked(end))
+            try:
+                return call(self._linked(end))
+            except Unbegun:  # it broke while nobody looked
+                return call(self._linked(end))
         except CommandTimedOut as error:
             raise CommandTimedOut(f"{self.name}: {argv[0]} took longer than {timeout_s:g} s and was ended") from error
 
     def put(self, source: Path, target: str, *, timeout_s: float) -> None:
-        self._steadily(
-            lambda link, left: transfer.put(link, source, target, host=self.name, timeout_s=left), timeout_s=timeout_s
-        )
+        def once(link: Link, left_s: float) -> None:
+            transfer.put(link, source, target, host=self.name, timeout_s=left_s)
+
+        self._steadily(once, timeout_s)
 
     def get(self, source: str, target: Path, *, timeout_s: float) -> None:
-        self._steadily(
-            lambda link, left: transfer.get(link, source, target, host=self.name, timeout_s=left), timeout_s=timeout_s
-        )
+        def once(link: Link, left_s: float) -> None:
+            transfer.get(link, source, target, host=self.name, timeout_s=left_s)
+
+        self._steadily(once, timeout_s)
 
     def close(self) -> None:
-        with self._connecting:
-            link, self._link = self._link, None
-        if link is not None:
-            link.close()
+        self._redial.close()
 
-    def _steadily(self, transfer_: Callable[[Link, float], None], *, timeout_s: float) -> None:
+    def _steadily(self, once: Callable[[Link, float], None], timeout_s: float) -> None:
         """A transfer that goes on where it was when the connection broke."""
-        end = time.monotonic() + timeout_s
-        give_up = end
+        end = give_up = time.monotonic() + timeout_s
         while True:
             try:
                 link = self._linked(end)
                 give_up = end
-                transfer_(link, _left(end))
+                once(link, _left(end))
             except CommandTimedOut:
                 raise
             except HostUnreachable:
                 now = time.monotonic()
                 give_up = min(give_up, now + RECONNECTING_S)
-                pause = max(FIRST_PAUSE_S, self._next_attempt - now)
+                pause = max(FIRST_PAUSE_S, self._redial.pause_s)
                 if now + pause >= give_up:
                     raise
                 time.sleep(pause)
             else:
                 return
 
-    # --- the connection --------------------------------------------------------------------------------------------
-
     def _linked(self, end: float) -> Link:
-        if not self._connecting.acquire(timeout=max(0.0, end - time.monotonic())):
-            raise CommandTimedOut(f"{self.name}: not connected within the time limit")
-        try:
-            if self._link is None or not self._link.alive:
-                self._link = self._connected()
-            return self._link
-        finally:
-            self._connecting.release()
-
-    def _connected(self) -> Link:
-        wait = self._next_attempt - time.monotonic()
-        if wait > 0 and self._last_failure is not None:
-            raise type(self._last_failure)(f"{self._last_failure}\n    (the next attempt is made in {wait:.0f} s)")
-        try:
-            link = connect(
-                self._hops,
-                keyring=self._keyring,
-                timeout_s=self._connect_timeout_s,
-                keepalive_s=self._keepalive_s,
-            )
-        except (HostUnreachable, HostRefused) as error:
-            self._pause_s = min(LAST_PAUSE_S, max(FIRST_PAUSE_S, 2 * self._pause_s))
-            self._next_attempt = time.monotonic() + self._pause_s
-            self._last_failure = error
-            raise
-        self._pause_s = 0.0
-        return link
+        return find(self._hops) or self._redial.get(end)
 
 
 def _left(end: float) -> float:
