@@ -28,8 +28,12 @@ FOLDER_MODE = 0o755
 class Stage:
     """The folders of a worker, and the files of the slice that it runs."""
 
-    def __init__(self, root: str, scratch: str) -> None:
-        """Both folders are made ready; what a worker before this one has left in `scratch` is removed."""
+    def __init__(self, root: str, scratch: str, *, at: str | None = None) -> None:
+        """Both folders are made ready; what a worker before this one has left in `scratch` is removed.
+
+        `at` is the name of the machine on which output files stay, if it is not the engine's.
+        """
+        self._place = {} if at is None else {"at": at}
         self.root = os.path.realpath(root)
         self.scratch = os.path.realpath(scratch)
         self.cwd = f"{self.scratch}/cwd"
@@ -145,6 +149,7 @@ class Stage:
             except IsADirectoryError:
                 (sha256, size), kind = folder_hash(target), "folder"
             tree.update({"path": target[len(self.root) + 1 :], "kind": kind, "sha256": sha256, "size": size})
+            tree.update(self._place)
 
     def _collect_one(self, place: str, task_folder: str, selection: Selection) -> str:
         inside = place.startswith(f"{self.cwd}/")

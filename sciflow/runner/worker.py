@@ -37,7 +37,7 @@ class Worker:
         here = ("", os.getcwd())  # the folder that `python -m` was started in is no place of the user's code
         sys.path[:] = [*hello["sys_path"], *(e for e in sys.path if e not in hello["sys_path"] and e not in here)]
         sys.argv[:] = hello["argv"]
-        self._stage = Stage(self._root, hello["scratch"])
+        self._stage = Stage(self._root, hello["scratch"], at=hello.get("at"))
         self._pack = Pack(self._stage.root, hello["pack"], inline_bytes=hello.get("inline_bytes", 4096))
         logs, children = Logs(), Children()
         self._surroundings = Surroundings(lambda: _look_at_modules(logs, children))
