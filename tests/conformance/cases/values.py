@@ -385,7 +385,7 @@ def shared(table: dict[str, list[int]]) -> list[list[int]]:
     return appended.partial(table=table).options(chunk=3).map(x=[0, 1, 2])
 
 
-class Level(enum.IntEnum):
+class Rung(enum.IntEnum):
     LOW = 1
     HIGH = 2
 
@@ -395,13 +395,13 @@ class Phase(str, enum.Enum):  # noqa: UP042  the older way
 
 
 @op
-def name_of(level: Literal[Level.HIGH, "none"]) -> str:
+def name_of(level: Literal[Rung.HIGH, "none"]) -> str:
     return level if isinstance(level, str) else level.name
 
 
 @workflow
 def counted(n: int) -> list[int]:
-    return [echo_int(choose(n + 1 == 3, n, 0)), choose(n == Level.HIGH, 1, 0)]
+    return [echo_int(choose(n + 1 == 3, n, 0)), choose(n == Rung.HIGH, 1, 0)]
 
 
 @dataclass(frozen=True)
@@ -415,24 +415,24 @@ def unpacked(box: Box[list[int]]) -> Box[int]:
 
 
 int_members = Case(
-    "members of an IntEnum arrive as themselves where an int is expected", **through(echo_int, [Level.LOW, 3])
+    "members of an IntEnum arrive as themselves where an int is expected", **through(echo_int, [Rung.LOW, 3])
 )
-float_members = Case("an IntEnum's member is a float too", **through(echo_float, [Level.HIGH]))
+float_members = Case("an IntEnum's member is a float too", **through(echo_float, [Rung.HIGH]))
 text_members = Case(
     "members of an enum of texts arrive as themselves where text is expected", **through(echo_text, [Phase.SOLID])
 )
 computed_members = Case(
     "an IntEnum's member is computed and compared with as an int",
     counted,
-    inputs={"n": Level.HIGH},
-    result=[Level.HIGH, 1],
+    inputs={"n": Rung.HIGH},
+    result=[Rung.HIGH, 1],
 )
-literal_members = Case("a Literal may name members of an enum", name_of, inputs={"level": Level.HIGH}, result="HIGH")
+literal_members = Case("a Literal may name members of an enum", name_of, inputs={"level": Rung.HIGH}, result="HIGH")
 other_member = Refusal(
     "a member that the Literal does not name is refused",
     name_of,
-    inputs={"level": Level.LOW},
-    says=("level of name_of", "Literal[Level.HIGH, 'none']", "Level"),
+    inputs={"level": Rung.LOW},
+    says=("level of name_of", "Literal[Rung.HIGH, 'none']", "Rung"),
 )
 generic = Case("a generic dataclass arrives", unpacked, inputs={"box": Box([1])}, result=Box(1))
 wrong_content = Refusal(
