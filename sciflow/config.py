@@ -44,6 +44,7 @@ class Settings(NamedTuple):
     progress: bool = True
     locks: Mapping[str, int] = {}
     host: Mapping[str, Any] = {}
+    executors: Mapping[str, Mapping[str, Any]] = {}
     project: Path | None = None  # folder of the project's sciflow.toml
     origins: Mapping[str, str] = {}
 
@@ -63,6 +64,10 @@ def _count(minimum: int) -> Callable[[object], bool]:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
+
+
+def _is_typed(value: object) -> bool:
+    return isinstance(value, dict) and _is_text(value.get("type"))
 
 
 def _is_counts(value: object) -> bool:
@@ -131,6 +136,12 @@ SETTINGS: Mapping[str, Setting] = {
         about="where programs, pseudopotentials and licences lie on this machine; ops read it by context().host",
         expected="a table",
         check=lambda value: isinstance(value, dict),
+        table=True,
+    ),
+    "executors": Setting(
+        about="places to run at besides this machine's own processes, by the name that a workflow or a run calls them",
+        expected="tables, each with its `type` and what that type needs; `local` is taken",
+        check=lambda value: isinstance(value, dict) and "local" not in value and all(map(_is_typed, value.values())),
         table=True,
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,7 @@ def run(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any])
     """Run in this process."""
     from sciflow.engine import api
 
+    target, kwargs = _placed(target, kwargs)
     spec, trees = _prepared(target, args, kwargs)
     return api.run(spec, trees, options=run_options(target))
 
@@ -74,6 +76,7 @@ def submit(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, An
     """Run in a process of its own."""
     from sciflow.engine import api
 
+    target, kwargs = _placed(target, kwargs)
     spec, trees = _prepared(target, args, kwargs)
     return api.submit(spec, trees, options=run_options(target))
 
@@ -82,8 +85,17 @@ def plan(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     """What a run would do."""
     from sciflow.engine import api
 
+    target, kwargs = _placed(target, kwargs)
     spec, trees = _prepared(target, args, kwargs)
     return api.plan(spec, trees, options=run_options(target))
+
+
+def _placed(target: Verbs[..., Any], kwargs: Mapping[str, Any]) -> tuple[Verbs[..., Any], Mapping[str, Any]]:
+    """The target with the executor that `on` names, and the other arguments."""
+    if "on" not in kwargs or "on" in inspect.signature(target.function).parameters:
+        return target, kwargs
+    rest = {name: value for name, value in kwargs.items() if name != "on"}
+    return target._with(fixed={}, settings={"executor": kwargs["on"]}), rest  # noqa: SLF001  its own kind
 
 
 def _prepared(

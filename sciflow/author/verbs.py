@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar, cast, overload
 
 from sciflow.author.active import TRACER
 
@@ -82,8 +82,17 @@ class Verbs(Generic[P, R_co]):
 
         return [self(*args, **kwargs) for args, kwargs in crossed(lists, named)]
 
-    def run(self, *args: P.args, **kwargs: P.kwargs) -> Run[R_co]:
+    @overload
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Run[R_co]: ...
+
+    @overload
+    def run(self, *args: Any, on: str, **kwargs: Any) -> Run[R_co]: ...
+
+    def run(self, *args: Any, **kwargs: Any) -> Run[R_co]:
         """Run here and now, in this process, and return when it has ended.
+
+        `on` names the executor for all ops that name none themselves; a workflow may have an input of that name, and
+        then takes it for that one: `options(executor=...)` is for both.
 
         Raises:
             InvalidWorkflow: it cannot run as written.
@@ -98,16 +107,28 @@ class Verbs(Generic[P, R_co]):
 
             return run(self, args, kwargs)
 
-    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Run[R_co]:
-        """Start a run that goes on without this process. Raises as `run` does."""
+    @overload
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Run[R_co]: ...
+
+    @overload
+    def submit(self, *args: Any, on: str, **kwargs: Any) -> Run[R_co]: ...
+
+    def submit(self, *args: Any, **kwargs: Any) -> Run[R_co]:
+        """Start a run that goes on without this process. Takes `on` and raises as `run` does."""
         from sciflow.author.launch import submit
         from sciflow.runner.loader import refuse_run
 
         refuse_run()
         return submit(self, args, kwargs)
 
-    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
-        """What a run would do, without running it. Raises as `run` does."""
+    @overload
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan: ...
+
+    @overload
+    def plan(self, *args: Any, on: str, **kwargs: Any) -> Plan: ...
+
+    def plan(self, *args: Any, **kwargs: Any) -> Plan:
+        """What a run would do, without running it. Takes `on` and raises as `run` does."""
         from sciflow.author.launch import plan
 
         return plan(self, args, kwargs)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Act = Callable[["WorkflowSpec", "dict[str, Any]", "RunOptions", bool], int]
 
 OPTIONS: Sequence[click.Option] = (
+    click.Option(["--on", "executor"], metavar="EXECUTOR", help="Where ops run that name no place themselves."),
     click.Option(["--name"], help="Name of the run; by default the workflow's."),
     click.Option(["--runs"], type=click.Path(path_type=Path, file_okay=False), help="Folder of the run folders."),
     click.Option(

@@ -35,6 +35,7 @@ def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions
     """
     settings = config.load(arguments={"runs": options.runs, "durable": _durable(options.durable)})
     setup = _setup(spec, options, settings, detached=detached)
+    preflight(spec, setup, settings.executors)
     return _create(settings.runs, spec, args, msgspec.structs.replace(setup, reuse=dict(options.reuse)))
 
 
@@ -55,11 +56,11 @@ def create_again(folder: RunFolder) -> RunFolder:
     spec = map_constants(_with_pickles(spec, root), lambda tree: absolute(tree, root))
     reuse = {key: absolute(tree, root) for key, tree in setup.reuse.items()}
     args = {name: absolute(tree, root) for name, tree in inputs.items()}
+    preflight(spec, setup, config.load().executors)
     return _create(root.parent, spec, args, msgspec.structs.replace(setup, reuse=reuse))
 
 
 def _create(runs: Path, spec: WorkflowSpec, args: Mapping[str, Tree], setup: RunSetup) -> RunFolder:
-    preflight(spec, setup)
     folder = create_run_folder(runs, setup.name)
     try:
         _fill(folder, spec, args, setup)

@@ -3,39 +3,72 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from sciflow.core.expr import Const
 from sciflow.core.graph import Graph, Node, Secret, WorkflowSpec
 from sciflow.engine.setup import RunSetup
 from sciflow.errors import ConfigError, InvalidWorkflow, Problem
 from sciflow.executors.capacity import Capacity
+from sciflow.executors.registry import LOCAL, executor_names
 from sciflow.executors.secrets import resolve_secret
 
-EXECUTORS = frozenset({"local"})
 LONGEST_NAME = 200  # a file's name may have 255 bytes, of which date, time and the like take some
 
 
-def preflight(spec: WorkflowSpec, setup: RunSetup) -> None:
-    """Refuses a run that cannot succeed on this machine.
+def preflight(spec: WorkflowSpec, setup: RunSetup, executors: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuses a run that cannot succeed from this machine; `executors` are those of the settings.
 
     Raises:
         InvalidWorkflow: with everything that was found.
     """
     capacity = Capacity(cpus=setup.workers, memory_mb=setup.memory_mb, gpus=setup.gpus)
     nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
-    problems = [problem for node in nodes for problem in _problems(node, capacity)]
+    known = executor_names(executors)
+    problems = [problem for node in nodes for problem in _problems(node, setup.executor, known, capacity)]
     problems.extend(_name_problems(setup.name))
-    if setup.executor not in EXECUTORS:
-        problems.append(_unknown_executor("the settings", setup.executor))
+    if setup.executor not in known:
+        problems.append(_unknown_executor("the settings", setup.executor, known))
+    problems.extend(_settings_problems(used_executors(spec, setup.executor, known) & executors.keys(), executors))
     if problems:
         raise InvalidWorkflow(problems)
 
 
-def _problems(node: Node, capacity: Capacity) -> Iterator[Problem]:
-    if isinstance(node.executor, Const) and node.executor.value not in EXECUTORS:
-        yield _unknown_executor(node.where, str(node.executor.value))
-    if node.image is not None:
+def used_executors(spec: WorkflowSpec, default: str, known: frozenset[str]) -> frozenset[str]:
+    """The executors that a run may need: all of them, where the place depends on a value."""
+    nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
+    if any(node.executor is not None and not isinstance(node.executor, Const) for node in nodes):
+        return known
+    return frozenset({_place(node, default) for node in nodes} & known)
+
+
+def _place(node: Node, default: str) -> str:
+    """Where a node runs; "" if that depends on a value."""
+    match node.executor:
+        case None:
+            return default
+        case Const(value=str() as name):
+            return name
+        case _:
+            return ""
+
+
+def _settings_problems(names: Iterable[str], executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    if names:
+        from sciflow.executors.settings import parse_executor
+    for name in sorted(names):
+        try:
+            parse_executor(name, executors[name])
+        except ConfigError as error:
+            yield Problem(where="the settings", what=str(error))
+
+
+def _problems(node: Node, default: str, known: frozenset[str], capacity: Capacity) -> Iterator[Problem]:
+    if isinstance(node.executor, Const) and node.executor.value not in known:
+        yield _unknown_executor(node.where, str(node.executor.value), known)
+    here = _place(node, default) == LOCAL
+    if node.image is not None and here:
         fix = "leave `image` out: the local executor runs ops in this machine's own environment"
         yield Problem(where=node.where, what=f"{node.id} names an image, and the local executor has none", fix=fix)
     for name, value in node.policy.env.items():
@@ -45,7 +78,8 @@ def _problems(node: Node, capacity: Capacity) -> Iterator[Problem]:
             except ConfigError as error:
                 yield Problem(where=node.where, what=f"{node.id}: the value of {name} is not to be had: {error}")
     try:
-        capacity.check(node.resources, node.id)
+        if here:
+            capacity.check(node.resources, node.id)
     except ConfigError as error:
         yield Problem(where=node.where, what=str(error))
 
@@ -65,8 +99,11 @@ def _name_problems(name: str) -> Iterator[Problem]:
     )
 
 
-def _unknown_executor(where: str, name: str) -> Problem:
-    known = ", ".join(sorted(EXECUTORS))
+def _unknown_executor(where: str, name: str, known: frozenset[str]) -> Problem:
     return Problem(
-        where=where, what=f"unknown executor {name!r}", expected=f"one of: {known}", found=name, fix="correct the name"
+        where=where,
+        what=f"unknown executor {name!r}",
+        expected=f"one of: {', '.join(sorted(known))}",
+        found=name,
+        fix=f"correct the name, or add [executors.{name}] to sciflow.toml",
     )

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -15,7 +15,7 @@ from types import FrameType
 import msgspec
 
 from sciflow import config
-from sciflow.core.graph import WorkflowSpec, decode_spec
+from sciflow.core.graph import Function, OpTemplate, WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Phase
 from sciflow.engine.control import Inbox
@@ -24,7 +24,7 @@ from sciflow.engine.engine import Engine
 from sciflow.engine.intake import Intake
 from sciflow.engine.limits import Limits
 from sciflow.engine.parts import Halt, Level, Parts
-from sciflow.engine.preflight import preflight
+from sciflow.engine.preflight import preflight, used_executors
 from sciflow.engine.probe import Probe
 from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
@@ -35,6 +35,7 @@ from sciflow.engine.walk import EXIT_NODE, Outcome
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Executor
 from sciflow.executors.local import LocalExecutor, Place
+from sciflow.executors.registry import LOCAL, Errand, executor_names, make_executor
 from sciflow.executors.strays import end_strays
 from sciflow.runner.removal import remove
 from sciflow.storage.mounts import on_network
@@ -119,20 +120,21 @@ class _Session:
     def engine(self, on_update: Watcher | None) -> Engine:
         """The engine with all its parts; the stack closes them."""
         setup, db, root = self._setup, self._db, self._folder.root
-        if self._number > 1:
-            preflight(self._spec, setup)  # it may go on elsewhere than it was made
         settings = config.load(start=Path(setup.cwd) if os.path.isdir(setup.cwd) else None)
+        if self._number > 1:
+            preflight(self._spec, setup, settings.executors)  # it may go on elsewhere than it was made
         pack = f"values/{self._number}-engine"
         values = StoredValues(root, pack=pack, inline_bytes=setup.inline_bytes, outputs=db.outputs)
         timeout_s = _shortest(setup.timeout_s, self._spec)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         limits = Limits(parallelism=setup.parallelism, locks=dict(settings.locks) | setup.locks)
+        executors = self._executors(settings, deadline)
         scheduler = Scheduler(
             self._spec,
             journal=DbJournal(db, first=self._number == 1),
             values=values,
             limits=limits,
-            executors=(setup.executor,),
+            executors=(setup.executor, *sorted(executors.keys() - {setup.executor})),
             keys=db.keys(),
         )
         probe = Probe(
@@ -152,7 +154,7 @@ class _Session:
                 db=db,
                 values=values,
                 scheduler=scheduler,
-                executors=self._executors(settings, deadline),
+                executors=executors,
                 probe=probe,
                 spec=self._spec,
                 inputs=inputs,
@@ -185,7 +187,29 @@ class _Session:
         )
         local = LocalExecutor(place, capacity)
         self._stack.callback(local.close)
-        return {"local": local}
+        return {LOCAL: local, **self._elsewhere(settings)}
+
+    def _elsewhere(self, settings: config.Settings) -> Mapping[str, Executor]:
+        """The executors of the settings that the run may need."""
+        setup, known = self._setup, executor_names(settings.executors)
+        names = used_executors(self._spec, setup.executor, known) - {LOCAL}
+        if not names:
+            return {}
+        bundle = bundle_of(self._spec, setup.sys_path)
+        errand = Errand(
+            root=self._folder.root,
+            sys_path=setup.sys_path,
+            argv=setup.argv,
+            main=f"code/{os.path.basename(setup.script)}" if setup.script is not None else None,
+            inline_bytes=setup.inline_bytes,
+            code=bundle,
+            host=settings.host,
+        )
+        made = {}
+        for name in sorted(names):
+            made[name] = make_executor(name, settings.executors, errand)
+            self._stack.callback(made[name].close)
+        return made
 
     def begin(self) -> None:
         """Writes down that an engine is at work; ends what one that died may have left."""
@@ -206,6 +230,16 @@ class _Session:
         message = outcome.error.message if outcome.error is not None else ""
         _put_end(self._db, outcome.phase, message, because=outcome.because)
         _remove_scratch(self._folder.part("work"))
+
+
+def bundle_of(spec: WorkflowSpec, sys_path: Sequence[str]) -> dict[str, bytes]:
+    """The user's own modules that ops of a workflow need, by the name of their content."""
+    from sciflow.executors.package import user_bundle
+
+    functions = [t.code for t in spec.templates.values() if isinstance(t, OpTemplate) and isinstance(t.code, Function)]
+    modules = {code.script or code.module for code in functions if code.pickled is None}
+    bundle = user_bundle(modules, sys_path)
+    return {bundle.name: bundle.content}
 
 
 def _shortest(seconds: float | None, spec: WorkflowSpec) -> float | None:

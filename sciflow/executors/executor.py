@@ -65,11 +65,26 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True):
     identity: Mapping[str, str] | None
 
 
-Report: TypeAlias = Ended | Died | Lost | Progress | Identified
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """Files of the run that lay elsewhere are in the run folder now, or why not."""
+
+    paths: Sequence[str]
+    problem: str = ""
+
+
+class Noticed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person should know of the place: what is waited for. Empty: nothing any more."""
+
+    text: str
+
+
+Report: TypeAlias = Ended | Died | Lost | Progress | Identified | Brought | Noticed
 
 
 class Executor(Protocol):
     """A place where tasks run. Not thread-safe; its methods never wait for a task."""
+
+    outlives: bool  # its tasks go on without the engine, and the next one hears of their ends
 
     def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
         """How large a job would be taken now of an op with `remaining` slices to go."""
@@ -88,6 +103,9 @@ class Executor(Protocol):
 
     def poll(self) -> list[Report]:
         """What has happened since the last call."""
+
+    def fetch(self, paths: Sequence[str]) -> None:
+        """Brings what tasks have left at this place to the same paths in the run folder; reported as `Brought`."""
 
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
         """Ends jobs: what runs is killed and reported as `Died` with `error`, the rest as `Lost`."""

@@ -19,7 +19,7 @@ from sciflow.core.job import Job, Need
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
 from sciflow.executors.ahead import take_ahead
 from sciflow.executors.capacity import Capacity
-from sciflow.executors.executor import Died, Ended, Identified, Lost, Offer, Report, Watch
+from sciflow.executors.executor import Brought, Died, Ended, Identified, Lost, Offer, Report, Watch
 from sciflow.executors.frames import hello_frame, op_frame, op_text, tasks_frame
 from sciflow.executors.pace import WINDOW_S, Pace
 from sciflow.executors.secrets import resolve_secret
@@ -46,6 +46,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 class LocalExecutor:
     """See `executors.executor.Executor`."""
+
+    outlives = False
 
     def __init__(self, place: Place, capacity: Capacity) -> None:
         self._place = place
@@ -118,6 +120,10 @@ class LocalExecutor:
                 worker.doom = error
                 worker.unwanted = unwanted
                 worker.process.kill(signal.SIGTERM)
+
+    def fetch(self, paths: Sequence[str]) -> None:
+        """See `Executor`; what was left here is in the run folder."""
+        self._reports.append(Brought(paths=paths))
 
     def close(self) -> None:
         """See `Executor`."""

@@ -1,0 +1,136 @@
+"""Hands jobs to executors, and has files brought home first that a job needs and that lie at another place.
+
+What an op leaves on another machine stays there, marked with the name of the executor (`"at"`), until a job elsewhere
+needs it, it is part of the run's result, or somebody asks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.expr import Tree
+from sciflow.core.job import Job
+from sciflow.core.records import TaskError
+from sciflow.engine.values import is_folded, read_folded
+from sciflow.executors.executor import Brought, Died, Executor, Report
+
+AT = b'"at":"'
+
+
+class Waiting(msgspec.Struct, kw_only=True, eq=False):
+    """A job that waits for files."""
+
+    executor: str
+    job: Job
+    missing: set[str]
+
+
+class Freight:
+    """The executors of a run, and what is on its way between them."""
+
+    def __init__(self, executors: Mapping[str, Executor], root: Path) -> None:
+        self._executors = executors
+        self._root = root
+        self._remote = len(executors) > 1
+        self._waiting: list[Waiting] = []
+        self._asked: set[str] = set()  # paths that are on their way
+        self._lost: dict[str, str] = {}  # paths that are not to be had, and why
+
+    def submit(self, name: str, job: Job) -> list[Report]:
+        """Hands a job over, now or when its files are here."""
+        missing = self._missing([job.fixed, *(text for row in job.elements for text in row)], name)
+        if not missing:
+            self._executors[name].submit(job)
+            return []
+        self._waiting.append(Waiting(executor=name, job=job, missing=missing))
+        return self._settle()
+
+    def bring(self, text: bytes) -> bool:
+        """Has all files brought home that a value speaks of; whether they are here, or not to be had."""
+        return not (self._missing([text], "") - self._lost.keys())
+
+    def brought(self, report: Brought) -> list[Report]:
+        """Files are here, or why not: jobs that waited for them are handed over."""
+        self._asked.difference_update(report.paths)
+        if report.problem:
+            self._lost.update(dict.fromkeys(report.paths, report.problem))
+        for waiting in self._waiting:
+            waiting.missing.difference_update(report.paths if not report.problem else ())
+        return self._settle()
+
+    def cancel(self, jobs: Iterable[int]) -> list[int]:
+        """Takes back jobs that wait here; their ids."""
+        unwanted = set(jobs)
+        found = [waiting.job.id for waiting in self._waiting if waiting.job.id in unwanted]
+        self._waiting = [waiting for waiting in self._waiting if waiting.job.id not in unwanted]
+        return found
+
+    def _settle(self) -> list[Report]:
+        reports: list[Report] = []
+        for waiting in list(self._waiting):
+            lost = next((path for path in waiting.missing if path in self._lost), None)
+            if lost is not None:
+                reports += _deaths(waiting.job, f"an input cannot be brought: {self._lost[lost]}")
+                self._waiting.remove(waiting)
+            elif not waiting.missing:
+                self._executors[waiting.executor].submit(waiting.job)
+                self._waiting.remove(waiting)
+        return reports
+
+    def _missing(self, texts: Iterable[bytes], name: str) -> set[str]:
+        """The files that lie elsewhere and neither here nor at the executor; they are asked for."""
+        if not self._remote:
+            return set()
+        found: dict[str, set[str]] = {}
+        for text in texts:
+            for at, path in self._elsewhere(text):
+                if at != name and not (self._root / path).exists():
+                    found.setdefault(at, set()).add(path)
+        for at, paths in found.items():
+            asked = sorted(paths - self._asked - self._lost.keys())
+            if at not in self._executors:
+                self._lost.update(dict.fromkeys(asked, f"{asked[0]} lies at {at!r}, which the settings do not name"))
+            elif asked:
+                self._asked.update(asked)
+                self._executors[at].fetch(asked)
+        return set().union(*found.values())
+
+    def _elsewhere(self, text: bytes) -> Iterator[tuple[str, str]]:
+        if AT in text or b'"$":"value"' in text:
+            yield from self._walk(json.loads(text))
+
+    def _walk(self, tree: Tree) -> Iterator[tuple[str, str]]:
+        if is_folded(tree):
+            yield from self._elsewhere(read_folded(self._root, tree))
+            return
+        match tree:
+            case {"$": "artifact", "at": str() as at, "path": str() as path}:
+                yield at, path
+            case dict():
+                for value in tree.values():
+                    yield from self._walk(value)
+            case list():
+                for value in tree:
+                    yield from self._walk(value)
+
+
+def _deaths(job: Job, why: str) -> list[Report]:
+    import time
+
+    error = TaskError(kind="place", type="sciflow:InputLost", message=why)
+    return [
+        Died(
+            number=job.number(position),
+            error=error,
+            started=time.time(),
+            seconds=0.0,
+            worker="",
+            stdout=(0, 0),
+            stderr=(0, 0),
+        )
+        for position in range(len(job.slices))
+    ]

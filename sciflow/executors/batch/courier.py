@@ -1,0 +1,137 @@
+"""The thread that speaks with one host for an executor: does what it is ordered, looks after what is there, waits.
+
+A host that does not answer is waited for, and the executor is told.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+
+from sciflow.errors import HostError
+from sciflow.executors.batch.depot import Depot
+from sciflow.executors.batch.fetching import fetch
+from sciflow.executors.batch.news import Adopt, Broken, Cancel, Fetch, Fetched, Inbox, News, Notice, Order, Send
+from sciflow.executors.batch.ward import Ward
+
+FASTER = 0.5  # of the time since the last news passes until the next look, within the limits
+IDLE_S = 3600.0
+
+
+class Tempo(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds between two looks at a host: the least, and the most that they grow to while nothing happens."""
+
+    least_s: float = 0.5
+    most_s: float = 30.0
+
+
+class Courier:
+    """Speaks with one host for one executor of one run."""
+
+    def __init__(self, depot: Depot, ward: Ward, *, here: Path, news: Inbox[News], tempo: Tempo) -> None:
+        """`here` is the run folder; `news` is where news go, `ward`'s too."""
+        self.news = news
+        self._orders: Inbox[Order] = Inbox()
+        self._depot = depot
+        self._ward = ward
+        self._here = here
+        self._tempo = tempo
+        self._pending: list[Cancel | Fetch] = []
+        self._closing = threading.Event()
+        self._next_look = 0.0
+        self._trouble = ""
+        self._waits_s = 0.0
+        self._thread = threading.Thread(target=self._run, name=f"courier {depot.transport.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        self._thread.start()
+
+    def order(self, order: Order) -> None:
+        """Has something done, in time."""
+        self._orders.put(order)
+
+    def close(self, seconds: float) -> None:
+        """Ends after what is under way, or when so many seconds have passed."""
+        self._closing.set()
+        self._orders.put(Cancel(elements={}))  # wakes it
+        self._thread.join(seconds)
+
+    @property
+    def round_trips(self) -> int:
+        """Calls to the host so far."""
+        return self._depot.round_trips
+
+    # --- the thread
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                poll = select.poll()
+                poll.register(self._orders.fd, select.POLLIN)
+                poll.poll(self._pause() * 1000)
+                self._accept()
+                self._turn()
+        except BaseException as error:  # noqa: BLE001  what ends a thread must be heard by the one who waits for it
+            self.news.put(Broken(error=error))
+
+    def _pause(self) -> float:
+        """Seconds until there is something to do."""
+        if self._trouble:
+            return self._waits_s
+        if self._pending or self._ward.unsent:
+            return 0.0
+        return max(0.0, self._next_look - time.monotonic()) if len(self._ward) else IDLE_S
+
+    def _accept(self) -> None:
+        for order in self._orders.take():
+            match order:
+                case Send() | Adopt():
+                    self._ward.accept(order)
+                    self._next_look = 0.0
+                case Cancel() | Fetch():
+                    self._pending.append(order)
+
+    def _turn(self) -> None:
+        try:
+            self._work()
+        except HostError as error:
+            self._wait_for_host(error)
+            return
+        if self._trouble:
+            self._trouble, self._waits_s = "", 0.0
+            self.news.put(Notice(text=""))
+
+    def _wait_for_host(self, error: HostError) -> None:
+        self._waits_s = min(max(1.0, 2 * self._waits_s), max(self._tempo.most_s, 1.0))
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            self.news.put(Notice(text=f"{error}; waiting"))
+
+    def _work(self) -> None:
+        if not (len(self._ward) or self._pending):
+            return
+        self._depot.prepare()
+        if self._ward.unsent:
+            self._ward.submit()
+            self._next_look = time.monotonic() + self._tempo.least_s / 4
+        while self._pending:
+            self._obey(self._pending[0])
+            del self._pending[0]
+        if len(self._ward) and time.monotonic() >= self._next_look:
+            while self._ward.look() and not self._closing.is_set():
+                pass
+            quiet = time.monotonic() - self._ward.last_news
+            self._next_look = time.monotonic() + min(max(self._tempo.least_s, FASTER * quiet), self._tempo.most_s)
+
+    def _obey(self, order: Cancel | Fetch) -> None:
+        match order:
+            case Cancel(elements=elements):
+                self._ward.cancel(elements)
+            case Fetch(paths=paths):
+                problem = fetch(self._depot, self._ward.root, self._here, paths)
+                self.news.put(Fetched(paths=paths, problem=problem))

@@ -1,0 +1,181 @@
+"""Our folder on a host, and what the runner does there for us: one call is one round trip, whatever it is about."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from sciflow.errors import HostRefused, HostUnreachable
+from sciflow.executors.batch.supply import Supply
+from sciflow.executors.package import runner_zip
+from sciflow.executors.transports.transport import Output, Transport
+
+CALL_S = 60.0  # for what touches a few files
+TRANSFER_S = 3600.0
+LARGE = 64 << 20  # bytes from which a file is sent by itself, so that a break does not send it anew
+
+# Constant program text: makes the folder, says whether the runner is there, and takes it from standard input if not.
+_BOOT = """
+import hashlib, json, os, sys
+root, name = os.path.abspath(os.path.expanduser(sys.argv[1])), sys.argv[2]
+os.makedirs(os.path.join(root, "code"), exist_ok=True)
+os.chmod(root, 0o700)
+place = os.path.join(root, "code", name + ".zip")
+data = sys.stdin.buffer.read()
+if data and hashlib.sha256(data).hexdigest() == name:
+    with open(place + ".%d" % os.getpid(), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(file.name, place)
+print(json.dumps({"root": root, "runner": os.path.exists(place), "python": list(sys.version_info[:3])}))
+"""
+OLDEST = (3, 9)
+NO_RUNNER = frozenset({1, 2, 126, 127})  # exit codes of Python and of shells; the runner's own begin at 64
+
+
+class Booted(msgspec.Struct, frozen=True):
+    """What a host says of our folder there."""
+
+    root: str
+    runner: bool
+    python: tuple[int, ...]
+
+
+class Depot:
+    """The folder `work_root` on a host. Every method is one round trip and may be repeated after a break.
+
+    Raises:
+        HostUnreachable, HostRefused: see `Transport`.
+    """
+
+    def __init__(self, transport: Transport, *, work_root: str, python: str) -> None:
+        self.transport = transport
+        self.python = python
+        self.root = ""  # absolute, once `prepare` was called
+        self.round_trips = 0
+        self._given = work_root
+        self._runner = ""
+
+    @property
+    def runner(self) -> str:
+        """The runner's place there."""
+        return self._runner
+
+    def prepare(self) -> None:
+        """Makes the folder and brings the runner there; of use once per connection."""
+        if self.root:
+            return
+        name, content = runner_zip()
+        told = self._boot(name, b"")
+        if not told.runner:
+            told = self._boot(name, content)
+        if told.python < OLDEST:
+            found = ".".join(map(str, told.python))
+            raise HostRefused(
+                f"{self.transport.name}: {self.python} is Python {found}; sciflow's runner needs 3.9 or newer: "
+                "set `python` of the executor"
+            )
+        self._runner = f"{told.root}/code/{name}.zip"
+        self.root = told.root
+
+    def _boot(self, name: str, content: bytes) -> Booted:
+        argv = (self.python, "-c", _BOOT, self._given, name)
+        said = self._run(argv, stdin=content, timeout_s=CALL_S)
+        if said.code != 0:
+            raise HostRefused(
+                f"{self.transport.name}: {self.python} could not make {self._given} ready: {said.said or said.code}: "
+                "are `python` and `work_root` of the executor right?"
+            )
+        return msgspec.json.decode(said.stdout, type=Booted)
+
+    def element(self, folder: str) -> tuple[str, ...]:
+        """The argv, but for the number, that runs an element of a submission."""
+        return (self.python, self._runner, "element", folder)
+
+    def call(self, verb: str, request: Mapping[str, object], *, timeout_s: float = CALL_S) -> Output:
+        """Has the runner do something there.
+
+        Raises:
+            HostUnreachable: it did not end well; the message has its words.
+        """
+        text = json.dumps({"work_root": self.root, **request}).encode() + b"\n"
+        return self._checked(verb, self._run(self._argv(verb), stdin=text, timeout_s=timeout_s))
+
+    def run(self, argv: Sequence[str], *, timeout_s: float = CALL_S) -> Output:
+        """Runs a program there."""
+        return self._run(argv, stdin=b"", timeout_s=timeout_s)
+
+    def supply(self, root: str, supply: Supply, code: Mapping[str, bytes], batch: Mapping[str, bytes]) -> None:
+        """Brings what is missing there under a run's root; contents that any run has brought are not sent again.
+
+        Args:
+            root: of the run, there.
+            supply: contents and where they belong.
+            code: bundles of modules by name, unpacked beside the runner.
+            batch: files of the submission by their path under `root`.
+        """
+        links = {sha256: sorted(paths) for sha256, paths in supply.links.items()}
+        executable = sorted(supply.executable)
+        wanted = {"root": root, "blobs": links, "code": sorted(code), "executable": executable}
+        told = json.loads(self.call("missing", wanted).stdout)
+        if not (told["blobs"] or told["code"] or batch or supply.folders or supply.symlinks):
+            return
+        header = {
+            "root": root,
+            "work_root": self.root,
+            "links": {sha256: links[sha256] for sha256 in told["blobs"]},
+            "folders": sorted(supply.folders),
+            "executable": executable,
+            "symlinks": supply.symlinks,
+        }
+        with tempfile.NamedTemporaryFile(prefix="sciflow-") as file:
+            file.write(json.dumps(header).encode() + b"\n")
+            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
+                for sha256 in told["blobs"]:
+                    _add(tar, f"blobs/{sha256}", supply.files[sha256])
+                for name in told["code"]:
+                    _add(tar, f"code/{name}.tar", code[name])
+                for path, content in batch.items():
+                    _add(tar, path, content)
+            file.flush()
+            said = self._run(self._argv("unpack"), stdin=Path(file.name), timeout_s=TRANSFER_S)
+        self._checked("unpack", said)
+
+    def pack(self, root: str, paths: Sequence[str], target: Path) -> str:
+        """Brings files and folders under `root` home in one archive; why not, if they are not there."""
+        said = json.loads(self.call("pack", {"root": root, "paths": paths}, timeout_s=TRANSFER_S).stdout)
+        if said["missing"]:
+            return f"{self.transport.name}: {root}/{said['missing'][0]} is not there any more"
+        self.round_trips += 1
+        self.transport.get(said["archive"], target, timeout_s=TRANSFER_S)
+        return ""
+
+    def _argv(self, verb: str) -> tuple[str, ...]:
+        return (self.python, self._runner, "host", verb)
+
+    def _run(self, argv: Sequence[str], *, stdin: bytes | Path, timeout_s: float) -> Output:
+        self.round_trips += 1
+        return self.transport.run(argv, stdin=stdin, timeout_s=timeout_s)
+
+    def _checked(self, verb: str, said: Output) -> Output:
+        if said.code == 0:
+            return said
+        if said.code in NO_RUNNER:
+            self.root = ""  # somebody has removed it: it is brought again
+        raise HostUnreachable(f"{self.transport.name}: {verb} ended with exit code {said.code}: {said.said[-2000:]}")
+
+
+def _add(tar: tarfile.TarFile, name: str, content: Path | bytes) -> None:
+    if isinstance(content, bytes):
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    else:
+        tar.add(content, arcname=name, recursive=False)

@@ -1,0 +1,229 @@
+"""Runs tasks as jobs of a batch system, on this machine or on one that a transport reaches.
+
+Jobs that are handed over in the same moment and need the same become one array job, an element each. Their state is
+kept in the run folder and on the host, so that they go on without this process; tasks that an earlier engine submitted
+are taken up again when the scheduler hands them over once more.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.graph import Resources
+from sciflow.core.job import Job, Need
+from sciflow.core.records import TaskError
+from sciflow.executors.batch.courier import Courier
+from sciflow.executors.batch.news import (
+    Adopt,
+    Broken,
+    Cancel,
+    Cancelled,
+    Closed,
+    Condemned,
+    Fetch,
+    Fetched,
+    Heard,
+    News,
+    Notice,
+    Refused,
+    Send,
+)
+from sciflow.executors.batch.record import BatchRecord, batch_names, read_records, write_record
+from sciflow.executors.batch.request import Element, Surroundings, element_of, environment, index, requests, task_names
+from sciflow.executors.batch.supply import Supplier, Supply
+from sciflow.executors.batch.underway import Told, Underway
+from sciflow.executors.capacity import Capacity
+from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
+from sciflow.executors.secrets import resolve_secret
+from sciflow.executors.systems.system import Site, Submission
+
+CLOSING_S = 2.0  # for what is under way with the host when the engine ends
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What an executor asks of every submission."""
+
+    name: str
+    site: Site
+    elements: int  # at most, in the queue at once
+    throttle: int | None = None  # elements of a submission that run at once
+    walltime_s: float | None = None  # of a job whose op names none
+
+
+class BatchExecutor:
+    """See `executors.executor.Executor`."""
+
+    outlives = True  # its tasks go on without the engine
+
+    def __init__(
+        self,
+        terms: Terms,
+        courier: Courier,
+        *,
+        root: Path,
+        around: Surroundings,
+        code: Mapping[str, bytes],
+        capacity: Capacity | None,
+    ) -> None:
+        """`capacity` is what the machine has, where no batch system counts it."""
+        self._terms = terms
+        self._courier = courier
+        self._root = root
+        self._around = around
+        self._code = code
+        self._capacity = capacity
+        self._batches = set(batch_names(root, [terms.name]))
+        self._supplier = Supplier(root, at=around.at, batches=self._batches)
+        self._waiting: dict[tuple[Need, int], list[Element]] = {}
+        self._underway = Underway(root)
+        self._reports: list[Report] = []
+        for record in read_records(root, terms.name):
+            self._underway.add(record)
+            courier.order(Adopt(record=record))
+        courier.start()
+
+    # --- the contract
+
+    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:  # noqa: ARG002
+        """See `Executor`."""
+        room = self._terms.elements - self._underway.elements - sum(map(len, self._waiting.values()))
+        if self._capacity is not None and not self._capacity.fits(need.resources):
+            return Offer(0, holds=self._capacity.holds(need.resources))
+        if room <= 0:
+            return Offer(0)
+        shares = room if self._capacity is None else min(room, 2 * self._capacity.cpus)
+        return Offer(max(1, -(-remaining // shares)))
+
+    def submit(self, job: Job) -> None:
+        """See `Executor`."""
+        fresh, reports = self._underway.adopt(job)
+        self._reports += reports
+        if not fresh:
+            return
+        level = max(job.attempts[position] for position in fresh)
+        gpus = self._capacity.take(job.need.resources) if self._capacity is not None else ()
+        element = element_of(job, fresh, gpus)
+        self._waiting.setdefault((job.need, level if _grows(job.need.resources) else 1), []).append(element)
+
+    def watch(self) -> Watch:
+        """See `Executor`."""
+        return Watch(read=[self._courier.news.fd], seconds=0 if self._waiting or self._reports else None)
+
+    def poll(self) -> list[Report]:
+        """See `Executor`."""
+        for (need, level), elements in self._waiting.items():
+            self._send(need, level, elements)
+        self._waiting.clear()
+        for news in self._courier.news.take():
+            self._reports += self._told(news)
+        reports, self._reports = self._reports, []
+        return reports
+
+    def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
+        """See `Executor`."""
+        elements = self._underway.condemn(set(jobs), error)
+        if elements:
+            self._courier.order(Cancel(elements=elements))
+
+    def close(self) -> None:
+        """See `Executor`."""
+        self._courier.close(CLOSING_S)
+
+    def fetch(self, paths: Sequence[str]) -> None:
+        """Brings files of the run home from the host; `Brought` is reported."""
+        self._courier.order(Fetch(paths=paths))
+
+    # --- sending
+
+    def _send(self, need: Need, level: int, elements: Sequence[Element]) -> None:
+        supply = Supply()
+        self._supplier.code(supply)
+        elements = [
+            msgspec.structs.replace(element, job=self._supplier.localised(element.job, supply)) for element in elements
+        ]
+        name = f"{self._terms.name}-{time.strftime('%m%d%H%M%S')}-{secrets.token_hex(4)}"
+        names = tuple(task_names(element.job, k) for k, element in enumerate(elements))
+        resources = grown(need.resources, level)
+        walltime_s = resources.walltime_s or self._terms.walltime_s
+        record = BatchRecord(
+            name=name,
+            executor=self._terms.name,
+            elements=names,
+            memory_mb=resources.memory_mb,
+            walltime_s=walltime_s,
+            grows=_grows(resources),
+        )
+        env, references = environment(need)
+        data, places, common = requests(elements)
+        about = index(name=name, around=self._around, common=common, places=places, env=env, walltime_s=walltime_s)
+        write_record(self._root, record)
+        self._batches.add(name)
+        self._underway.add(record, elements)
+        self._courier.order(
+            Send(
+                record=record,
+                submission=Submission(
+                    name=name,
+                    folder="",
+                    elements=len(elements),
+                    throttle=self._terms.throttle,
+                    resources=resources,
+                    walltime_s=walltime_s,
+                    site=self._terms.site,
+                    command=(),
+                    secrets=tuple(references),
+                ),
+                supply=supply,
+                code=self._code,
+                index=about,
+                requests=data,
+                secrets={carrier: resolve_secret(secret) for carrier, secret in references.items()},
+            )
+        )
+
+    # --- what comes back
+
+    def _told(self, news: News) -> Sequence[Report]:
+        match news:
+            case Heard(batch=batch, element=element, replies=replies):
+                return [report for reply in replies for report in self._underway.heard(batch, element, reply)]
+            case Closed(batch=batch, element=element, left=left):
+                return self._gone(self._underway.closed(batch, element, left))
+            case Condemned(batch=batch, element=element, verdict=verdict):
+                return self._gone(self._underway.condemned(batch, element, verdict))
+            case Refused(batch=batch, error=error):
+                return self._gone(self._underway.refused(batch, error))
+            case Cancelled(elements=elements):
+                return self._gone(self._underway.cancelled(elements))
+            case Fetched(paths=paths, problem=problem):
+                return [Brought(paths=paths, problem=problem)]
+            case Notice(text=text):
+                return [Noticed(text=text)]
+            case Broken(error=error):
+                raise error
+
+    def _gone(self, told: Told) -> Sequence[Report]:
+        """Elements are at their end: what they held is free again."""
+        if self._capacity is not None:
+            for element in told.elements:
+                self._capacity.give(element.job.need.resources, element.gpus)
+        return told.reports
+
+
+def _grows(resources: Resources) -> bool:
+    return resources.memory_growth > 1 or resources.walltime_growth > 1
+
+
+def grown(resources: Resources, attempt: int) -> Resources:
+    """What an attempt asks for."""
+    walltime_s = resources.walltime_s
+    return msgspec.structs.replace(
+        resources,
+        memory_mb=round(resources.memory_mb * resources.memory_growth ** (attempt - 1)),
+        walltime_s=None if walltime_s is None else walltime_s * resources.walltime_growth ** (attempt - 1),
+    )

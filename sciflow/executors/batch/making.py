@@ -1,0 +1,108 @@
+"""Puts the executor of a batch system together from its settings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import msgspec
+
+from sciflow.errors import ConfigError
+from sciflow.executors.batch.courier import Courier, Tempo
+from sciflow.executors.batch.depot import Depot
+from sciflow.executors.batch.executor import BatchExecutor, Terms
+from sciflow.executors.batch.news import Inbox, News
+from sciflow.executors.batch.request import Surroundings
+from sciflow.executors.batch.ward import Ward
+from sciflow.executors.capacity import Capacity
+from sciflow.executors.registry import Errand
+from sciflow.executors.settings import BatchSettings
+from sciflow.executors.systems.system import BatchSystem
+from sciflow.executors.transports.local import LocalTransport
+from sciflow.executors.transports.transport import Transport
+
+LOCAL_DEPOT = "~/.cache/sciflow/depot"
+
+
+def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecutor:
+    """The executor of that name, for one run."""
+    transport = make_transport(settings)
+    shared = not settings.host and not settings.work_root
+    python = settings.python or ("python3" if settings.host else sys.executable)
+    depot = Depot(transport, work_root=settings.work_root or LOCAL_DEPOT, python=python)
+    there = None if shared else f"runs/{errand.root.name}"
+    news: Inbox[News] = Inbox()
+    ward = Ward(depot, system_of(settings), here=errand.root, there=there, fresh_s=settings.look_least_s, tell=news.put)
+    tempo = Tempo(least_s=settings.look_least_s, most_s=settings.look_most_s)
+    sys_path = [*(f"$DEPOT/code/{bundle}" for bundle in errand.code), *([] if settings.host else errand.sys_path)]
+    around = Surroundings(
+        sys_path=sys_path,
+        argv=errand.argv,
+        main=f"$ROOT/{errand.main}" if errand.main else None,
+        host={**errand.host, **settings.settings},
+        inline_bytes=errand.inline_bytes,
+        at=None if shared else name,
+    )
+    terms = Terms(
+        name=name,
+        site=settings.site,
+        elements=settings.elements,
+        throttle=settings.throttle,
+        walltime_s=settings.walltime_s,
+    )
+    return BatchExecutor(
+        terms,
+        Courier(depot, ward, here=errand.root, news=news, tempo=tempo),
+        root=errand.root,
+        around=around,
+        code=errand.code,
+        capacity=Capacity() if settings.system == "shell" and not settings.host else None,
+    )
+
+
+def make_transport(settings: BatchSettings) -> Transport:
+    """The way to an executor's machine."""
+    if not settings.host:
+        return LocalTransport()
+    from sciflow.executors.transports.ssh import SshTransport
+
+    return SshTransport(settings.host)
+
+
+def system_of(settings: BatchSettings) -> Callable[[Depot], BatchSystem]:
+    """The batch system of an executor, once its host has been reached."""
+
+    def make(depot: Depot) -> BatchSystem:
+        try:
+            return _system(settings, depot)
+        except (TypeError, msgspec.ValidationError) as error:
+            raise ConfigError(f"options of {settings.system}: {error}") from error
+
+    return make
+
+
+def _system(settings: BatchSettings, depot: Depot) -> BatchSystem:
+    options = settings.options
+    match settings.system:
+        case "slurm":
+            from sciflow.executors.systems.slurm import Slurm
+
+            return msgspec.convert(options, type=Slurm)
+        case "shell":
+            from sciflow.executors.systems.shell import Shell
+
+            return msgspec.convert(
+                {"runner": depot.runner, "work_root": depot.root, "python": depot.python, **options}, type=Shell
+            )
+        case "pbs":
+            from sciflow.executors.systems.pbs import PBS
+
+            return msgspec.convert(options, type=PBS)
+        case "lsf":
+            from sciflow.executors.systems.lsf import LSF
+
+            return msgspec.convert(options, type=LSF)
+        case "sge":
+            from sciflow.executors.systems.sge import SGE
+
+            return msgspec.convert(options, type=SGE)

@@ -1,0 +1,165 @@
+"""Reads the answer to a survey: brings logs and values home, and tells what elements have said.
+
+Logs and packs of an element only grow, so that what is missing here is what lies behind the end of the file here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sciflow.core.records import Loaded, Progress, Reply
+from sciflow.executors.batch.record import BatchRecord
+
+REPLIES, OUT, ERR, PACK = range(4)
+
+
+class ClosingFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """How an element came to its end."""
+
+    left: tuple[int, ...] = ()
+    why: str = ""
+    host: str = ""
+    seconds: float = 0.0
+
+
+class Closing(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """The last line of an element."""
+
+    facts: ClosingFacts
+
+
+class QueueAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the batch system's command said."""
+
+    code: int
+    stdout: str = ""
+    stderr: str = ""
+    timed_out: bool = False
+
+
+class ElementNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What is new of an element: whether it has ended, and the parts of its files in the answer."""
+
+    done: bool = False
+    sections: tuple[tuple[int, int, int], ...] = ()  # which file, from where, how many bytes
+
+
+class BatchNews(msgspec.Struct, frozen=True, kw_only=True):
+    """What is new of a submission."""
+
+    dir: str
+    gone: bool = False
+    submitted: dict[str, Any] | None = None
+    died: dict[str, int] = {}
+    said: dict[str, str] = {}  # the end of what the scripts of those have printed
+    elements: dict[str, ElementNews] = {}
+    more: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of the answer."""
+
+    clock: float
+    queue: QueueAnswer | None = None
+    batches: tuple[BatchNews, ...] = ()
+
+
+_LINES = msgspec.json.Decoder(list[Reply | Progress | Loaded | Closing])
+Line = Reply | Progress | Loaded | Closing
+
+
+class Place(msgspec.Struct, kw_only=True, eq=False):
+    """How far what an element has said is known."""
+
+    replies: int = 0
+    seen: bool = False  # it has begun
+    closed: bool = False
+
+
+class Mirror:
+    """The growing files of the elements on a host, and their likeness in the run folder."""
+
+    def __init__(self, root: Path, *, here: bool) -> None:
+        """`here`: they are in the run folder already."""
+        self._root = root
+        self._here = here
+        self._places: dict[tuple[str, int], Place] = {}
+
+    def place(self, batch: str, element: int) -> Place:
+        """How far an element is known."""
+        return self._places.setdefault((batch, element), Place())
+
+    def offsets(self, record: BatchRecord) -> dict[str, list[int]]:
+        """What is known of the elements that have begun and have not ended."""
+        places = ((k, self._places.get((record.name, k))) for k in range(len(record.elements)))
+        return {
+            str(k): self._known(record, k, place) for k, place in places if place and place.seen and not place.closed
+        }
+
+    def _known(self, record: BatchRecord, element: int, place: Place) -> list[int]:
+        sizes = [0, 0, 0] if self._here else [_size(path) for path in self._files(record, element)]
+        return [place.replies, *sizes]
+
+    def _files(self, record: BatchRecord, element: int) -> tuple[Path, Path, Path]:
+        worker = record.worker(element)
+        logs = self._root / "logs"
+        return logs / f"{worker}.out", logs / f"{worker}.err", self._root / "values" / worker
+
+    def take(
+        self, record: BatchRecord, news: BatchNews, body: memoryview
+    ) -> tuple[Sequence[tuple[int, Sequence[Line]]], int]:
+        """What the elements of a submission have said; and how much of `body` was this submission's."""
+        told, at = [], 0
+        for name, element in news.elements.items():
+            lines: Sequence[Line] = ()
+            place = self.place(record.name, int(name))
+            place.seen = True
+            for which, offset, size in element.sections:
+                part = body[at : at + size]
+                at += size
+                if which == REPLIES:
+                    lines = self._lines(place, offset, part)
+                else:
+                    _put(self._files(record, int(name))[which - OUT], offset, part)
+            told.append((int(name), lines))
+        return told, at
+
+    def _lines(self, place: Place, offset: int, part: memoryview) -> Sequence[Line]:
+        """The whole lines of what is new; the rest comes with the next answer."""
+        data = bytes(part)[place.replies - offset :]
+        whole = data[: data.rfind(b"\n") + 1]
+        place.replies += len(whole)
+        return _LINES.decode(b"[" + b",".join(whole.splitlines()) + b"]") if whole else ()
+
+    def forget(self, record: BatchRecord) -> None:
+        """Nothing more will come of a submission."""
+        for k in range(len(record.elements)):
+            self._places.pop((record.name, k), None)
+
+
+def split(stdout: bytes) -> tuple[Answer, memoryview]:
+    """The head of an answer, and the bytes behind it."""
+    head, _, _ = stdout.partition(b"\n")
+    return msgspec.json.decode(head, type=Answer), memoryview(stdout)[len(head) + 1 :]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _put(path: Path, offset: int, part: memoryview) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        while part:
+            written = os.pwrite(fd, part, offset)
+            part, offset = part[written:], offset + written
+    finally:
+        os.close(fd)

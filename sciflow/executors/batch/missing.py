@@ -1,0 +1,65 @@
+"""Elements that the batch system no longer lists and that have said nothing: what became of them.
+
+The queue may be late, and so may a network file system: an element is given up only when it was missing for a while.
+The accounting is asked then, for its reason; where it knows nothing, the element is lost all the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from sciflow.errors import HostError, HostUnreachable
+from sciflow.executors.batch.depot import Depot
+from sciflow.executors.batch.record import BatchRecord
+from sciflow.executors.systems.system import BatchSystem, JobState, State
+
+PATIENCE_S = 5.0  # before a missing element counts as ended
+ACCOUNT_S = 30.0
+
+
+class Missing(msgspec.Struct, eq=False):
+    """Since when which elements are missing."""
+
+    _since: dict[tuple[str, int], float] = msgspec.field(default_factory=dict)
+
+    def look(
+        self, depot: Depot, system: BatchSystem, record: BatchRecord, unheard: Sequence[int], listed: Sequence[JobState]
+    ) -> Iterator[tuple[int, JobState]]:
+        """Those of the `unheard` elements that have ended, with what is known of their end."""
+        own = [state for state in listed if state.job == record.job]
+        if any(state.element is None and not state.state.ended for state in own):
+            self.forget(record.name)
+            return
+        alive = {state.element for state in own if not state.state.ended}
+        said = {state.element: state for state in own if state.state.ended}
+        now = time.monotonic()
+        given_up = []
+        for element in unheard:
+            if element in alive:
+                self._since.pop((record.name, element), None)
+            elif now - self._since.setdefault((record.name, element), now) >= PATIENCE_S:
+                given_up.append(element)
+        if given_up:
+            known = self._accounted(depot, system, record)
+            unknown = JobState(job=record.job, state=State.UNKNOWN)
+            for element in given_up:
+                yield element, known.get(element) or known.get(None) or said.get(element) or said.get(None) or unknown
+
+    def forget(self, name: str) -> None:
+        """Nothing of this submission is missing."""
+        self._since = {place: since for place, since in self._since.items() if place[0] != name}
+
+    def _accounted(self, depot: Depot, system: BatchSystem, record: BatchRecord) -> dict[int | None, JobState]:
+        command = system.accounting([record.job])
+        if not command.argv:
+            return {}
+        try:
+            states = command.parse(depot.run(command.argv, timeout_s=ACCOUNT_S))
+        except HostUnreachable:
+            raise
+        except HostError:
+            return {}  # many sites have none
+        return {state.element: state for state in states if state.job == record.job and state.state.ended}

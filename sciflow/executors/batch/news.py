@@ -1,0 +1,150 @@
+"""What passes between an executor and the thread that speaks with its host: orders one way, news the other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeAlias, TypeVar
+
+import msgspec
+
+from sciflow.core.records import Loaded, Progress, Reply, TaskError
+from sciflow.executors.batch.record import BatchRecord
+from sciflow.executors.batch.supply import Supply
+from sciflow.executors.batch.verdict import Verdict
+from sciflow.executors.systems.system import Submission
+
+T = TypeVar("T")
+
+
+# --- orders
+
+
+class Send(msgspec.Struct, kw_only=True, eq=False):
+    """Bring a submission to the host and submit it."""
+
+    record: BatchRecord
+    submission: Submission
+    supply: Supply
+    code: Mapping[str, bytes]
+    index: Mapping[str, object]  # of `index.json`
+    requests: bytes
+    secrets: Mapping[str, str]
+
+
+class Adopt(msgspec.Struct, kw_only=True, eq=False):
+    """Look after a submission that an earlier engine made."""
+
+    record: BatchRecord
+
+
+class Cancel(msgspec.Struct, kw_only=True, eq=False):
+    """End elements of submissions, and tell when that is done."""
+
+    elements: Mapping[str, Sequence[int]]  # by submission
+
+
+class Fetch(msgspec.Struct, kw_only=True, eq=False):
+    """Bring files and folders of the run from the host."""
+
+    paths: Sequence[str]
+
+
+Order: TypeAlias = Send | Adopt | Cancel | Fetch
+
+
+# --- news
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What an element has written since."""
+
+    batch: str
+    element: int
+    replies: Sequence[Reply | Progress | Loaded]
+
+
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
+    """An element has ended in order; `left` are the tasks that it did not get to."""
+
+    batch: str
+    element: int
+    left: Sequence[int]
+
+
+class Condemned(msgspec.Struct, frozen=True, kw_only=True):
+    """An element has ended without a word."""
+
+    batch: str
+    element: int
+    verdict: Verdict
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A submission came to nothing."""
+
+    batch: str
+    error: TaskError
+
+
+class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
+    """Elements are ended, as was ordered."""
+
+    elements: Mapping[str, Sequence[int]]
+
+
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
+    """Files are here, or why not."""
+
+    paths: Sequence[str]
+    problem: str = ""
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a person should know: what is waited for. Empty: nothing any more."""
+
+    text: str
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """The thread has come to an end that is nobody's fault but ours."""
+
+    error: BaseException
+
+
+News: TypeAlias = Heard | Closed | Condemned | Refused | Cancelled | Fetched | Notice | Broken
+
+
+class Inbox(Generic[T]):
+    """A queue between threads whose arrival of something can be waited for with `poll`."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[T] = SimpleQueue()
+        self.fd, self._bell = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._bell, False)
+
+    def put(self, item: T) -> None:
+        """Adds something."""
+        self._queue.put(item)
+        with suppress(BlockingIOError):  # it rings already
+            os.write(self._bell, b".")
+
+    def take(self) -> list[T]:
+        """All that has come."""
+        with suppress(BlockingIOError):
+            while os.read(self.fd, 4096):
+                pass
+        found = []
+        while True:
+            try:
+                found.append(self._queue.get_nowait())
+            except Empty:
+                return found
+
+    def close(self) -> None:
+        """Gives the descriptors back."""
+        os.close(self.fd)
+        os.close(self._bell)

@@ -1,0 +1,75 @@
+"""What is written down of a submission, so that another engine finds its jobs again.
+
+A record lies in the run folder, `batches/<name>/record.json`. Tasks are named by path and attempt, which outlive the
+engine; the numbers are those that the jobs on the host use.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from pathlib import Path
+
+import msgspec
+
+FOLDER = "batches"
+RECORD = "record.json"
+
+
+class Stage(Enum):
+    """How far a submission has come."""
+
+    PACKED = "packed"  # nothing has left this machine
+    SENT = "sent"  # all of it is on the host; the batch system may have it
+    SUBMITTED = "submitted"
+    ENDED = "ended"  # nothing more will come of it
+
+
+class TaskName(msgspec.Struct, frozen=True, array_like=True):
+    """A task of an element: the number under which the host speaks of it, and what it is."""
+
+    number: int
+    path: str
+    attempt: int
+
+
+class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One submission: an array job of `len(elements)` elements, each a row of tasks."""
+
+    name: str  # unique over all runs and attempts
+    executor: str
+    stage: Stage = Stage.PACKED
+    job: str = ""  # the batch system's id
+    elements: tuple[tuple[TaskName, ...], ...] = ()
+    memory_mb: int = 0  # what an element asked for
+    walltime_s: float | None = None
+    grows: bool = False  # another attempt asks for more
+
+    def worker(self, element: int) -> str:
+        """The name of an element's log files and pack."""
+        return f"{self.name}-{element}"
+
+
+def write_record(root: Path, record: BatchRecord) -> None:
+    """Writes a record down, whole or not at all."""
+    folder = root / FOLDER / record.name
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = folder / f"{RECORD}.new"
+    beside.write_bytes(msgspec.json.encode(record))
+    os.replace(beside, folder / RECORD)
+
+
+def read_records(root: Path, executor: str) -> Sequence[BatchRecord]:
+    """The submissions of an executor of which something may still come, oldest first."""
+    return [r for r in _records(root) if r.executor == executor and r.stage in {Stage.SENT, Stage.SUBMITTED}]
+
+
+def batch_names(root: Path, executors: Sequence[str]) -> frozenset[str]:
+    """All submissions of some executors, ended ones too."""
+    return frozenset(record.name for record in _records(root) if record.executor in executors)
+
+
+def _records(root: Path) -> Iterator[BatchRecord]:
+    for path in sorted((root / FOLDER).glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime_ns):
+        yield msgspec.json.decode(path.read_bytes(), type=BatchRecord)

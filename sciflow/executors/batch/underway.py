@@ -1,0 +1,189 @@
+"""Which tasks are with the host, and what their ends mean to the engine: its numbers in place of the host's.
+
+After the death of an engine the host goes on. What it says of a task that this engine has not handed over yet is kept
+until it does, which is when the scheduler has come so far again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.job import Job, job_of
+from sciflow.core.records import Loaded, Progress, Reply, TaskError
+from sciflow.executors.batch.record import BatchRecord, TaskName
+from sciflow.executors.batch.request import Element
+from sciflow.executors.batch.verdict import Verdict
+from sciflow.executors.executor import Died, Ended, Lost, Report
+
+
+class OpenElement(msgspec.Struct, kw_only=True, eq=False):
+    """An element that has not come to its end, and its tasks that have not."""
+
+    worker: str
+    pending: dict[int, TaskName]  # in the order in which they are run
+    asked: dict[int, int] = msgspec.field(default_factory=dict)  # the host's number -> the engine's
+    element: Element | None = None  # None if an earlier engine submitted it
+    stdout_at: int = 0
+    stderr_at: int = 0
+    doom: TaskError | None = None
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What is to be reported, and the elements that are at their end."""
+
+    reports: Sequence[Report]
+    elements: Sequence[Element] = ()
+
+
+class Underway:
+    """The tasks of one executor that are with its host."""
+
+    def __init__(self, root: Path) -> None:
+        self._logs = root / "logs"
+        self._open: dict[tuple[str, int], OpenElement] = {}
+        self._tasks: dict[tuple[str, int], tuple[OpenElement, int]] = {}  # (path, attempt) -> where, which number
+        self._early: dict[tuple[str, int], Report] = {}  # ends that nobody has asked for yet
+
+    @property
+    def elements(self) -> int:
+        """How many elements are on their way."""
+        return len(self._open)
+
+    def add(self, record: BatchRecord, elements: Sequence[Element] = ()) -> None:
+        """A submission is on its way; without `elements` it is an earlier engine's."""
+        for k, names in enumerate(record.elements):
+            element = elements[k] if elements else None
+            opened = OpenElement(worker=record.worker(k), pending={n.number: n for n in names}, element=element)
+            self._open[record.name, k] = opened
+            for position, name in enumerate(names):
+                self._tasks[name.path, name.attempt] = (opened, name.number)
+                if element is not None:
+                    opened.asked[name.number] = element.numbers[position]
+
+    def adopt(self, job: Job) -> tuple[list[int], list[Report]]:
+        """The positions of a job's tasks that are not on their way, and what is known already of those that are."""
+        fresh, reports = [], []
+        for position, attempt in enumerate(job.attempts):
+            task, number = (job.task_path(position), attempt), job.number(position)
+            if task in self._early:
+                reports.append(_numbered(self._early.pop(task), number))
+            elif task in self._tasks:
+                opened, there = self._tasks[task]
+                opened.asked[there] = number
+            else:
+                fresh.append(position)
+        return fresh, reports
+
+    # --- what the host says
+
+    def heard(self, batch: str, element: int, said: Reply | Progress | Loaded) -> Iterator[Report]:
+        """An element has written a line."""
+        opened = self._open.get((batch, element))
+        match said:
+            case Reply(number=number) if opened is not None and number in opened.pending:
+                report = Ended(
+                    reply=said, worker=opened.worker, stdout_start=opened.stdout_at, stderr_start=opened.stderr_at
+                )
+                opened.stdout_at, opened.stderr_at = said.stdout_end, said.stderr_end
+                yield from self._end(opened, number, report)
+            case Progress(number=number) if opened is not None and number in opened.asked:
+                yield msgspec.structs.replace(said, number=opened.asked[number])
+
+    def closed(self, batch: str, element: int, left: Sequence[int]) -> Told:  # noqa: ARG002  all that is pending is left
+        """An element has ended in order; what it did not get to is to be handed over again."""
+        return self._close(batch, element, error=None, all_=False)
+
+    def condemned(self, batch: str, element: int, verdict: Verdict) -> Told:
+        """An element has ended without a word."""
+        return self._close(batch, element, error=verdict.error, all_=verdict.all)
+
+    def refused(self, batch: str, error: TaskError) -> Told:
+        """A submission came to nothing: its tasks have failed, or go on if it was never made."""
+        return self._all(batch, None if error.kind == "never" else error)
+
+    def condemn(self, jobs: set[int], error: TaskError) -> dict[str, list[int]]:
+        """The elements in which tasks of these jobs are; what they come to is `error`."""
+        found: dict[str, list[int]] = {}
+        for (batch, k), opened in self._open.items():
+            if opened.doom is None and any(job_of(number) in jobs for number in opened.asked.values()):
+                opened.doom = error
+                found.setdefault(batch, []).append(k)
+        return found
+
+    def cancelled(self, elements: Mapping[str, Sequence[int]]) -> Told:
+        """Elements were ended as was ordered."""
+        told = [
+            self._close(batch, k, error=self._open[batch, k].doom, all_=False)
+            for batch, wanted in elements.items()
+            for k in wanted
+            if (batch, k) in self._open
+        ]
+        return _together(told)
+
+    # --- ends
+
+    def _all(self, batch: str, error: TaskError | None) -> Told:
+        own = [k for name, k in self._open if name == batch]
+        return _together([self._close(batch, k, error=error, all_=True) for k in own])
+
+    def _close(self, batch: str, element: int, *, error: TaskError | None, all_: bool) -> Told:
+        """An element is at its end: the task that ran comes to `error`, or all of them, and the rest are lost."""
+        opened = self._open.pop((batch, element), None)
+        if opened is None:
+            return Told([])
+        reports: list[Report] = []
+        lost: list[int] = []
+        for place, number in enumerate(list(opened.pending)):
+            if error is not None and (all_ or place == 0):
+                reports += self._end(opened, number, self._death(opened, number, error))
+                continue
+            name = opened.pending.pop(number)
+            del self._tasks[name.path, name.attempt]
+            if number in opened.asked:
+                lost.append(opened.asked[number])
+        if lost:
+            reports.append(Lost(numbers=lost))
+        return Told(reports, [opened.element] if opened.element is not None else [])
+
+    def _end(self, opened: OpenElement, number: int, report: Report) -> Iterator[Report]:
+        """A task has ended: reported, or kept until somebody asks for it."""
+        name = opened.pending.pop(number)
+        task = (name.path, name.attempt)
+        del self._tasks[task]
+        if number in opened.asked:
+            yield _numbered(report, opened.asked[number])
+        else:
+            self._early[task] = report
+
+    def _death(self, opened: OpenElement, number: int, error: TaskError) -> Died:
+        return Died(
+            number=number,
+            error=error,
+            started=time.time(),
+            seconds=0.0,
+            worker=opened.worker,
+            stdout=(opened.stdout_at, self._size(f"{opened.worker}.out", opened.stdout_at)),
+            stderr=(opened.stderr_at, self._size(f"{opened.worker}.err", opened.stderr_at)),
+        )
+
+    def _size(self, name: str, least: int) -> int:
+        path = self._logs / name
+        return max(least, path.stat().st_size) if path.exists() else least
+
+
+def _numbered(report: Report, number: int) -> Report:
+    match report:
+        case Ended(reply=reply):
+            return msgspec.structs.replace(report, reply=msgspec.structs.replace(reply, number=number))
+        case Died():
+            return msgspec.structs.replace(report, number=number)
+        case _:
+            return report
+
+
+def _together(told: Sequence[Told]) -> Told:
+    return Told([r for t in told for r in t.reports], [e for t in told for e in t.elements])

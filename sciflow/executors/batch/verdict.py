@@ -1,0 +1,79 @@
+"""What became of the tasks of an element that ended without saying so itself. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sciflow.core.records import TaskError
+from sciflow.executors.batch.record import BatchRecord
+from sciflow.executors.systems.system import JobState, State
+
+DISK_FULL = 74  # the runner's exit code (EX_IOERR of sysexits.h)
+NOT_STARTED = {
+    126: "the program that starts it cannot be run there",
+    127: "a program that starts it was not found there: is `python` of the executor right?",
+    DISK_FULL: "it could not write there: is the disk full, or the quota used up?",
+}
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The error of the task that ran, and whether it is that of all tasks of the element."""
+
+    error: TaskError
+    all: bool = False
+
+
+def of_exit(code: int, *, began: bool, tail: str) -> Verdict:
+    """An element's script ended with `code`, and its runner had not come to its end; `began`: some task had ended."""
+    signal = code - 128 if code > 128 else None
+    how = f"signal {signal}" if signal else f"exit code {code}"
+    why = NOT_STARTED.get(code, "")
+    message = f"the job's script ended with {how}" + (f": {why}" if why else "")
+    error = TaskError(
+        kind="place", type="sciflow:JobFailed", message=_with_tail(message, tail), exit_code=None if signal else code
+    )
+    return Verdict(error=error, all=not began and code in NOT_STARTED)
+
+
+def of_state(state: JobState, record: BatchRecord, *, tail: str) -> Verdict:
+    """An element left the queue in this state, without a word of its own."""
+    memory_mb, walltime_s, grows = record.memory_mb, record.walltime_s, record.grows
+    said = f" ({state.reason})" if state.reason else ""
+    kind, fatal, transient = "died", False, True
+    match state.state:
+        case State.TIME_LIMIT:
+            asked = f" of {walltime_s:g} s" if walltime_s else ""
+            message = f"the batch system ended it at its time limit{asked}: ask for more walltime_s{said}"
+            transient = grows
+            kind = "died" if grows else "limit"
+        case State.OUT_OF_MEMORY:
+            asked = f" of {memory_mb} MB" if memory_mb else ""
+            message = f"it ran out of the memory{asked} that the job had: ask for more memory_mb{said}"
+            transient = grows
+            kind = "died" if grows else "limit"
+        case State.NODE_FAILURE:
+            message = f"the node that it ran on failed{said}"
+        case State.PREEMPTED:
+            message = f"another job took its place{said}"
+        case State.CANCELLED:
+            message = f"it was cancelled outside of the run{said}"
+            kind, fatal, transient = "cancelled", True, False
+        case State.FAILED | State.SUCCEEDED:
+            code = "" if state.exit_code is None else f" with exit code {state.exit_code}"
+            message = f"its job ended{code} and left no word of the task{said}"
+        case _:
+            message = f"the batch system no longer knows its job, and it left no word{said}"
+    error = TaskError(
+        kind=kind,
+        type=f"sciflow:{''.join(word.title() for word in state.state.value.split())}",
+        message=_with_tail(message, tail),
+        fatal=fatal,
+        transient=transient,
+        exit_code=state.exit_code,
+    )
+    return Verdict(error=error)
+
+
+def _with_tail(message: str, tail: str) -> str:
+    lines = tail.strip().splitlines()[-20:]
+    return message if not lines else "\n".join([f"{message}; the job's own output ends with", *lines])

@@ -1,0 +1,43 @@
+"""The executors by name: `local`, and those that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sciflow.executors.executor import Executor
+
+LOCAL = "local"
+
+
+class Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run tells every executor that works for it."""
+
+    root: Path  # the run folder
+    sys_path: Sequence[str]
+    argv: Sequence[str]
+    main: str | None  # the script's copy under `root`, relative
+    inline_bytes: int
+    code: Mapping[str, bytes]  # bundles of the user's modules by name
+    host: Mapping[str, object]
+
+
+def executor_names(settings: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """All names that a workflow may use."""
+    return frozenset({LOCAL, *settings})
+
+
+def make_executor(name: str, tables: Mapping[str, Mapping[str, Any]], errand: Errand) -> Executor:
+    """The executor of that name; what a kind of executor needs is imported where there is one.
+
+    Raises:
+        ConfigError: its settings will not do.
+        MissingExtra: a package that it needs is not installed.
+    """
+    from sciflow.executors.batch.making import make_batch
+    from sciflow.executors.settings import parse_executor
+
+    return make_batch(name, parse_executor(name, tables[name]), errand)
