@@ -173,7 +173,11 @@ def _submitted(output: Output) -> str:
 def _queued(output: Output) -> Sequence[JobState]:
     answers.need(output, "qstat", harmless=_GONE)
     brief, _, full = answers.text(output).partition("Job Id:")
-    names = {job: pbs_listing.name(facts) for job, facts in pbs_listing.jobs(f"Job Id:{full}")} if full else {}
+    names = (
+        {pbs_listing.identity(text)[0]: pbs_listing.name(facts) for text, facts in pbs_listing.jobs(f"Job Id:{full}")}
+        if full
+        else {}
+    )
     rows = [row for line in brief.splitlines() for row in pbs_listing.row(line)]
     spread = {job for job, element, _ in rows if element is not None}
     return [

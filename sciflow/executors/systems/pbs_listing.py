@@ -40,10 +40,10 @@ def row(line: str) -> Iterator[tuple[str, int | None, str]]:
     """Job, element and letter of a line of `qstat -t -u`: `12[3].host user queue name 71 1 1 1gb 01:00 R 00:01`."""
     fields = line.split()
     if len(fields) >= 10 and fields[0][:1].isdigit() and re.fullmatch(r"[A-Z]", fields[-2]):
-        yield (*_identity(fields[0]), fields[-2])
+        yield (*identity(fields[0]), fields[-2])
 
 
-def _identity(text: str) -> tuple[str, int | None]:
+def identity(text: str) -> tuple[str, int | None]:
     """`12.host`, `12[].host` and `12[3].host` as job and element."""
     found = _JOB.match(text)
     if found is None:
@@ -67,9 +67,9 @@ def name(facts: Mapping[str, str]) -> str:
     return facts.get("batch") or facts.get("job_name", "")
 
 
-def record(identity: str, facts: Mapping[str, str], killed: Mapping[int, State]) -> JobState | None:
+def record(text: str, facts: Mapping[str, str], killed: Mapping[int, State]) -> JobState | None:
     """A job of a full listing; None for an array that has ended, since only its elements tell what became of them."""
-    job, element = _identity(identity)
+    job, element = identity(text)
     letter = facts.get("job_state", "")
     over = letter in OVER
     if over and element is None and job.endswith("[]"):

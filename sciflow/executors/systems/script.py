@@ -32,7 +32,7 @@ tell() {{
 }}
 trap leave EXIT
 {captured}cd "$folder" || exit
-rm -f "$folder/died/$element"
+[ ! -e "$folder/died/$element" ] || rm -f "$folder/died/$element"
 {prologue}
 {command} "$element" < /dev/null &
 runner=$!
@@ -65,7 +65,9 @@ def script(
     body = _TEMPLATE.format(
         folder=shlex.quote(submission.folder),
         element=element,
-        captured='mkdir -p "$folder/out" && exec >> "$folder/out/$element" 2>&1\n' if captured else "",
+        captured='[ -d "$folder/out" ] || mkdir -p "$folder/out"\nexec >> "$folder/out/$element" 2>&1\n'
+        if captured
+        else "",
         prologue="\n".join(submission.site.prologue) or ":",
         command=shlex.join(submission.command),
     )
