@@ -1,6 +1,7 @@
 # All work is done in .venv/, which these targets make: a second run only does what is new.
 #   make demo    equations of state of seven metals and their alloys: a table and a plot
 #   make test    the tests          (ARGS="-k name" is handed to pytest)
+#   make services  installs Slurm, podman, S3 servers, ... that tests start, and tries each (root; without them tests skip)
 #   make check   types, style and layers alone
 #   make bench   the benchmark table
 
@@ -12,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 PIP := .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-compile
 ARGS ?=
 
-.PHONY: demo test check bench clean
+.PHONY: demo test services check bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -20,6 +21,10 @@ demo: .venv/.demo
 
 test: .venv/.dev
 	.venv/bin/python -m pytest -n 2 $(ARGS)
+
+services: .venv/.dev
+	.venv/bin/python -m tests.services install
+	.venv/bin/python -m tests.services check
 
 check: .venv/.dev
 	.venv/bin/ruff check

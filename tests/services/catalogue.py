@@ -8,9 +8,10 @@ from typing import Any
 from tests.services.podman import PodmanService
 from tests.services.s3 import RcloneService, SeaweedService
 from tests.services.service import Service
+from tests.services.sge import SgeService
 from tests.services.slurm import SlurmService
 from tests.services.sshd import SshdService
 
-_ALL = (SlurmService(), SshdService(), PodmanService(), SeaweedService(), RcloneService())
+_ALL = (SlurmService(), SgeService(), SshdService(), PodmanService(), SeaweedService(), RcloneService())
 
 SERVICES: Mapping[str, Service[Any]] = {service.name: service for service in _ALL}

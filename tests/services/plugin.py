@@ -17,6 +17,7 @@ from tests.services import instances
 from tests.services.catalogue import SERVICES
 from tests.services.podman import Podman
 from tests.services.s3 import S3Server
+from tests.services.sge import Sge
 from tests.services.slurm import Slurm, SlurmService
 from tests.services.sshd import Sshd, SshdService
 
@@ -53,6 +54,28 @@ def slurm_over_ssh(slurm_of_session: Slurm) -> Iterator[Sshd]:
     """The login node of `slurm`: an SSH server whose sessions find that Slurm."""
     require("sshd")
     with instances.running(SshdService(env=slurm_of_session.env)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sge_of_session() -> Iterator[Sge]:
+    require("sge")
+    with instances.running(SERVICES["sge"]) as sge:
+        yield sge
+
+
+@pytest.fixture
+def sge(sge_of_session: Sge) -> Iterator[Sge]:
+    """A Grid Engine without jobs."""
+    yield sge_of_session
+    sge_of_session.tidy()
+
+
+@pytest.fixture(scope="session")
+def sge_over_ssh(sge_of_session: Sge) -> Iterator[Sshd]:
+    """The login node of `sge`: an SSH server whose sessions find the clients of that Grid Engine."""
+    require("sshd")
+    with instances.running(SshdService(env=sge_of_session.env)) as server:
         yield server
 
 
