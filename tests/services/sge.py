@@ -113,12 +113,13 @@ def _enter(folder: Path) -> list[str]:
 
 
 def _write_clients(folder: Path) -> None:
+    """What Debian has in PATH is a wrapper that takes longer than the client."""
     enter = shlex.join(_enter(folder))
     settings = shlex.join(f"{name}={value}" for name, value in _ENV.items())
     (folder / "bin").mkdir()
     for name in _CLIENTS:
         path = folder / "bin" / name
-        path.write_text(f'#!/bin/sh\nexec {enter} --wd="$PWD" env {settings} /usr/bin/{name} "$@"\n', "utf-8")
+        path.write_text(f'#!/bin/sh\nexec {enter} --wd="$PWD" env {settings} /usr/lib/gridengine/{name} "$@"\n', "utf-8")
         path.chmod(0o755)
 
 
