@@ -74,15 +74,18 @@ def clean(
     amount = size(sum(map(_bytes, [*(run.folder for run in chosen), *unfinished])))
     if dry_run:
         note(f"would remove {told}, {amount}")
-        return 0
-    if not yes and not _confirmed(f"Remove {told}, {amount}?"):
+    elif yes or _confirmed(f"Remove {told}, {amount}?"):
+        _remove_all(chosen, unfinished)
+    else:
         note("nothing was removed")
-        return 0
+    return 0
+
+
+def _remove_all(runs: Sequence[RunSummary], unfinished: Sequence[Path]) -> None:
     for folder in unfinished:
         shutil.rmtree(folder, ignore_errors=True)
-    gone = [not folder.exists() for folder in unfinished]
-    note(f"removed {' and '.join(_counts(sum(map(_remove, chosen)), sum(gone))) or 'nothing'}")
-    return 0
+    gone = sum(not folder.exists() for folder in unfinished)
+    note(f"removed {' and '.join(_counts(sum(map(_remove, runs)), gone)) or 'nothing'}")
 
 
 def _counts(runs: int, unfinished: int) -> list[str]:

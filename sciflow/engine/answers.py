@@ -27,22 +27,28 @@ def answers(reader: Reader, value: object, node: str, *, inbox: Inbox) -> list[R
         InvalidInput: no such node waits, several wait and none is named, or the value is not of the type waited for.
     """
     waiting = _waiting(reader)
-    if node:
-        if node not in waiting:
-            raise _refusal(f"{node} does not wait for an answer", " or ".join(waiting) or "nothing waits", node)
-        chosen = [node]
-    elif value is None:
-        told = [_request(path, None) for path, type_ in waiting.items() if accepts_none(type_)]
-        stuck = reader.text("phase") == Phase.SUSPENDED and reader.text("because") != ""
-        if waiting and stuck and not told and not inbox.answered():
-            raise _silence(waiting)
-        return told
-    elif len(waiting) != 1:
+    if value is None and not node:
+        return _told_to_go_on(reader, waiting, inbox)
+    path = node or _only(waiting)
+    if path not in waiting:
+        raise _refusal(f"{path} does not wait for an answer", " or ".join(waiting) or "nothing waits", path)
+    return [_request(path, _checked(value, waiting[path], path))]
+
+
+def _told_to_go_on(reader: Reader, waiting: Mapping[str, Type], inbox: Inbox) -> list[Request]:
+    """The requests to all nodes that wait for no value."""
+    told = [_request(path, None) for path, type_ in waiting.items() if accepts_none(type_)]
+    stuck = reader.text("phase") == Phase.SUSPENDED and reader.text("because") != ""
+    if waiting and stuck and not told and not inbox.answered():
+        raise _silence(waiting)
+    return told
+
+
+def _only(waiting: Mapping[str, Type]) -> str:
+    if len(waiting) != 1:
         found = "nothing waits" if not waiting else "several wait: " + ", ".join(waiting)
         raise _refusal("it is not clear which node the value is for", "one suspended node", found)
-    else:
-        chosen = list(waiting)
-    return [_request(path, _checked(value, waiting[path], path)) for path in chosen]
+    return next(iter(waiting))
 
 
 def _waiting(reader: Reader) -> dict[str, Type]:

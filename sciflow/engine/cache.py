@@ -186,10 +186,7 @@ class Cache:
         told = []
         if code != print_.code:
             told += self._code_differences(print_, str(code))
-        theirs = json.loads(inputs)  # type: ignore[arg-type]
-        told += [f"input {p!r} differs" for p in ours if p in theirs and ours[p] != theirs[p]]
-        told += [f"input {p!r} is new" for p in ours if p not in theirs]
-        told += [f"input {p!r} is no longer given" for p in theirs if p not in ours]
+        told += _input_differences(ours, json.loads(inputs))  # type: ignore[arg-type]
         before = json.loads(options)  # type: ignore[arg-type]
         told += [f"option {n!r} differs" for n, v in print_.options.items() if before.get(n) != v]
         outdated = _outdated(_EXTRA.decode(extra), latest) if extra else []  # type: ignore[arg-type]
@@ -215,6 +212,12 @@ class Cache:
                 self._db.execute("PRAGMA busy_timeout = 0")
                 self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
+
+
+def _input_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[str]:
+    told = [f"input {p!r} differs" for p in ours if p in theirs and ours[p] != theirs[p]]
+    told += [f"input {p!r} is new" for p in ours if p not in theirs]
+    return told + [f"input {p!r} is no longer given" for p in theirs if p not in ours]
 
 
 def _opened(path: Path) -> sqlite3.Connection:

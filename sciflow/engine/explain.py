@@ -10,8 +10,8 @@ from sciflow.core.job import SINGLE
 from sciflow.core.records import Phase
 from sciflow.engine import binding
 from sciflow.engine.activation import NodeRun
-from sciflow.engine.records_db import NodeRow, TaskRow
 from sciflow.engine.replica import Replica
+from sciflow.engine.rows import NodeRow, TaskRow
 from sciflow.errors import RunError
 
 

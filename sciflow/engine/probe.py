@@ -94,19 +94,15 @@ class Probe:
 
     def settle(self, scheduler: Scheduler, run: NodeRun, template: OpTemplate, need: Need) -> None:
         """Ends the tasks of a node that are known, and releases the others."""
-        assert run.tasks is not None
-        slices = [SINGLE] if run.tasks.single else range(run.tasks.total)
-        open_slices = [i for i in slices if run.tasks.state[i] != ENDED]
-        keys = {i: key for i in open_slices if (key := scheduler.claim(run, i)) is not None}
-        open_slices = [i for i in open_slices if run.tasks.state[i] != ENDED]
-        given = {i: key for i, key in keys.items() if key in self._reuse}
-        for slice_, key in given.items():
-            text = self._intake.text(self._reuse[key])
-            scheduler.known(run, slice_, key, Ending(Phase.SUCCEEDED, text, cached=f"key {key}"))
+        keys = {i: key for i in _open(run) if (key := scheduler.claim(run, i)) is not None}
+        for slice_, key in keys.items():
+            if key in self._reuse:
+                text = self._intake.text(self._reuse[key])
+                scheduler.known(run, slice_, key, Ending(Phase.SUCCEEDED, text, cached=f"key {key}"))
         if run.node.policy.cache:
             told = self._print(run, template, need)
             run.input_seed = told.seed  # so that a result from the cache is what a run would have made
-            wanted = [i for i in open_slices if i not in given] if self._parts(template) is not None else []
+            wanted = _open(run) if self._parts(template) is not None else []
             for slice_, ending in self._cached(run, told, wanted):
                 scheduler.known(run, slice_, keys.get(slice_), ending)
         scheduler.release(run)
@@ -182,3 +178,10 @@ class Probe:
         """Lets go of the cache."""
         if self._cache is not None:
             self._cache.close()
+
+
+def _open(run: NodeRun) -> list[int]:
+    """The slices of a node that have not ended."""
+    assert run.tasks is not None
+    slices = [SINGLE] if run.tasks.single else range(run.tasks.total)
+    return [i for i in slices if run.tasks.state[i] != ENDED]

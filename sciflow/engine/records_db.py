@@ -1,28 +1,29 @@
 """Every SQL statement of a run's database.
 
 One writer, the engine of the run; any number of readers. The writer collects rows and writes them in one transaction
-per `commit`, so that durability costs little. Phases are stored by their names' first letters (see `PHASES`), outputs
+per `commit`, so that durability costs little. Phases are stored as numbers (see `engine.rows.PHASES`), outputs
 as JSON text of at most a few KiB: what is larger lies in a file, and the text says where.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
 from sciflow.core.progress import Event
 from sciflow.core.records import BAD, Extra, Phase
+from sciflow.engine.db_errors import clear, read_only_uri
 from sciflow.engine.patience import Insist, at_once
+from sciflow.engine.rows import PHASES, NodeRow, TaskRow, TaskValues
 from sciflow.errors import RunDamaged
 
 VERSION = 1
-PHASES: Mapping[Phase, int] = {phase: number for number, phase in enumerate(Phase)}
 _BY_NUMBER = tuple(Phase)
 _BAD = ",".join(str(PHASES[phase]) for phase in Phase if phase in BAD)
 
@@ -46,66 +47,6 @@ _TASK_COLUMNS = "slice, phase, attempt, key, output, started, seconds, worker, o
 
 _FLAGGED = f"phase = {PHASES[Phase.SUCCEEDED]} AND coalesce(json_extract(CAST(extra AS TEXT), '$.flag'), '') <> ''"
 
-TaskValues: TypeAlias = tuple[object, ...]  # a row of `task`, node first
-
-
-class TaskRow(msgspec.Struct, frozen=True):
-    """A task's end, as stored."""
-
-    node: int
-    slice: int
-    phase: Phase
-    attempt: int
-    key: str | None
-    output: bytes | None
-    started: float
-    seconds: float
-    worker: str
-    stdout: tuple[int, int]
-    stderr: tuple[int, int]
-    extra: Extra | None
-    cached: str
-
-
-class NodeRow(msgspec.Struct, frozen=True):
-    """A node of the run, as stored."""
-
-    id: int
-    path: str
-    template: str
-    phase: Phase
-    total: int | None
-    succeeded: int | None
-    because: str
-    error: bytes | None
-
-
-@contextmanager
-def _clear(path: Path) -> Iterator[None]:
-    """Turns SQLite's words into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise RunDamaged(f"{path}: {error}\n    fix:      {_advice(str(error))}") from error
-
-
-def _advice(message: str) -> str:
-    if "full" in message or "disk I/O" in message:
-        return "make room on the disk, then `sciflow resume`; all that was recorded is kept"
-    if "readonly" in message or "unable to open" in message:
-        return "check that the folder exists and that you may write in it"
-    if "malformed" in message or "not a database" in message:
-        return "the file is damaged: restore it from a copy; the results under tasks/ are still there"
-    if "no such table" in message:
-        return "the run was never wholly made; remove its folder and start it again"
-    return "see that no other program writes to the run's folder"
-
-
-def _read_only_uri(path: Path) -> str:
-    """SQLite's own spelling (sqlite.org/uri.html, 3.1); `Path.as_uri` would import a tenth of the start-up time."""
-    text = str(path.resolve()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return f"file:{text}?mode=ro"
-
 
 def _connect(place: str) -> sqlite3.Connection:
     db = sqlite3.connect(place, uri=place.startswith("file:"), isolation_level=None, timeout=10)
@@ -124,26 +65,26 @@ class Reader:
         self.path = path
         if not path.exists():
             raise RunDamaged(f"{path}: no such file: not the folder of a run, or deleted")
-        with _clear(path):
+        with clear(path):
             self._db = self._open(path)
 
     @staticmethod
     def _open(path: Path) -> sqlite3.Connection:
         """A connection that only reads; what a killed engine was about to write is taken back first."""
         try:
-            return _connect(_read_only_uri(path))
+            return _connect(read_only_uri(path))
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
                 raise
             _connect(str(path)).close()
-            return _connect(_read_only_uri(path))
+            return _connect(read_only_uri(path))
 
     def close(self) -> None:
         """Lets go of the file."""
         self._db.close()
 
     def _all(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with _clear(self.path):
+        with clear(self.path):
             return self._db.execute(sql, values).fetchall()
 
     def fact(self, name: str) -> bytes | None:
@@ -185,7 +126,7 @@ class Reader:
 
     def outputs(self, node: int) -> Iterator[tuple[int, bytes | None]]:
         """(slice, output text) of the succeeded tasks of a node, in order, without holding all of them."""
-        with _clear(self.path):
+        with clear(self.path):
             yield from self._db.execute(
                 "SELECT slice, output FROM task WHERE node = ? AND phase = ? ORDER BY slice",
                 (node, PHASES[Phase.SUCCEEDED]),
@@ -242,7 +183,7 @@ class Writer(Reader):
         """`hidden`: nobody else knows of the file yet, and one that is left unfinished is of no use to anybody."""
         self.path = path
         journal = "MEMORY" if hidden else "DELETE" if network else "WAL"
-        with _clear(path):
+        with clear(path):
             self._db = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
             self._db.execute(f"PRAGMA journal_mode = {journal}")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if full or network else 'NORMAL'}")
@@ -298,7 +239,7 @@ class Writer(Reader):
         """Writes all that was put, whole or not at all."""
         if not (self._tasks or self._nodes or self._facts or self._attempts or self._events):
             return
-        with _clear(self.path):
+        with clear(self.path):
             self.insist(self._write)
         self._tasks, self._attempts, self._nodes, self._facts, self._events = [], [], {}, {}, []
 
@@ -356,7 +297,7 @@ class Writer(Reader):
         """
         self.commit()
         nodes = [(number,) for number in self._unmet()]
-        with _clear(self.path):
+        with clear(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             bad = f"node = ? AND phase IN ({_BAD})"
             self._db.executemany(f"INSERT INTO attempt SELECT *, 1 FROM task WHERE {bad}", nodes)
@@ -377,7 +318,7 @@ class Writer(Reader):
     def forget(self, path: str) -> None:
         """Takes back the end of a node and of all below it."""
         self.commit()
-        with _clear(self.path):
+        with clear(self.path):
             like = path.replace("%", "") + "/%"
             self._db.execute(
                 "DELETE FROM task WHERE node IN (SELECT id FROM node WHERE path = ? OR path LIKE ?)", (path, like)

@@ -18,7 +18,8 @@ from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet
 from sciflow.engine.binding import BindingError
 from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.intake import absolute
-from sciflow.engine.records_db import NodeRow, Reader, TaskRow
+from sciflow.engine.records_db import Reader
+from sciflow.engine.rows import NodeRow, TaskRow
 from sciflow.engine.values import StoredValues, is_folded
 from sciflow.engine.walk import EXIT_NODE, exit_graph
 from sciflow.errors import RunError

@@ -180,16 +180,22 @@ def find_run_folder(reference: str | Path, runs: Path) -> RunFolder:
     path = Path(reference)
     if (path / "run.db").is_file():
         return RunFolder(path.resolve())
-    known, text = list_run_folders(runs), str(reference)
-    exact = [folder for folder in known if folder.id == text]
-    of_name = [folder for folder in known if folder.name == text]
-    beginning = [folder for folder in known if folder.id.startswith(text)]
-    found = known[-1:] if text == LAST else exact or of_name[-1:] or beginning
+    text = str(reference)
+    found = _meant(text, list_run_folders(runs))
     if len(found) == 1:
         return found[0]
     if found:
         raise RunNotFound(f"{text!r} begins the ids of {len(found)} runs: {', '.join(f.id for f in found[:5])} ...")
     raise RunNotFound(f"no run {text!r} in {runs}: `sciflow list` shows those there are")
+
+
+def _meant(text: str, known: list[RunFolder]) -> list[RunFolder]:
+    """The runs that a text may mean, of which the oldest is first."""
+    if text == LAST:
+        return known[-1:]
+    exact = [folder for folder in known if folder.id == text]
+    of_name = [folder for folder in known if folder.name == text]
+    return exact or of_name[-1:] or [folder for folder in known if folder.id.startswith(text)]
 
 
 def list_run_folders(runs: Path) -> list[RunFolder]:

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from sciflow.engine.records_db import NodeRow, TaskRow
 from sciflow.engine.replica import Replica
+from sciflow.engine.rows import NodeRow, TaskRow
 from sciflow.errors import RunError
 
 BLOCK = 1 << 16  # bytes read at once from the end of a log

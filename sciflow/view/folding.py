@@ -12,6 +12,7 @@ from sciflow.core.progress import StepProgress
 from sciflow.core.records import Phase
 
 LONGEST = 4  # workflows that call each other in turn, as far as repetition is looked for
+COUNTS = ("done", "running", "cached", "failed", "skipped", "omitted", "flagged")
 RANKS = (Phase.SUSPENDED, Phase.RUNNING, Phase.PENDING, Phase.FAILED, Phase.ERROR, Phase.OMITTED, Phase.SUCCEEDED)
 
 
@@ -50,13 +51,7 @@ def _together(path: str, parts: Sequence[StepProgress]) -> StepProgress:
         path=path,
         phase=next((phase for phase in RANKS if any(part.phase is phase for part in parts)), Phase.SKIPPED),
         total=_total(parts),
-        done=sum(part.done for part in parts),
-        running=sum(part.running for part in parts),
-        cached=sum(part.cached for part in parts),
-        failed=sum(part.failed for part in parts),
-        skipped=sum(part.skipped for part in parts),
-        omitted=sum(part.omitted for part in parts),
-        flagged=sum(part.flagged for part in parts),
+        **{name: sum(getattr(part, name) for part in parts) for name in COUNTS},
         elapsed_s=max(times) if inside else sum(times),
         message=next((part.message for part in reversed(parts) if part.message), ""),
     )
