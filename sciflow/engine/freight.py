@@ -6,19 +6,15 @@ needs it, it is part of the run's result, or somebody asks.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from sciflow.core.expr import Tree
 from sciflow.core.job import Job
 from sciflow.core.records import TaskError
-from sciflow.engine.values import is_folded, read_folded
+from sciflow.engine.elsewhere import files_elsewhere
 from sciflow.executors.executor import Brought, Died, Executor, Report
-
-AT = b'"at":"'
 
 
 class Waiting(msgspec.Struct, kw_only=True, eq=False):
@@ -87,7 +83,7 @@ class Freight:
             return set()
         found: dict[str, set[str]] = {}
         for text in texts:
-            for at, path in self._elsewhere(text):
+            for at, path in files_elsewhere(self._root, text):
                 if at != name and not (self._root / path).exists():
                     found.setdefault(at, set()).add(path)
         for at, paths in found.items():
@@ -98,24 +94,6 @@ class Freight:
                 self._asked.update(asked)
                 self._executors[at].fetch(asked)
         return set().union(*found.values())
-
-    def _elsewhere(self, text: bytes) -> Iterator[tuple[str, str]]:
-        if AT in text or b'"$":"value"' in text:
-            yield from self._walk(json.loads(text))
-
-    def _walk(self, tree: Tree) -> Iterator[tuple[str, str]]:
-        if is_folded(tree):
-            yield from self._elsewhere(read_folded(self._root, tree))
-            return
-        match tree:
-            case {"$": "artifact", "at": str() as at, "path": str() as path}:
-                yield at, path
-            case dict():
-                for value in tree.values():
-                    yield from self._walk(value)
-            case list():
-                for value in tree:
-                    yield from self._walk(value)
 
 
 def _deaths(job: Job, why: str) -> list[Report]:

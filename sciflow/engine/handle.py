@@ -18,6 +18,7 @@ from sciflow.core.progress import Event, Snapshot, Task
 from sciflow.core.records import Phase, TaskError
 from sciflow.engine import explain, steering, task_list
 from sciflow.engine.answers import answers
+from sciflow.engine.bringing import bring_tasks, bring_values
 from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.creation import create_again
 from sciflow.engine.records_db import Reader
@@ -166,6 +167,16 @@ class Run(Generic[R_co]):
             replica = Replica(self.folder, reader)
             return read_log(replica, path, stream=stream, tail=tail)
 
+    def fetch(self, path: str | None = None) -> int:
+        """Brings home all that tasks have left on other machines, or what a step, node or task has; how many tasks.
+
+        Raises:
+            RunError: the machine has lost it, or the settings do not name the place.
+            HostError: the machine is not to be reached now.
+        """
+        with self._reader() as reader:
+            return bring_tasks(Replica(self.folder, reader), path)
+
     def events(self) -> list[Event]:
         """What happened to the run, the oldest first: engines that began or died, what was asked of them, its ends."""
         with self._reader() as reader:
@@ -303,9 +314,10 @@ class Run(Generic[R_co]):
             reader.close()
 
     def _typed(self, text: bytes | None) -> Any:
-        """A stored text as the Python value it was, of the user's own classes."""
+        """A stored text as the Python value it was, of the user's own classes; its files are here."""
         if text is None:
             return None
+        bring_values(self.folder, [text])
         pack = Pack(str(self.folder), "", inline_bytes=0)
         return codec.decode(
             parse_json(text.decode()),

@@ -9,6 +9,7 @@ from sciflow.core.records import Phase
 from sciflow.engine.activation import step_path
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
+from sciflow.engine.rows import NodeRow, TaskRow
 
 MOST = 1000  # failed or flagged tasks that are looked at
 
@@ -29,6 +30,15 @@ def tasks_at(replica: Replica, path: str | None) -> Iterator[Task]:
     for row in rows:
         ended = replica.reader.tasks(row.id)
         yield from replica.tasks(row, ended) if ended else [replica.node_task(row)]
+
+
+def task_rows(replica: Replica, path: str | None) -> Iterator[tuple[str, TaskRow]]:
+    """The recorded ends of the tasks that `path` names, see `tasks_at`, with the tasks' paths."""
+    named = [row for row in replica.nodes.values() if path is None or path in (row.path, step_path(row.path))]
+    rows: list[tuple[NodeRow, int | None]] = [(row, None) for row in named]
+    for row, slice_ in rows if rows or path is None else [replica.find(path)]:
+        for task in replica.reader.tasks(row.id, slice_=slice_):
+            yield (row.path if task.slice < 0 else f"{row.path}/{task.slice}"), task
 
 
 def paths(reader: Reader, beginning: str) -> Iterator[str]:

@@ -41,3 +41,15 @@ def make_executor(name: str, tables: Mapping[str, Mapping[str, Any]], errand: Er
     from sciflow.executors.settings import parse_executor
 
     return make_batch(name, parse_executor(name, tables[name]), errand)
+
+
+def fetch_files(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, paths: Sequence[str]) -> str:
+    """Brings files and folders of a run home from an executor's machine; why not, if they are not to be had.
+
+    Raises:
+        HostError: the machine is not to be reached now.
+    """
+    from sciflow.executors.batch.making import fetch_from
+    from sciflow.executors.settings import parse_executor
+
+    return fetch_from(parse_executor(name, tables[name]), root, paths)

@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from sciflow.executors.batch.archive import unpack
 from sciflow.executors.batch.depot import Depot
 
 
 def fetch(depot: Depot, root: str, here: Path, paths: Sequence[str]) -> str:
     """Brings files and folders under `root` to the same paths in the run folder; why not, if they are not to be had.
 
+    What is here stays as it is; of a folder that is here in part, the rest is brought.
+
     Raises:
         HostUnreachable: to be done again.
     """
-    wanted = [path for path in paths if not (here / path).exists()]
-    if not wanted:
-        return ""
-    with tempfile.NamedTemporaryFile(dir=here / "work", prefix="fetched-") as file:
-        problem = depot.pack(root, wanted, Path(file.name))
+    (here / "work").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=here / "work", prefix="fetched-") as name:
+        beside = Path(name)
+        archive = beside / "archive.tar"
+        problem = depot.pack(root, paths, archive)
         if problem:
             return problem
-        return _unpack(Path(file.name), here, wanted)
-
-
-def _unpack(archive: Path, here: Path, wanted: Sequence[str]) -> str:
-    beside = Path(tempfile.mkdtemp(dir=here / "work", prefix="fetched-"))
-    try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(beside, filter="tar")
-        for path in wanted:
-            if not (beside / path).exists():
-                return f"{path} is not there any more"
-            (here / path).parent.mkdir(parents=True, exist_ok=True)
-            if not (here / path).exists():
-                os.rename(beside / path, here / path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        unpack(archive, beside / "files")
+        for path in paths:
+            _place(beside / "files" / path, here / path)
     return ""
+
+
+def _place(came: Path, target: Path) -> None:
+    if not os.path.lexists(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(came, target)
+    elif came.is_dir() and not came.is_symlink():
+        for entry in os.listdir(came):
+            _place(came / entry, target / entry)

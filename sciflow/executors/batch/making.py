@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -11,6 +12,7 @@ from sciflow.errors import ConfigError
 from sciflow.executors.batch.courier import Courier, Tempo
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.executor import BatchExecutor, Terms
+from sciflow.executors.batch.fetching import fetch
 from sciflow.executors.batch.news import Inbox, News
 from sciflow.executors.batch.request import Surroundings
 from sciflow.executors.batch.ward import Ward
@@ -26,11 +28,9 @@ LOCAL_DEPOT = "~/.cache/sciflow/depot"
 
 def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecutor:
     """The executor of that name, for one run."""
-    transport = make_transport(settings)
-    shared = not settings.host and not settings.work_root
-    python = settings.python or ("python3" if settings.host else sys.executable)
-    depot = Depot(transport, work_root=settings.work_root or LOCAL_DEPOT, python=python)
-    there = None if shared else f"runs/{errand.root.name}"
+    depot = _depot(settings)
+    shared = _shares(settings)
+    there = None if shared else _there(errand.root)
     news: Inbox[News] = Inbox()
     ward = Ward(depot, system_of(settings), here=errand.root, there=there, fresh_s=settings.look_least_s, tell=news.put)
     tempo = Tempo(least_s=settings.look_least_s, most_s=settings.look_most_s)
@@ -58,6 +58,33 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         code=errand.code,
         capacity=Capacity() if settings.system == "shell" and not settings.host else None,
     )
+
+
+def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> str:
+    """See `registry.fetch_files`."""
+    if _shares(settings):
+        return f"{paths[0]} is not there any more"
+    depot = _depot(settings)
+    try:
+        depot.prepare()
+        return fetch(depot, f"{depot.root}/{_there(root)}", root, paths)
+    finally:
+        depot.transport.close()
+
+
+def _depot(settings: BatchSettings) -> Depot:
+    python = settings.python or ("python3" if settings.host else sys.executable)
+    return Depot(make_transport(settings), work_root=settings.work_root or LOCAL_DEPOT, python=python)
+
+
+def _shares(settings: BatchSettings) -> bool:
+    """Whether jobs work in the run folder itself."""
+    return not settings.host and not settings.work_root
+
+
+def _there(root: Path) -> str:
+    """A run's root under the depot."""
+    return f"runs/{root.name}"
 
 
 def make_transport(settings: BatchSettings) -> Transport:

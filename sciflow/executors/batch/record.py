@@ -70,6 +70,11 @@ def batch_names(root: Path, executors: Sequence[str]) -> frozenset[str]:
     return frozenset(record.name for record in _records(root) if record.executor in executors)
 
 
+def executors_of(root: Path) -> dict[str, str]:
+    """The executor of each submission of a run."""
+    return {record.name: record.executor for record in _records(root)}
+
+
 def _records(root: Path) -> Iterator[BatchRecord]:
     for path in sorted((root / FOLDER).glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime_ns):
         yield msgspec.json.decode(path.read_bytes(), type=BatchRecord)

@@ -1,0 +1,62 @@
+"""Brings files of a run home that lie where they were made, for somebody who asks; no engine need be at work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from sciflow import config
+from sciflow.engine.elsewhere import files_elsewhere
+from sciflow.engine.replica import Replica
+from sciflow.engine.task_list import task_rows
+from sciflow.errors import RunError
+
+
+def bring_values(root: Path, texts: Iterable[bytes]) -> None:
+    """Brings the files that values speak of.
+
+    Raises:
+        RunError: the place is not named by the settings, or has lost them.
+        HostError: the place is not to be reached now.
+    """
+    wanted: dict[str, set[str]] = {}
+    for text in texts:
+        for at, path in files_elsewhere(root, text):
+            if not (root / path).exists():
+                wanted.setdefault(at, set()).add(path)
+    _bring(root, wanted)
+
+
+def bring_tasks(replica: Replica, path: str | None) -> int:
+    """Brings all that tasks have left: their outputs, and other files in their folders; the number of tasks looked at.
+
+    Raises:
+        RunError, HostError: see `bring_values`.
+    """
+    from sciflow.executors.batch.record import executors_of
+
+    rows = list(task_rows(replica, path))
+    makers = executors_of(replica.root)
+    folders: dict[str, set[str]] = {}
+    for task_path, row in rows:
+        at = makers.get(row.worker.rpartition("-")[0])
+        if at is not None and row.extra is not None and row.extra.files:
+            folders.setdefault(at, set()).add(f"tasks/{task_path}")
+    _bring(replica.root, folders)
+    bring_values(replica.root, [row.output for _, row in rows if row.output is not None])
+    return len(rows)
+
+
+def _bring(root: Path, wanted: dict[str, set[str]]) -> None:
+    if not wanted:
+        return
+    from sciflow.executors.registry import fetch_files
+
+    settings = config.load()
+    for at, paths in wanted.items():
+        if at not in settings.executors:
+            fix = f"add [executors.{at}] to sciflow.toml, as it was when the run was made"
+            raise RunError(f"{sorted(paths)[0]} lies at {at!r}, which the settings do not name\n    fix:      {fix}")
+        problem = fetch_files(at, settings.executors, root, sorted(paths))
+        if problem:
+            raise RunError(problem)
