@@ -56,7 +56,7 @@ def _bring(root: Path, wanted: dict[str, set[str]]) -> None:
     for at, paths in wanted.items():
         if at not in settings.executors:
             fix = f"add [executors.{at}] to sciflow.toml, as it was when the run was made"
-            raise RunError(f"{sorted(paths)[0]} lies at {at!r}, which the settings do not name\n    fix:      {fix}")
+            raise RunError(f"{min(paths)} lies at {at!r}, which the settings do not name\n    fix:      {fix}")
         problem = fetch_files(at, settings.executors, root, sorted(paths))
         if problem:
             raise RunError(problem)

@@ -9,25 +9,28 @@ from __future__ import annotations
 import select
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 import msgspec
 
 from sciflow.core.graph import OpTemplate, Suspend
-from sciflow.core.job import job_of, position_of
+from sciflow.core.job import Job, job_of, position_of
 from sciflow.core.records import Phase, Progress, TaskError
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
 from sciflow.engine.collector import rare_collection
 from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.endings import ending_of
+from sciflow.engine.freight import Freight
 from sciflow.engine.journal import Ending
 from sciflow.engine.parts import Halt, Level, Parts
 from sciflow.engine.patience import Patience
 from sciflow.engine.snapshots import snapshot
 from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
-from sciflow.executors.executor import Died, Ended, Identified, Lost, Report
+from sciflow.executors.executor import Brought, Died, Ended, Identified, Lost, Noticed, Report
+from sciflow.executors.registry import LOCAL
 
 LOOK_S = 0.25  # between looks at requests, time limit and watchers
 LOOK_COSTS = 20  # times the time that a look takes pass until the next one
@@ -52,6 +55,7 @@ class Engine:
         self._answers: dict[str, bytes] = {}  # path of a suspended node -> text
         self._inbox = Inbox(parts.folder.part("control"))
         self._notice = ""  # what it waits for
+        self._freight = Freight(parts.executors, parts.folder.root)
         patience = Patience(
             limit_s=parts.full_disk_wait_s, say=self._notify, ends=lambda: self._halt.level > Level.NONE
         )
@@ -77,7 +81,7 @@ class Engine:
                 self._dispatch()
             self._commit()
             outcome = self._outcome()
-            if outcome is None:
+            if outcome is None or not self._freight.bring(outcome.result):
                 self._wait()
                 self._collect()
             elif not self._begin_exit(outcome):
@@ -112,11 +116,11 @@ class Engine:
                 self._scheduler.fail(run, error)
 
     def _ask(self, run: NodeRun, template: OpTemplate) -> None:
-        """Has an executor load an op's code and tell by what it is known: a job without tasks."""
+        """Has this machine load an op's code and tell by what it is known: a job without tasks."""
         self._unidentified.setdefault(template.name, []).append(run)
         if len(self._unidentified[template.name]) == 1:
             need = self._scheduler.need(run)
-            self._parts.executors[need.executor].submit(self._scheduler.empty_job(run, need))
+            self._parts.executors[LOCAL].submit(self._scheduler.empty_job(run, need))
 
     def _identified(self, report: Identified) -> None:
         self._parts.probe.identify(report.template, report.identity)
@@ -137,7 +141,7 @@ class Engine:
                 if job is not None:
                     step = self._scheduler.in_flight[job.id].run.step
                     step.started = step.started or now
-                    executor.submit(job)
+                    self._take(self._freight.submit(need.executor, job), now)
 
     def _commit(self) -> None:
         """Writes down what has ended: at once, but while workers are busy with short tasks not in every turn."""
@@ -172,6 +176,11 @@ class Engine:
         """What the run waits for."""
         return "waits for an answer at " + ", ".join(map(self._asked, self._scheduler.gates.values()))
 
+    def _waits_for(self, job: Job) -> bool:
+        """Whether the engine stays for a job: not when it is interrupted, and the job goes on without it."""
+        leaves = self._halt.level > Level.NONE and not self._halt.ends
+        return not (leaves and self._parts.executors[job.need.executor].outlives)
+
     def _asked(self, gate: NodeRun) -> str:
         """The place of a question, and the question."""
         template = self._parts.spec.templates[gate.node.template]
@@ -199,10 +208,13 @@ class Engine:
         now = time.monotonic()
         self._scheduler.wake(now)
         for executor in self._parts.executors.values():
-            for report in executor.poll():
-                self._take(report, now)
+            self._take(executor.poll(), now)
 
-    def _take(self, report: Report, now: float) -> None:
+    def _take(self, reports: Iterable[Report], now: float) -> None:
+        for report in reports:
+            self._take_one(report, now)
+
+    def _take_one(self, report: Report, now: float) -> None:
         match report:
             case Ended(reply=reply):
                 self._finish(reply.number, ending_of(report), now)
@@ -218,6 +230,10 @@ class Engine:
                 self._hear(report)
             case Identified():
                 self._identified(report)
+            case Brought():
+                self._take(self._freight.brought(report), now)
+            case Noticed(text=text):
+                self._notify(text)
 
     def _finish(self, number: int, ending: Ending, now: float) -> None:
         flight = self._scheduler.in_flight[job_of(number)]
@@ -257,8 +273,11 @@ class Engine:
 
     def _kill(self) -> None:
         error = TaskError(kind="cancelled", type="sciflow:Cancelled", message=self._halt.why)
+        for job in self._freight.cancel(self._scheduler.in_flight):
+            self._scheduler.lost(job, range(len(self._scheduler.in_flight[job].job.slices)))
         for executor in self._parts.executors.values():
-            executor.cancel(list(self._scheduler.in_flight), error)
+            if self._halt.ends or not executor.outlives:
+                executor.cancel(list(self._scheduler.in_flight), error)
 
     def _obey(self, request: Request) -> None:
         match request:
