@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from tests.services import packages
 from tests.services.catalogue import SERVICES
 from tests.services.processes import ProcessId
 from tests.services.service import Service
@@ -60,13 +61,13 @@ def remove(service: Service[R], folder: Path) -> None:
 
 def sweep() -> list[Path]:
     """Removes what processes that are gone have left."""
-    left = [
-        folder
-        for folder in base().iterdir()
-        if (owner := ProcessId.read(folder / _OWNER)) is not None and not owner.alive
-    ]
-    for folder in left:
-        name = folder.name.rpartition("-")[0]
-        if name in SERVICES:
-            remove(SERVICES[name], folder)
+    with packages.alone("sweep"):
+        left = [
+            folder
+            for folder in base().iterdir()
+            if (owner := ProcessId.read(folder / _OWNER)) is not None and not owner.alive
+        ]
+        for folder in left:
+            if service := SERVICES.get(folder.name.rpartition("-")[0]):
+                remove(service, folder)
     return left

@@ -118,8 +118,9 @@ def _write_clients(folder: Path) -> None:
     settings = shlex.join(f"{name}={value}" for name, value in _ENV.items())
     (folder / "bin").mkdir()
     for name in _CLIENTS:
+        program = f"env {settings} /usr/lib/gridengine/{name}"
         path = folder / "bin" / name
-        path.write_text(f'#!/bin/sh\nexec {enter} --wd="$PWD" env {settings} /usr/lib/gridengine/{name} "$@"\n', "utf-8")
+        path.write_text(f'#!/bin/sh\nexec {enter} --wd="$PWD" {program} "$@"\n', "utf-8")
         path.chmod(0o755)
 
 
