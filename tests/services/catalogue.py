@@ -12,6 +12,14 @@ from tests.services.sge import SgeService
 from tests.services.slurm import SlurmService
 from tests.services.sshd import SshdService
 
-_ALL = (SlurmService(), SgeService(), SshdService(), PodmanService(), SeaweedService(), RcloneService())
+_ALL = (
+    SlurmService(),
+    SlurmService(accounting=True),
+    SgeService(),
+    SshdService(),
+    PodmanService(),
+    SeaweedService(),
+    RcloneService(),
+)
 
 SERVICES: Mapping[str, Service[Any]] = {service.name: service for service in _ALL}

@@ -118,6 +118,14 @@ def rclone_s3() -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="session")
+def slurmdbd() -> Iterator[Slurm]:
+    """A Slurm with accounting: `sacct` answers. Takes some ten seconds to start."""
+    require("slurmdbd")
+    with instances.running(SERVICES["slurmdbd"]) as slurm:
+        yield slurm
+
+
+@pytest.fixture(scope="session")
 def start_slurm() -> Callable[..., AbstractContextManager[Slurm]]:
     """`with start_slurm(nodes=1, cpus=4) as slurm:` one more, for this test alone."""
     require("slurm")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.services import packages
 from tests.services.processes import Processes, ServiceFailed, free_ports, soon
+from tests.services.slurm_database import NEEDED, know_cluster, start_database
 from tests.services.slurm_files import PARTITIONS, configuration, gres
 
 _NEEDED = ("slurm-wlm", "munge")
@@ -125,30 +126,35 @@ class Slurm:
 class SlurmService:
     """Slurm as Debian packages it."""
 
-    name = "slurm"
-    what = "Slurm, two nodes"
-
-    def __init__(self, *, nodes: int = 2, cpus: int = 64) -> None:
+    def __init__(self, *, nodes: int = 2, cpus: int = 64, accounting: bool = False) -> None:
+        self.name = "slurmdbd" if accounting else "slurm"
+        self.what = "Slurm with accounting" if accounting else "Slurm, two nodes"
+        self._needed = (*_NEEDED, *NEEDED) if accounting else _NEEDED
+        self._accounting = accounting
         self._nodes = tuple(f"n{number}" for number in range(1, nodes + 1))
         self._cpus = cpus
 
     def missing(self) -> str:
-        if lacking := packages.no_packages(*_NEEDED):
+        if lacking := packages.no_packages(*self._needed):
             return lacking
         return "" if os.geteuid() == 0 else "its daemons are started as root"
 
     def install(self) -> None:
-        packages.apt(*_NEEDED)
+        packages.apt(*self._needed)
 
     def start(self, folder: Path) -> Slurm:
         for name in ("munge", "state", "log", "run", *(f"spool-{node}" for node in self._nodes)):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "munge").chmod(0o700)
         ports = free_ports(1 + len(self._nodes))
-        (folder / "slurm.conf").write_text(configuration(folder, ports, self._nodes, self._cpus), "utf-8")
+        conf = folder / "slurm.conf"
+        conf.write_text(configuration(folder, ports, self._nodes, self._cpus), "utf-8")
         (folder / "gres.conf").write_text(gres(self._nodes), "utf-8")
         slurm = Slurm(folder, self._nodes)
         _start_munge(folder)
+        if self._accounting:
+            conf.write_text(configuration(folder, ports, self._nodes, self._cpus, start_database(folder)), "utf-8")
+            know_cluster(folder)
         start_controller(folder, wait=False)
         processes = Processes(folder)
         for node in self._nodes:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 PARTITIONS = ("debug", "short", "spare", "urgent")
 
+_NO_ACCOUNTING = "AccountingStorageType=accounting_storage/none\nJobAcctGatherType=jobacct_gather/none"
+
 _CONFIGURATION = """\
 ClusterName=sciflow
 SlurmctldHost={host}(127.0.0.1)
@@ -49,8 +51,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/log/jobcomp.txt
-AccountingStorageType=accounting_storage/none
-JobAcctGatherType=jobacct_gather/none
+{accounting}
 {nodes}
 PartitionName=debug Nodes=ALL Default=YES MaxTime=02:00:00 PriorityTier=10 PreemptMode=OFF State=UP
 PartitionName=short Nodes=ALL MaxTime=00:05:00 PriorityTier=10 PreemptMode=OFF State=UP
@@ -59,14 +60,18 @@ PartitionName=urgent Nodes=ALL MaxTime=02:00:00 PriorityTier=20 PreemptMode=OFF 
 """
 
 
-def configuration(folder: Path, ports: Sequence[int], nodes: Sequence[str], cpus: int) -> str:
+def configuration(
+    folder: Path, ports: Sequence[int], nodes: Sequence[str], cpus: int, accounting: str = _NO_ACCOUNTING
+) -> str:
     """The first port is the controller's, the others are the nodes'."""
     lines = [
         f"NodeName={node} NodeHostname={platform.node()} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} RealMemory=16000"
         f" Feature={'fast' if number == 0 else 'slow'} Gres=gpu:test:{2 if number == 0 else 0} State=UNKNOWN"
         for number, (node, port) in enumerate(zip(nodes, ports[1:], strict=True))
     ]
-    return _CONFIGURATION.format(folder=folder, port=ports[0], host=platform.node(), nodes="\n".join(lines))
+    return _CONFIGURATION.format(
+        folder=folder, port=ports[0], host=platform.node(), nodes="\n".join(lines), accounting=accounting.rstrip()
+    )
 
 
 def gres(nodes: Sequence[str]) -> str:

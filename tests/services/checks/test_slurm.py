@@ -103,3 +103,10 @@ def test_a_job_whose_time_is_over_is_ended_with_time_to_say_so(slurm: Slurm, tmp
     assert becomes(slurm, job, "RUNNING")
     slurm.end_of_time(job)
     assert becomes(slurm, job, "TIMEOUT", within_s=60.0)
+
+
+def test_accounting_knows_how_a_job_ended(slurmdbd: Slurm, tmp_path: Path) -> None:
+    job = submit(slurmdbd, tmp_path, "--array=0-1", command="exit 3")
+    options = ("--noheader", "--parsable2", "--allocations", f"--jobs={job}", "--format=JobID,State,ExitCode")
+    ended = [f"{job}_0|FAILED|3:0", f"{job}_1|FAILED|3:0"]
+    assert soon(lambda: sorted(slurmdbd.run("sacct", *options).split()) == ended, 30.0, every_s=0.2)
