@@ -64,9 +64,10 @@ _BUSY = (
     r"Communication (connection|shutdown) failure|Message (send|receive) failure|Connection (refused|timed out)|"
     r"backup controller in standby|temporarily|try again later|Slurm temporarily unable"
 )
+# The words on accounting policy alone may mean either; a limit of another name before them does not pass.
 _FULL = (
-    r"Max(Submit|Jobs)\w*|GrpSubmit\w*|MaxJobCount limit|job submit limit|Resource temporarily unavailable|"
-    r"QOSGrp\w*Limit|too many jobs"
+    r"(QOS|Assoc)\w*Submit|MaxSubmitJobs|MaxJobCount limit|Resource temporarily unavailable|too many jobs|"
+    r"\A(?![\s\S]*(QOS|Assoc|Max)\w*Limit)[\s\S]*job submit limit"
 )
 _ID = re.compile(r"(\d+)(?:_(?:(\d+)|\[([^\]]*)\]?))?")
 
@@ -202,10 +203,12 @@ def _account_line(line: str) -> Iterator[JobState]:
 
 
 def _exit_code(text: str) -> int | None:
-    """Of `code:signal`, as a shell tells it: 128 and the signal for a program that was killed."""
+    """Of `code:signal`, as a shell tells it: 128 and the signal for a program that was killed; 0:125 is no signal."""
     code, _, signal = text.partition(":")
     killed = answers.exit_code(signal)
-    return 128 + killed if killed else answers.exit_code(code)
+    if not killed:
+        return answers.exit_code(code)
+    return 128 + killed if killed <= 64 else killed
 
 
 def _elements(identity: str, state: JobState) -> Iterator[JobState]:
@@ -215,9 +218,10 @@ def _elements(identity: str, state: JobState) -> Iterator[JobState]:
         return
     job, one, several = found.groups()
     state = msgspec.structs.replace(state, job=job)
-    if one is None and (several is None or "..." in several or "]" not in identity):
+    cut_off = several is not None and ("..." in several or "]" not in identity)
+    if one is None and (several is None or cut_off):
         yield state  # what was cut off is in the same state
-    numbers = [int(one)] if one else ranges.spread(several or "")
+    numbers = [int(one)] if one else ranges.spread(f"{several or ''}{'...' if cut_off else ''}")
     yield from (msgspec.structs.replace(state, element=number) for number in numbers)
 
 

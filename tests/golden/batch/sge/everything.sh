@@ -1,0 +1,51 @@
+#!/bin/bash
+#$ -N relax-1
+#$ -t 1-7
+#$ -tc 2
+#$ -S /bin/bash
+#$ -wd /depot/runs/eos-1/batches/relax-1
+#$ -j y
+#$ -o /depot/runs/eos-1/batches/relax-1/out/
+#$ -m n
+#$ -pe mpi 64
+#$ -l h_vmem=750M,gpu=4,gpu_type=a100,h_rt=25:01:02,skylake,exclusive=true
+#$ -q long
+#$ -P mat42
+#$ -hold_jid none
+
+folder=/depot/runs/eos-1/batches/relax-1
+element=$((${SGE_TASK_ID:-1} - 1))
+runner=
+told=
+leave() {
+    code=$?
+    trap - EXIT
+    if [ ! -e "$folder/done/$element" ]; then
+        mkdir -p "$folder/died" && echo "$code" > "$folder/died/.$element" \
+            && mv -f "$folder/died/.$element" "$folder/died/$element"
+    fi
+    exit "$code"
+}
+tell() {
+    told=1
+    kill -s "$1" "$runner" 2> /dev/null
+}
+trap leave EXIT
+[ -d "$folder/out" ] || mkdir -p "$folder/out"
+exec >> "$folder/out/$element" 2>&1
+cd "$folder" || exit
+[ ! -e "$folder/died/$element" ] || rm -f "$folder/died/$element"
+module load 'qe/7.2 beta'
+export OMP_PLACES=cores
+python3 /depot/code/runner.zip element /depot/runs/eos-1/batches/relax-1 "$element" < /dev/null &
+runner=$!
+trap 'tell TERM' TERM INT HUP
+trap 'tell USR1' USR1 USR2 XCPU
+wait "$runner"
+code=$?
+while [ -n "$told" ]; do
+    told=
+    wait "$runner"
+    code=$?
+done
+exit "$code"

@@ -1,0 +1,45 @@
+#!/bin/bash
+#SBATCH --job-name=relax-1
+#SBATCH --array=0-0
+#SBATCH --chdir="/depot/runs/eos-1/batches/relax-1"
+#SBATCH --output="/depot/runs/eos-1/batches/relax-1/out/%a"
+#SBATCH --open-mode=append
+#SBATCH --export=ALL
+#SBATCH --mail-type=NONE
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --cpus-per-task=1
+
+folder=/depot/runs/eos-1/batches/relax-1
+element=$((${SLURM_ARRAY_TASK_ID:-0}))
+runner=
+told=
+leave() {
+    code=$?
+    trap - EXIT
+    if [ ! -e "$folder/done/$element" ]; then
+        mkdir -p "$folder/died" && echo "$code" > "$folder/died/.$element" \
+            && mv -f "$folder/died/.$element" "$folder/died/$element"
+    fi
+    exit "$code"
+}
+tell() {
+    told=1
+    kill -s "$1" "$runner" 2> /dev/null
+}
+trap leave EXIT
+cd "$folder" || exit
+[ ! -e "$folder/died/$element" ] || rm -f "$folder/died/$element"
+:
+python3 /depot/code/runner.zip element /depot/runs/eos-1/batches/relax-1 "$element" < /dev/null &
+runner=$!
+trap 'tell TERM' TERM INT HUP
+trap 'tell USR1' USR1 USR2 XCPU
+wait "$runner"
+code=$?
+while [ -n "$told" ]; do
+    told=
+    wait "$runner"
+    code=$?
+done
+exit "$code"

@@ -1,0 +1,44 @@
+#!/bin/bash
+#PBS -N relax-1
+#PBS -v SCIFLOW_BATCH=relax-1
+#PBS -S /bin/bash
+#PBS -j oe
+#PBS -o /depot/runs/eos-1/batches/relax-1/out/
+#PBS -m n
+#PBS -l nodes=1:ppn=1
+
+folder=/depot/runs/eos-1/batches/relax-1
+element=$((${PBS_ARRAYID:-0}))
+runner=
+told=
+leave() {
+    code=$?
+    trap - EXIT
+    if [ ! -e "$folder/done/$element" ]; then
+        mkdir -p "$folder/died" && echo "$code" > "$folder/died/.$element" \
+            && mv -f "$folder/died/.$element" "$folder/died/$element"
+    fi
+    exit "$code"
+}
+tell() {
+    told=1
+    kill -s "$1" "$runner" 2> /dev/null
+}
+trap leave EXIT
+[ -d "$folder/out" ] || mkdir -p "$folder/out"
+exec >> "$folder/out/$element" 2>&1
+cd "$folder" || exit
+[ ! -e "$folder/died/$element" ] || rm -f "$folder/died/$element"
+:
+python3 /depot/code/runner.zip element /depot/runs/eos-1/batches/relax-1 "$element" < /dev/null &
+runner=$!
+trap 'tell TERM' TERM INT HUP
+trap 'tell USR1' USR1 USR2 XCPU
+wait "$runner"
+code=$?
+while [ -n "$told" ]; do
+    told=
+    wait "$runner"
+    code=$?
+done
+exit "$code"
