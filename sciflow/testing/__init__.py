@@ -1,4 +1,4 @@
-"""Contract suites: what every storage, batch system and executor must do, for pytest, also for plug-ins.
+"""Contract suites: what every storage, executor and transport must do, for pytest, also for plug-ins.
 
 A test class inherits a suite and gives the fixture that it asks for:
 
@@ -11,5 +11,6 @@ A test class inherits a suite and gives the fixture that it asks for:
 from sciflow.testing.batch_system import BatchSystemContract, LiveBatchSystemContract
 from sciflow.testing.executor import ExecutorContract
 from sciflow.testing.storage import StorageContract
+from sciflow.testing.transport import TransportContract
 
-__all__ = ["BatchSystemContract", "ExecutorContract", "LiveBatchSystemContract", "StorageContract"]
+__all__ = ["BatchSystemContract", "ExecutorContract", "LiveBatchSystemContract", "StorageContract", "TransportContract"]

@@ -1,4 +1,4 @@
-"""One SSH connection, by paramiko: the hosts on the way, their keys, the login, channels, and whether it still lives.
+"""One SSH connection, by paramiko: its channels, and whether it still lives. How it comes about: see `dialing`.
 
 A server may stop answering without a word (a firewall that forgets a connection, a laptop that slept). So a thread
 asks for a sign of life when nothing was heard, and another one, which never sends, breaks off a connection that stays
@@ -7,45 +7,50 @@ silent: whoever waits for an answer is freed by that.
 
 from __future__ import annotations
 
-import logging
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from sciflow.errors import CommandTimedOut, HostRefused, HostUnreachable, MissingExtra
+from sciflow.errors import CommandTimedOut, HostRefused, HostUnreachable
 from sciflow.executors.transports.command import Command, command
 from sciflow.executors.transports.exchange import Exchange
-from sciflow.executors.transports.host_keys import HostKey, check, entries
 from sciflow.executors.transports.link import Ended, Unbegun
-from sciflow.executors.transports.login import Asker, Keyring, Login
-from sciflow.executors.transports.ssh_config import Hop
 
 MAX_LANES = 8  # OpenSSH allows ten sessions at once
 WINDOW_BYTES = 1 << 21  # OpenSSH's own; with 16 MB the sender overruns what TCP takes, and stalls
 REFUSED_PATIENCE_S = 3.0  # a server counts a session for a moment after its end
 ENDING_S = 5.0
+KILL_PATIENCE_S = 0.5
 SILENT_TIMES = 3  # signs of life that may be missing
 
 
 class Connection:
     """A connection that is logged in."""
 
-    def __init__(self, hop: Hop, transports: Sequence[Any], heard: _Heard, *, keepalive_s: float) -> None:
-        self.name = hop.name
+    def __init__(
+        self,
+        name: str,
+        transports: Sequence[Any],
+        heard: Heard,
+        *,
+        keepalive_s: float,
+        another: Callable[[], Connection],
+    ) -> None:
+        """`another`: makes one more to the same host, if that needs nobody."""
+        self.name = name
+        self._another = another
         self._transports = tuple(transports)  # of the hosts on the way, and of the host itself
         self._transport = transports[-1]
         self._heard = heard
         self._keepalive_s = keepalive_s
-        self._lanes = _Lanes(hop.name)
+        self._lanes = _Lanes(name)
         self._opening = threading.Lock()  # paramiko keeps why the last channel was refused in one place
         self._beginning: dict[int, float] = {}  # threads that wait for a program's start, and until when
         self._closed = threading.Event()
         for task in (self._ask_for_life, self._listen_for_life):
-            threading.Thread(target=task, daemon=True, name=f"ssh {hop.name}").start()
+            threading.Thread(target=task, daemon=True, name=f"ssh {name}").start()
 
     @property
     def alive(self) -> bool:
@@ -69,22 +74,23 @@ class Connection:
                 self._begin(channel, command.line, end)
                 return exchange.run(stdin, stdout, end=end)
             except CommandTimedOut:
-                given = True
+                given = True  # by the ending
                 ending = threading.Thread(target=self._end, args=(channel, exchange.group), daemon=True)
                 ending.start()
                 ending.join(ENDING_S)
                 raise
             finally:
                 if not given:
-                    channel.close()
+                    with suppress(OSError, EOFError):
+                        channel.close()
         finally:
             if not given:
                 self._lanes.give()
 
-    def _channel(self, end: float) -> Any:
+    def _channel(self, end: float, *, patience_s: float = REFUSED_PATIENCE_S) -> Any:
         import paramiko
 
-        patience = min(end, time.monotonic() + REFUSED_PATIENCE_S)
+        patience = min(end, time.monotonic() + patience_s)
         while True:
             try:
                 with self._opening:
@@ -112,7 +118,7 @@ class Connection:
         try:
             channel.exec_command(line)
         except (paramiko.SSHException, EOFError, OSError) as error:
-            if self.alive:
+            if self.alive and isinstance(error, paramiko.SSHException):
                 raise HostRefused(f"{self.name}: runs no programs: {error}") from error
             # whether the host has begun with it is not known
             raise HostUnreachable(f"{self.name}: the connection broke as a program was started") from error
@@ -121,12 +127,48 @@ class Connection:
 
     def _end(self, channel: Any, group: int | None) -> None:
         """Ends a program that took too long; closing its channel alone would let it go on."""
-        with suppress(OSError, EOFError):
+        try:
+            self._send_kill(channel)
+            with suppress(OSError, EOFError):
+                channel.close()
+            if group is not None and self.alive:
+                with suppress(HostUnreachable, HostRefused):
+                    self._kill(group)
+        finally:
+            self._lanes.give()
+
+    def _send_kill(self, channel: Any) -> None:
+        """Asks the server to do it; OpenSSH does since 7.9, but not for root."""
+        import paramiko
+
+        message = paramiko.Message()
+        message.add_byte(paramiko.common.cMSG_CHANNEL_REQUEST)
+        message.add_int(channel.remote_chanid)
+        message.add_string("signal")
+        message.add_boolean(False)
+        message.add_string("KILL")
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            self._transport._send_user_message(message)  # noqa: SLF001 - paramiko has no public verb for a signal
+
+    def _kill(self, group: int) -> None:
+        """In another session; where a server has only the one that is taken, by another connection."""
+        end = time.monotonic() + ENDING_S
+        killing = command(["kill", "-s", "KILL", "--", f"-{group}"])
+        try:
+            channel = self._channel(end, patience_s=KILL_PATIENCE_S)
+        except HostRefused:
+            self.close()  # it is of no use until that program ends
+            other = self._another()
+            try:
+                other.call(killing, (), len, timeout_s=ENDING_S)
+            finally:
+                other.close()
+            return
+        try:
+            self._begin(channel, killing.line, end)
+            Exchange(channel, killing, host=self.name).run((), len, end=end)
+        finally:
             channel.close()
-        self._lanes.give()
-        if group is not None and self.alive:
-            with suppress(HostUnreachable, HostRefused):
-                self.call(command(["kill", "-s", "KILL", "--", f"-{group}"]), (), len, timeout_s=ENDING_S)
 
     # --- signs of life ---------------------------------------------------------------------------------------------
 
@@ -185,7 +227,7 @@ class _Lanes:
             return True
 
 
-class _Heard:
+class Heard:
     """A socket that knows when it last heard something."""
 
     def __init__(self, below: Any) -> None:
@@ -203,105 +245,3 @@ class _Heard:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._below, name)
-
-
-# --- how it comes about --------------------------------------------------------------------------------------------
-
-
-def connect(
-    hops: Sequence[Hop],
-    *,
-    asker: Asker | None = None,
-    keyring: Keyring | None = None,
-    accept: Sequence[str] = (),
-    timeout_s: float = 30.0,
-    keepalive_s: float = 15.0,
-) -> Connection:
-    """Connects and logs in, host by host; `accept`: fingerprints of host keys that are to be written down.
-
-    Raises:
-        HostUnreachable: a host on the way does not answer.
-        HostRefused: a host key is not the known one, or the login is refused or needs somebody to ask.
-    """
-    try:
-        import paramiko
-    except ImportError as error:
-        raise MissingExtra("paramiko", "ssh", f"reaching {hops[-1].alias} by SSH") from error
-    logging.getLogger("paramiko").addHandler(logging.NullHandler())  # its threads' last words are ours to tell
-    transports: list[Any] = []
-    try:
-        for hop in hops:
-            heard = _Heard(_below(hop, transports, timeout_s))
-            transports.append(_transport(paramiko, hop, heard, timeout_s))
-            _check_host(transports[-1], hop, accept, timeout_s)
-            Login(transports[-1], hop, asker=asker, keyring=keyring or Keyring()).run()
-        return Connection(hops[-1], transports, heard, keepalive_s=keepalive_s)
-    except BaseException:
-        for transport in reversed(transports):
-            transport.close()
-        raise
-
-
-def _below(hop: Hop, transports: Sequence[Any], timeout_s: float) -> Any:
-    """What carries the connection: a socket, a channel of the host before, a program."""
-    import paramiko
-
-    try:
-        if hop.command is not None:
-            return _Program(hop.command)
-        if transports:
-            return transports[-1].open_channel(
-                "direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=timeout_s
-            )
-        return socket.create_connection((hop.host, hop.port), timeout_s)
-    except (OSError, EOFError, paramiko.SSHException) as error:
-        raise HostUnreachable(f"{hop.name}: cannot be reached: {error}") from error
-
-
-def _transport(paramiko: Any, hop: Hop, heard: _Heard, timeout_s: float) -> Any:
-    try:
-        transport = paramiko.Transport(heard)
-    except (OSError, EOFError, paramiko.SSHException) as error:
-        raise HostUnreachable(f"{hop.name}: {error}") from error
-    transport.daemon = True
-    transport.banner_timeout = transport.handshake_timeout = timeout_s
-    known = {entry.key.kind for entry in entries(hop) if not entry.marker}
-    known |= {"rsa-sha2-512", "rsa-sha2-256"} if "ssh-rsa" in known else set()
-    options = transport.get_security_options()
-    # a host has keys of several kinds: the one that is known is asked for
-    options.key_types = sorted(options.key_types, key=lambda kind: kind not in known)
-    return transport
-
-
-def _check_host(transport: Any, hop: Hop, accept: Sequence[str], timeout_s: float) -> None:
-    import paramiko
-
-    try:
-        transport.start_client(timeout=timeout_s)
-        key = transport.get_remote_server_key()
-    except (OSError, EOFError, paramiko.SSHException) as error:
-        raise HostUnreachable(f"{hop.name}: no SSH connection: {error or 'it hung up'}") from error
-    check(hop, HostKey(key.get_name(), key.asbytes()), accept=accept)
-
-
-class _Program:
-    """A ProxyCommand: a program whose input and output are the connection."""
-
-    def __init__(self, line: str) -> None:
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            # the user's own line from ~/.ssh/config, which is meant for a shell
-            self._process = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {line}"],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                start_new_session=True,
-            )
-
-    def close(self) -> None:
-        self._socket.close()
-        self._process.kill()
-        self._process.wait()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)

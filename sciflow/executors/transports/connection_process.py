@@ -25,6 +25,7 @@ from sciflow.executors.transports.kept_socket import (
     INPUT,
     INPUT_END,
     OUTPUT,
+    READY,
     SAID,
     Ask,
     Said,
@@ -78,6 +79,7 @@ class ConnectionProcess:
             with peer:
                 if not of_this_user(peer):
                     return
+                send(peer, READY, b"")
                 ask = msgspec.json.decode(receive(peer)[1], type=Ask)
                 used = ask.do != "tell"
                 send(peer, SAID, self._answer(ask, peer))

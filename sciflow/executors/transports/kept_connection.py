@@ -73,9 +73,9 @@ class KeptConnection:
         self, command: Command, stdin: Iterable[bytes], stdout: Callable[[bytes], object], *, timeout_s: float
     ) -> Ended:
         try:
-            peer = _open(self._path)
-        except OSError as error:
-            raise Unbegun(f"the process that kept the connection has ended ({error.strerror})") from error
+            peer = _attended(self._path)
+        except (OSError, EOFError) as error:
+            raise Unbegun(f"the process that kept the connection gives no answer: {error}") from error
         with peer:
             peer.settimeout(timeout_s + LATE_S)
             try:
@@ -103,7 +103,7 @@ class KeptConnection:
 
     def _ask(self, ask: Ask, asker: Asker | None = None) -> Told:
         try:
-            with _open(self._path) as peer:
+            with _attended(self._path) as peer:
                 peer.settimeout(None if asker else ANSWERING_S)
                 send(peer, ASKED, ask)
                 while True:
@@ -170,7 +170,7 @@ def start(
         )
     _tell_setup(process, setup)
     end = time.monotonic() + STARTING_S
-    while not kept.alive:
+    while not KeptConnection(path).alive:
         if time.monotonic() > end or process.poll() not in (None, 0):
             said = log.read_text(encoding="utf-8", errors="replace").strip()
             raise HostUnreachable(f"the process that keeps the connection does not come up: {said or log}")
@@ -229,6 +229,17 @@ def _open(path: Path) -> socket.socket:
         return peer
     peer.close()
     raise PermissionError(0, f"{path} is somebody else's")
+
+
+def _attended(path: Path) -> socket.socket:
+    """The same, when the process attends to it: what is asked for then has been heard."""
+    peer = _open(path)
+    try:
+        receive(peer)
+    except (OSError, EOFError):
+        peer.close()
+        raise
+    return peer
 
 
 def _listen(peer: socket.socket, stdout: Callable[[bytes], object]) -> Said:

@@ -24,7 +24,7 @@ _HEAD = struct.Struct(">cI")
 _LONGEST_PATH = 100  # that a socket may have, with some to spare
 _MAX_FRAME = 1 << 30
 
-INPUT, INPUT_END, OUTPUT, ANSWER = b"I", b"E", b"O", b"A"  # their content is bytes
+INPUT, INPUT_END, OUTPUT, ANSWER, READY = b"I", b"E", b"O", b"A", b"H"  # their content is bytes
 ASKED, SAID = b"J", b"D"  # their content is a record
 
 

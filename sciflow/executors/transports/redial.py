@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 
 from sciflow.errors import CommandTimedOut, HostRefused, HostUnreachable
-from sciflow.executors.transports.connection import Connection, connect
+from sciflow.executors.transports.connection import Connection
+from sciflow.executors.transports.dialing import connect
 from sciflow.executors.transports.login import Asker, Keyring
 from sciflow.executors.transports.ssh_config import Hop
 

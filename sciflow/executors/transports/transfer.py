@@ -14,7 +14,7 @@ import posixpath
 import time
 from pathlib import Path
 
-from sciflow.errors import HostRefused, HostUnreachable
+from sciflow.errors import HostRefused
 from sciflow.executors.transports.command import command
 from sciflow.executors.transports.link import Ended, Link, blocks
 
@@ -22,14 +22,14 @@ BLOCK = 1 << 16  # parts go on at multiples of this
 SMALL_BYTES = 1 << 20  # smaller ones come in one round trip, and from their beginning
 ROUNDS = 3  # for content that arrives damaged, or changes while it is read
 
-_DAMAGED, _SHORT, _FOLDER, _ABSENT = 91, 92, 93, 94
+_DAMAGED, _SHORT = 91, 92
 
 _SUM = """
 sum() {
-  if command -v sha256sum; then sha256sum <&3; elif command -v shasum; then shasum -a 256 <&3
-  elif command -v openssl; then openssl dgst -sha256 -r <&3
-  else python3 -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest(), "-")' <&3
-  fi 2>/dev/null | while read -r word rest; do case "$word" in /*) ;; *) printf %s "$word";; esac; done
+  if command -v sha256sum; then sha256sum <&3 >&4; elif command -v shasum; then shasum -a 256 <&3 >&4
+  elif command -v openssl; then openssl dgst -sha256 -r <&3 >&4
+  else python3 -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest(), "-")' <&3 >&4
+  fi 4>&1 >/dev/null 2>&1 | while read -r word rest; do printf %s "$word"; done
 }
 """
 _PUT = (
@@ -42,7 +42,9 @@ said=$(dd of="$part" bs=65536 seek="$skip" conv=notrunc 2>&1 >/dev/null) || { ec
 [ "$(wc -c 2>/dev/null <"$part")" -eq "$size" ] 2>/dev/null || part=$target
 [ "$(wc -c 2>/dev/null <"$part")" -eq "$size" ] 2>/dev/null || exit 92
 [ "$(sum 3<"$part")" = "$sum" ] || { [ "$part" = "$target" ] || rm -f -- "$part"; exit 91; }
-[ "$part" = "$target" ] || mv -f -- "$part" "$target"
+[ "$part" = "$target" ] && exit 0
+mv -f -- "$part" "$target" 2>/dev/null && exit 0
+[ "$(sum 3<"$target")" = "$sum" ] || mv -f -- "$part" "$target"
 """
 )
 _SIZE = '[ -f "$1" ] && wc -c <"$1" || echo 0'
@@ -66,7 +68,7 @@ def put(link: Link, source: Path, target: str, *, host: str, timeout_s: float) -
 
     Raises:
         HostUnreachable: the connection broke; the next call goes on.
-        HostRefused: the target cannot be written: no permission, no room.
+        HostRefused: the target cannot be written (no permission, no room), or what arrives is damaged each time.
     """
     end = time.monotonic() + timeout_s
     folder, name = posixpath.split(target)
@@ -83,7 +85,7 @@ def put(link: Link, source: Path, target: str, *, host: str, timeout_s: float) -
             return
         if ended.code not in (_DAMAGED, _SHORT):
             raise HostRefused(f"{host}: cannot write {target}: {_said(ended)}")
-    raise HostUnreachable(f"{host}: {source} arrived damaged {ROUNDS} times, or changes while it is read")
+    raise HostRefused(f"{host}: {source} arrived damaged {ROUNDS} times, or changes while it is read")
 
 
 def get(link: Link, source: str, target: Path, *, host: str, timeout_s: float) -> None:
@@ -107,7 +109,7 @@ def get(link: Link, source: str, target: Path, *, host: str, timeout_s: float) -
             os.replace(part, target)
             return
         part.unlink(missing_ok=True)
-    raise HostUnreachable(f"{host}: {source} arrived damaged {ROUNDS} times, or changes while it is read")
+    raise HostRefused(f"{host}: {source} arrived damaged {ROUNDS} times, or changes while it is read")
 
 
 def _fetch(link: Link, source: str, part: Path, size: int, *, host: str, end: float) -> str:
