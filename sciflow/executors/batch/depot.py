@@ -48,6 +48,13 @@ class Booted(msgspec.Struct, frozen=True):
     python: tuple[int, ...]
 
 
+class Absent(msgspec.Struct, frozen=True):
+    """Contents and bundles of code that a host does not have."""
+
+    blobs: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+
+
 class Depot:
     """The folder `work_root` on a host. Every method is one round trip and may be repeated after a break.
 
@@ -62,6 +69,7 @@ class Depot:
         self.round_trips = 0
         self._given = work_root
         self._runner = ""
+        self._known: set[str] = set()  # contents and code that were brought there by now
 
     @property
     def runner(self) -> str:
@@ -123,14 +131,11 @@ class Depot:
         """
         links = {sha256: sorted(paths) for sha256, paths in supply.links.items()}
         executable = sorted(supply.executable)
-        wanted = {"root": root, "blobs": links, "code": sorted(code), "executable": executable}
-        told = json.loads(self.call("missing", wanted).stdout)
-        if not (told["blobs"] or told["code"] or batch or supply.folders or supply.symlinks):
-            return
+        absent = self._absent(root, links, sorted(code), executable)
         header = {
             "root": root,
             "work_root": self.root,
-            "links": {sha256: links[sha256] for sha256 in told["blobs"]},
+            "links": links,
             "folders": sorted(supply.folders),
             "executable": executable,
             "symlinks": supply.symlinks,
@@ -138,15 +143,25 @@ class Depot:
         with tempfile.NamedTemporaryFile(prefix="sciflow-") as file:
             file.write(json.dumps(header).encode() + b"\n")
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
-                for sha256 in told["blobs"]:
+                for sha256 in absent.blobs:
                     _add(tar, f"blobs/{sha256}", supply.files[sha256])
-                for name in told["code"]:
+                for name in absent.code:
                     _add(tar, f"code/{name}.tar", code[name])
                 for path, content in batch.items():
                     _add(tar, path, content)
             file.flush()
             said = self._run(self._argv("unpack"), stdin=Path(file.name), timeout_s=TRANSFER_S)
         self._checked("unpack", said)
+        self._known |= links.keys() | code.keys()
+
+    def _absent(
+        self, root: str, links: Mapping[str, Sequence[str]], code: Sequence[str], executable: Sequence[str]
+    ) -> Absent:
+        """What the host does not have; what was brought in this session need not be asked for."""
+        if self._known >= links.keys() | set(code):
+            return Absent()
+        wanted = {"root": root, "blobs": links, "code": code, "executable": executable}
+        return msgspec.json.decode(self.call("missing", wanted).stdout, type=Absent)
 
     def pack(self, root: str, paths: Sequence[str], target: Path) -> str:
         """Brings files and folders under `root` home in one archive; why not, if they are not there."""
@@ -169,6 +184,7 @@ class Depot:
             return said
         if said.code in NO_RUNNER:
             self.root = ""  # somebody has removed it: it is brought again
+            self._known.clear()
         raise HostUnreachable(f"{self.transport.name}: {verb} ended with exit code {said.code}: {said.said[-2000:]}")
 
 
