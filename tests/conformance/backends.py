@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pytest
 
 from sciflow import Run, list_runs
+from tests.services.slurm import Slurm
 
 
 class Backend(Protocol):
@@ -93,4 +95,43 @@ def _with(workflow: Any, options: Mapping[str, Any]) -> Any:
     return workflow.options(**options) if options else workflow
 
 
-BACKENDS = {"local": Local}
+class Elsewhere(Local):
+    """Tasks run at an executor of the settings, on which a real service stands behind it."""
+
+    name = "cluster"
+    service: ClassVar[str] = ""  # fixtures that must be there, by name
+
+    def __init__(self, desk: Path, monkeypatch: pytest.MonkeyPatch, service: Any) -> None:
+        super().__init__(desk, monkeypatch)
+        table = {"look_least_s": 0.1, "look_most_s": 0.5, **self.table(desk, service)}
+        monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({self.name: table}))
+        monkeypatch.setenv("SCIFLOW_EXECUTOR", self.name)
+
+    def table(self, desk: Path, service: Any) -> dict[str, Any]:
+        """The settings of the executor."""
+        raise NotImplementedError
+
+
+class SlurmHere(Elsewhere):
+    """Slurm, its commands on this machine, in a folder of its own as if it were another one."""
+
+    service = "slurm"
+
+    def table(self, desk: Path, service: Slurm) -> dict[str, Any]:
+        """See `Elsewhere`."""
+        self._patch.setenv("SLURM_CONF", str(service.conf))
+        return {"type": "batch", "system": "slurm", "work_root": str(desk.parent / f"{desk.name}-scratch")}
+
+
+class SlurmShared(Elsewhere):
+    """Slurm whose nodes see the run folder."""
+
+    service = "slurm"
+
+    def table(self, desk: Path, service: Slurm) -> dict[str, Any]:
+        """See `Elsewhere`."""
+        self._patch.setenv("SLURM_CONF", str(service.conf))
+        return {"type": "batch", "system": "slurm"}
+
+
+BACKENDS: dict[str, type[Local]] = {"local": Local, "slurm": SlurmHere, "slurm-shared": SlurmShared}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.backends import BACKENDS, Backend
+from tests.conformance.backends import BACKENDS, Backend, Elsewhere
 from tests.conformance.cases import (
     arrays,
     artifacts,
@@ -55,7 +55,10 @@ def subject_of(module: object) -> str:
 
 @pytest.fixture(params=BACKENDS)
 def backend(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backend:
-    return BACKENDS[request.param](tmp_path, monkeypatch)
+    kind = BACKENDS[request.param]
+    if issubclass(kind, Elsewhere):
+        return kind(tmp_path, monkeypatch, request.getfixturevalue(kind.service))
+    return kind(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=f"{subject_of(s)}: {case.name}") for s, case in TABLE])
