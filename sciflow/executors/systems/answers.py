@@ -30,12 +30,13 @@ def need(output: Output, program: str, *, harmless: str = "") -> None:
     Args:
         output: what it said.
         program: its name, for the message.
-        harmless: pattern of lines of standard error; where every line fits, the failure is none.
+        harmless: pattern of lines of standard error (standard output where that is empty); where every line fits,
+            the failure is none.
     """
     if output.code == 0:
         return
     _present(output, program)
-    said = [line for line in output.stderr.decode(errors="replace").splitlines() if line.strip()]
+    said = [line for line in output.said.splitlines() if line.strip()]
     if harmless and said and all(re.search(harmless, line, re.IGNORECASE) for line in said):
         return
     raise QueueUnavailable(f"{program} gave no answer (exit code {output.code}): {_words(output)}")

@@ -7,7 +7,8 @@ What is not obvious of it:
 - Elements are numbered from 1, and an array has at least one.
 - `qstat -xml` writes a waiting array as one entry with its range, an element that runs as one of its own. A state is
   letters put together: `hqw` is held, `Eqw` an error that stays until somebody clears it, `dr` about to be ended.
-- Ended jobs are known by `qacct` alone, some seconds later and, in some cells, on the master only.
+- Ended jobs are known by `qacct` alone, some seconds later and, in some cells, on the master only. Of elements that
+  were deleted before they began it knows nothing.
 - Names may not begin with a digit.
 """
 
@@ -29,7 +30,7 @@ from sciflow.executors.transports.transport import Output
 
 _GONE = (
     r"denied: job .* does not exist|job id .* not found|is already in deletion|has (deleted|registered) |"
-    r"error: job (id|name) \S+ not found|no jobs? running|^\s*$"
+    r"error: job (id|name) \S+ not found|comprises no tasks|no jobs? running|^\s*$"
 )
 _BUSY = (
     r"unable to contact qmaster|commlib error|can't connect|connection refused|unable to send message to qmaster|"
