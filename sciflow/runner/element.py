@@ -59,6 +59,7 @@ class Element:
                         for task in request["tasks"]}  # fmt: skip
         self._signals = Signals()
         self._children: Children | None = None
+        self._containers = batch.containers(number)
         self._why = ""
         self._cut: Tree | None = None  # the task that the end has cut short
         self._silent = 0  # workers in a row that have died before any task had ended
@@ -161,15 +162,17 @@ class Element:
         """Answer for the task that a worker has died in, and see whether to go on."""
         if self._children is not None:
             self._children.end()
+        if self._containers is not None:
+            self._containers.end()
         self._silent = 0 if self._replies.catch_up() else self._silent + 1
         number, began = hand.board.read()
         left = [task[0] for request in self._left() for task in request["tasks"]]
         if hand.state == BROKEN:
             raise Broken
-        if hand.state == OUT_OF_TIME:
-            self._why = "time"
-        elif doom is not None and doom.why in ("signal", "time"):
+        if doom is not None and doom.why in ("signal", "time"):
             self._stop(doom.why, number if number in left else 0, began)
+        elif hand.state == OUT_OF_TIME:
+            self._why = "time"
         elif number in left:
             self._end_of(number, began, hand, doom)
         elif self._signals.told:
@@ -221,6 +224,8 @@ class Doom:
         """Ask, and after a while insist."""
         if self._asked_at is None:
             self._asked_at = now
+            if self.number == 0:
+                hand.stop()
             hand.kill(_signal.SIGTERM)
         elif now - self._asked_at > GRACE_S:
             hand.kill(_signal.SIGKILL)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Tree = Any
 
 RUNNING, DONE, OUT_OF_TIME, BROKEN = range(4)  # what a worker tells of itself
+STATE, STOP, LONGEST = 0, 1, 8  # places in the page that is shared with it
 _BOARD = struct.Struct("<Qd")
 _BLOCKED = {_signal.SIGTERM, _signal.SIGINT, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGHUP, _signal.SIGCHLD}
 
@@ -36,7 +37,21 @@ class SharedBoard(Board):
 
 
 class OutOfTime(BaseException):
-    """The next task would not end within the allocation."""
+    """The next task would not end within the allocation, or is not to be begun."""
+
+
+class HeldBack(Replies):
+    """Replies of which, once the worker is being ended, those count that tell of success: the rest is that end's."""
+
+    def __init__(self, fd: int, page: mmap.mmap) -> None:
+        super().__init__(fd)
+        self._page = page
+
+    def send(self, line: str) -> None:
+        """Write one reply, its newline included."""
+        if self._page[STOP] and line.startswith("[0,") and line.split(",", 3)[2] != '"Succeeded"':
+            return
+        super().send(line)
 
 
 class Given:
@@ -50,23 +65,32 @@ class Given:
     def next(self) -> Tree | None:
         """The next request; None when there will be no more."""
         request = next(self._requests, None)
-        if request is None or self._end is None or "do" not in request:
+        if request is None or "do" not in request:
             return request
-        return {**request, "tasks": self._in_time(request["tasks"], self._end)}
+        tasks = request["tasks"]
+        given = self._until_stopped(tasks) if self._end is None else self._in_time(tasks, self._end)
+        return {**request, "tasks": given}
+
+    def _until_stopped(self, tasks: Sequence[Tree]) -> Iterator[Tree]:
+        page = self._page
+        for task in tasks:
+            if page[STOP]:
+                raise OutOfTime
+            yield task
 
     def _in_time(self, tasks: Sequence[Tree], end: float) -> Iterator[Tree]:
         """The tasks one by one, as long as one like the longest so far would still fit."""
-        (longest,) = struct.unpack_from("<d", self._page, 8)
+        (longest,) = struct.unpack_from("<d", self._page, LONGEST)
         clock = time.monotonic
         for task in tasks:
             began = clock()
-            if began + longest > end:
+            if began + longest > end or self._page[STOP]:
                 raise OutOfTime
             yield task
             took = clock() - began
             if took > longest:
                 longest = took
-                struct.pack_into("<d", self._page, 8, longest)
+                struct.pack_into("<d", self._page, LONGEST, longest)
 
 
 class Hand:
@@ -93,7 +117,7 @@ class Hand:
         self._end = end
         self.board = SharedBoard()
         self._page = mmap.mmap(-1, 16)  # shared with the child, too
-        struct.pack_into("<d", self._page, 8, longest_s)
+        struct.pack_into("<d", self._page, LONGEST, longest_s)
         self._pid = 0
         self._life = -1
         self.code = 0  # its exit code, once it has ended; negative: a signal's number
@@ -124,13 +148,17 @@ class Hand:
     @property
     def state(self) -> int:
         """What it has told of itself."""
-        return self._page[0]
+        return self._page[STATE]
 
     @property
     def longest_s(self) -> float:
         """What the longest task so far has taken; known only where time is limited."""
-        (longest,) = struct.unpack_from("<d", self._page, 8)
+        (longest,) = struct.unpack_from("<d", self._page, LONGEST)
         return float(longest)
+
+    def stop(self) -> None:
+        """Let it begin no other task, nor take the end of the one it is in for that task's own failure."""
+        self._page[STOP] = 1
 
     def kill(self, how: int) -> None:
         """Signal its whole process group."""
@@ -142,7 +170,7 @@ class Hand:
     # --- in the child
 
     def _be_worker(self, life: int, restore_signals: Callable[[], None], mask: set[int]) -> None:
-        self._page[0] = RUNNING
+        self._page[STATE] = RUNNING
         told = os.dup(2)
         code = 1
         try:
@@ -155,7 +183,7 @@ class Hand:
             self._serve()
             code = 0
         except BaseException as error:  # noqa: BLE001  a full disk, or our own fault
-            self._page[0] = BROKEN
+            self._page[STATE] = BROKEN
             _tell(told, error)
         finally:
             os._exit(code)
@@ -170,11 +198,11 @@ class Hand:
     def _serve(self) -> None:
         requests: Any = Given(self._requests, self._end, self._page)
         try:
-            Worker(requests, Replies(self._replies), self.board, self._hello).serve()
+            Worker(requests, HeldBack(self._replies, self._page), self.board, self._hello).serve()
         except OutOfTime:
-            self._page[0] = OUT_OF_TIME
+            self._page[STATE] = OUT_OF_TIME
             return
-        self._page[0] = DONE
+        self._page[STATE] = DONE
         atexit = sys.modules.get("atexit")
         if atexit is not None:
             atexit._run_exitfuncs()  # noqa: SLF001
