@@ -30,7 +30,7 @@ from sciflow.executors.transports.transport import Output
 
 _GONE = (
     r"denied: job .* does not exist|job id .* not found|is already in deletion|has (deleted|registered) |"
-    r"error: job (id|name) \S+ not found|comprises no tasks|no jobs? running|^\s*$"
+    r"error: job (id|name) \S+ not found|comprises no tasks|no jobs? running|common/accounting: No such file|^\s*$"
 )
 _BUSY = (
     r"unable to contact qmaster|commlib error|can't connect|connection refused|unable to send message to qmaster|"
