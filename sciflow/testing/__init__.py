@@ -1,4 +1,4 @@
-"""Contract suites: what every storage, executor and transport must do, for pytest, also for plug-ins.
+"""Contract suites: what every storage, batch system, executor and transport must do, for pytest, also for plug-ins.
 
 A test class inherits a suite and gives the fixture that it asks for:
 

@@ -41,7 +41,7 @@ def connect(
             heard = Heard(_below(hop, transports, timeout_s))
             transports.append(_transport(paramiko, hop, heard, timeout_s))
             _check_host(transports[-1], hop, accept, timeout_s)
-            Login(transports[-1], hop, asker=asker, keyring=keyring or Keyring()).run()
+            Login(transports[-1], hop, asker=asker, keyring=keyring or Keyring(), timeout_s=timeout_s).run()
         return Connection(
             hops[-1].name,
             transports,

@@ -46,14 +46,14 @@ class Keyring:
 class Login:
     """One login at one host."""
 
-    def __init__(self, transport: Any, hop: Hop, *, asker: Asker | None, keyring: Keyring) -> None:
+    def __init__(self, transport: Any, hop: Hop, *, asker: Asker | None, keyring: Keyring, timeout_s: float) -> None:
         self._transport = transport
         self._hop = hop
         self._asker = asker
         self._keyring = keyring
         self._lacking: list[str] = []  # what nobody was there to be asked for
         self._offered = 0
-        transport.auth_timeout = ANSWER_S if asker else 30.0
+        transport.auth_timeout = ANSWER_S if asker else timeout_s
 
     def run(self) -> None:
         """Logs in.

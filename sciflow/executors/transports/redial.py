@@ -51,7 +51,7 @@ class Redial:
                 return connection
             if self.failure is not None and (pause := self.pause_s) > 0:
                 raise type(self.failure)(f"{self.failure}\n    (the next attempt is made in {pause:.1f} s)")
-            return self._connect(None, ())
+            return self._connect(None, (), min(self._connect_timeout_s, max(1.0, end - time.monotonic())))
         finally:
             self._lock.release()
 
@@ -59,7 +59,7 @@ class Redial:
         """The same with somebody to ask, at once."""
         with self._lock:
             if self.connection is None:
-                self._connect(asker, accept)
+                self._connect(asker, accept, self._connect_timeout_s)
 
     def close(self) -> None:
         with self._lock:
@@ -67,14 +67,14 @@ class Redial:
         if connection is not None:
             connection.close()
 
-    def _connect(self, asker: Asker | None, accept: Sequence[str]) -> Connection:
+    def _connect(self, asker: Asker | None, accept: Sequence[str], timeout_s: float) -> Connection:
         try:
             self._connection = connect(
                 self._hops,
                 asker=asker,
                 keyring=self._keyring,
                 accept=accept,
-                timeout_s=self._connect_timeout_s,
+                timeout_s=timeout_s,
                 keepalive_s=self._keepalive_s,
             )
         except (HostUnreachable, HostRefused) as error:

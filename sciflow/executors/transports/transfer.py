@@ -74,7 +74,7 @@ def put(link: Link, source: Path, target: str, *, host: str, timeout_s: float) -
     folder, name = posixpath.split(target)
     for _ in range(ROUNDS):
         digest, size = _hash(source), source.stat().st_size
-        part = posixpath.join(folder, _part_name(name, digest))
+        part = posixpath.join(folder, part_name(name, digest))
         skip = 0
         if size > SMALL_BYTES:
             skip = min(int(_shell(link, _SIZE, part, end=end)[1]), size) // BLOCK
@@ -98,7 +98,7 @@ def get(link: Link, source: str, target: Path, *, host: str, timeout_s: float) -
             raise HostRefused(f"{host}: cannot read {source}: {said}")
         head, _, content = answer.partition(b"\n")
         size, digest = int(head.split()[0]), head.split()[1].decode()
-        part = target.parent / _part_name(target.name, digest)
+        part = target.parent / part_name(target.name, digest)
         if size <= SMALL_BYTES:
             found = hashlib.sha256(content).hexdigest()
             if found == digest:
@@ -146,7 +146,7 @@ def _said(ended: Ended) -> str:
     return ended.stderr.decode(errors="replace").strip() or f"exit code {ended.code}"
 
 
-def _part_name(name: str, digest: str) -> str:
+def part_name(name: str, digest: str) -> str:
     """Beside a file of any name, and never too long."""
     return f".{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:8]}-{digest[:32]}.part"
 
