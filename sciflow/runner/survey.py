@@ -83,7 +83,8 @@ def _batch(asked: Tree, answer: Answer, *, mirror: bool) -> Tree:
         _acknowledge(folder, number)
     live = _numbers(f"{folder}/live")  # listed first: one that ends now is seen twice, and not never
     done = _numbers(f"{folder}/done")
-    died = {str(number): _code(f"{folder}/died/{number}") for number in sorted(_numbers(f"{folder}/died"))}
+    # an element may have been read and acknowledged before its script looked whether it has ended in order
+    died = [k for k in sorted(_numbers(f"{folder}/died") - done) if not os.path.exists(f"{folder}/taken/{k}")]
     answer.more = False
     if asked.get("from_start"):  # an engine that has died knew of these, the one that asks does not
         done |= _numbers(f"{folder}/taken")
@@ -98,8 +99,8 @@ def _batch(asked: Tree, answer: Answer, *, mirror: bool) -> Tree:
         "dir": folder,
         "gone": False,
         "submitted": _submitted(folder),
-        "died": died,
-        "said": {number: _end_of(f"{folder}/out/{number}") for number in died},
+        "died": {str(number): _code(f"{folder}/died/{number}") for number in died},
+        "said": {str(number): _end_of(f"{folder}/out/{number}") for number in died},
         "elements": elements,
         "more": answer.more,
     }

@@ -62,7 +62,7 @@ def test_acknowledged_elements_are_out_of_the_way_and_found_again_from_the_start
     assert set(node.survey(batch, from_start=True).batch["elements"]) == {"0", "1"}
 
 
-@pytest.mark.parametrize("limit", [1, 100, 1000])
+@pytest.mark.parametrize("limit", [1, 900])
 def test_a_limit_cuts_the_answer_and_nothing_is_lost_nor_told_before_what_it_speaks_of(node: Node, limit: int) -> None:
     batch = node.batch(ECHO, ["a" * 40, "b" * 5000, "c"], ["d"])
     batch.run(0)
@@ -104,6 +104,15 @@ def test_an_element_whose_script_ended_without_it_is_told_with_its_last_words(no
     assert survey.batch["died"] == {"0": 127}
     assert survey.batch["said"] == {"0": "python3: command not found\n"}
     assert node.survey(batch, taken=[0]).batch["died"] == {}
+
+
+def test_a_script_that_looks_too_late_makes_no_death_of_an_element_that_was_acknowledged(node: Node) -> None:
+    batch = node.batch(ECHO, ["a"])
+    batch.run()
+    node.survey(batch, taken=[0])
+    (batch.folder / "died").mkdir()
+    (batch.folder / "died" / "0").write_text("0\n")
+    assert node.survey(batch).batch["died"] == {}
 
 
 def test_a_batch_that_was_removed_is_told(node: Node) -> None:
