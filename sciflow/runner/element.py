@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found, unused-ignore]  # `signal` makes enums of all numbers
 import os
-import select
 import sys
 import time
 
@@ -19,6 +18,7 @@ from sciflow.runner.hand import BROKEN, DONE, OUT_OF_TIME, Hand
 from sciflow.runner.removal import remove
 from sciflow.runner.replies_file import LEFT, LOADED, RepliesFile
 from sciflow.runner.report import ending
+from sciflow.runner.warnings_heard import WARNINGS, Signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ GRACE_S = 3.0  # between asking a task's processes to end and killing them
 OVERLAP_S = 10.0  # for which an earlier process of the same element may still be leaving
 HEARSAY_S = 1.0  # in which a signal that has ended the worker reaches this process, too
 CANNOT_WRITE, NO_SECRET = 74, 78  # exit codes
-WARNINGS = (_signal.SIGTERM, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGINT, _signal.SIGHUP, _signal.SIGXCPU)
 
 
 class Broken(Exception):
@@ -229,46 +228,6 @@ class Doom:
             hand.kill(_signal.SIGTERM)
         elif now - self._asked_at > GRACE_S:
             hand.kill(_signal.SIGKILL)
-
-
-class Signals:
-    """What the batch system says, and ends of children: both wake this process up."""
-
-    def __init__(self) -> None:
-        self.told = False
-        self._awake, write = os.pipe()
-        os.set_blocking(self._awake, False)
-        os.set_blocking(write, False)
-        ignored = _signal.getsignal(_signal.SIGHUP) == _signal.SIG_IGN  # started by nohup
-        numbers = [number for number in WARNINGS if not (ignored and number == _signal.SIGHUP)]
-        self._before = {number: _signal.signal(number, self._hear) for number in numbers}
-        self._before[_signal.SIGCHLD] = _signal.signal(_signal.SIGCHLD, lambda *_: None)
-        _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-
-    def _hear(self, *_: object) -> None:
-        self.told = True
-
-    def wait(self, seconds: float | None) -> None:
-        """Wait for a signal."""
-        select.select([self._awake], [], [], seconds)
-        try:
-            while os.read(self._awake, 512):
-                pass
-        except BlockingIOError:
-            pass
-
-    def heard_within(self, seconds: float) -> bool:
-        """Whether the batch system has given a signal, or does so soon."""
-        limit = time.monotonic() + seconds
-        while not self.told and (left := limit - time.monotonic()) > 0:
-            self.wait(left)
-        return self.told
-
-    def restore(self) -> None:
-        """In a child: nothing of this is its own."""
-        _signal.set_wakeup_fd(-1)
-        for number, handler in self._before.items():
-            _signal.signal(number, handler if handler is not None else _signal.SIG_DFL)
 
 
 def _replies(path: str) -> RepliesFile:
