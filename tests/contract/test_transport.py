@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,9 +30,10 @@ def folder(tmp_path: Path) -> str:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def nobody_keeps_a_connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+def nobody_keeps_a_connection() -> Iterator[None]:
+    # a socket's path must be short
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="sciflow-run-", dir="/tmp") as run:
+        patch.setenv("XDG_RUNTIME_DIR", run)
         yield
 
 

@@ -7,6 +7,7 @@ import hashlib
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,9 +30,10 @@ KEEPALIVE_S = 1.0
 
 
 @pytest.fixture(autouse=True)
-def nobody_keeps_a_connection(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "run").mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+def nobody_keeps_a_connection(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with tempfile.TemporaryDirectory(prefix="sciflow-run-", dir="/tmp") as run:  # a socket's path must be short
+        monkeypatch.setenv("XDG_RUNTIME_DIR", run)
+        yield
 
 
 @pytest.fixture

@@ -59,9 +59,9 @@ class ConnectionProcess:
         self._ending = threading.Event()
 
     def serve(self) -> None:
-        """Until it is told to end, or nobody has used it for long."""
+        """Until it is told to end, nobody has used it for long, or nobody can find it any more."""
         self._listener.settimeout(LOOK_S)
-        while not self._ending.is_set() and not self._unused():
+        while not self._ending.is_set() and not self._unused() and self._setup.path.exists():
             with suppress(TimeoutError):
                 peer, _ = self._listener.accept()
                 threading.Thread(target=self._attend, args=(peer,), daemon=True).start()
