@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from sciflow.errors import ConfigError, Problem
+from sciflow.runner.duration import is_seconds
 
 PROJECT_FILE = "sciflow.toml"
 PREFIX = "SCIFLOW_"
@@ -103,12 +104,12 @@ SETTINGS: Mapping[str, Setting] = {
     "timeout_s": Setting(
         about="seconds after which a run is stopped; by default none",
         expected="a number of seconds above 0",
-        check=lambda value: type(value) in (int, float) and value > 0,  # type: ignore[operator]
+        check=lambda value: is_seconds(value) and value != 0,
     ),
     "full_disk_wait_s": Setting(
         about="seconds for which a run waits for room when the disk is full, before its engine ends",
         expected="a number of seconds from 0",
-        check=lambda value: type(value) in (int, float) and value >= 0,  # type: ignore[operator]
+        check=is_seconds,
     ),
     "durable": Setting(
         about="normal: what was recorded survives the death of any process; full: the database a power cut too",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sciflow.author.arguments import encode_arguments
-from sciflow.author.lift import encoded
+from sciflow.author.lift import Unencodable, encoded
 from sciflow.author.location import place_of, user_place
 from sciflow.author.option_check import RUN_RULES, unfit_values
 from sciflow.author.session import Session
@@ -102,7 +102,7 @@ def _prepared(
     target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[WorkflowSpec, dict[str, Any]]:
     where = user_place()
-    wrong = list(unfit_values(_of_run(target), where, rules=RUN_RULES))
+    wrong = [*unfit_values(_of_run(target), where, rules=RUN_RULES), *_of_calls(target, where)]
     if wrong:
         raise InvalidWorkflow(wrong)
     spec = spec_of(target)
@@ -130,17 +130,35 @@ def _of_run(target: Verbs[..., Any]) -> dict[str, Any]:
     return {name: value for name, value in target.settings.items() if name in target.run_names}
 
 
+def _of_calls(target: Verbs[..., Any], where: str) -> Iterator[Problem]:
+    """A problem for each option that a run would leave aside."""
+    for name in sorted(target.call_only & target.settings.keys()):
+        yield Problem(
+            where=where,
+            what=f"option {name} is of a call in a workflow, not of a run",
+            expected="one of " + ", ".join(sorted(target.run_names)),
+            found=name,
+            fix=f"leave {name} out, or call {target.__name__} in a workflow",
+        )
+
+
 def _folder(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value)
 
 
 def _all_reused(values: Mapping[str, Any]) -> dict[str, Tree]:
-    return {key: _reused(value) for key, value in values.items()}
+    return {key: _reused(value, key) for key, value in values.items()}
 
 
-def _reused(value: Any) -> Tree:
+def _reused(value: Any, key: str) -> Tree:
     """The output of a task of an earlier run, or a value given in its place."""
-    return value.output if isinstance(value, Task) else encoded(value)
+    try:
+        return value.output if isinstance(value, Task) else encoded(value)
+    except Unencodable as error:
+        what = f"reuse of {key!r} cannot be written into the run"
+        expected = "a task of an earlier run, or a value that travels"
+        problem = Problem(where=user_place(), what=what, expected=expected, found=error.found, fix=error.fix)
+        raise InvalidWorkflow([problem]) from error
 
 
 _AS_TAKEN: Mapping[str, Callable[[Any], Any]] = {"runs": _folder, "reuse": _all_reused}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from sciflow.author.location import user_place
 from sciflow.author.secret import SecretRef
 from sciflow.core.naming import meant
 from sciflow.errors import InvalidWorkflow, Problem
+from sciflow.runner.duration import is_seconds
+
+LARGEST = 2**63 - 1  # what a record holds of a whole number
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,16 +71,20 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def _whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
+
+
 def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value  # noqa: PLR0124  not NaN
+    return _whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _count(least: int, *, none: bool = False) -> Callable[[Any], bool]:
-    return lambda v: (none and v is None) or (isinstance(v, int) and not isinstance(v, bool) and v >= least)
+    return lambda v: (none and v is None) or (_whole(v) and v >= least)
 
 
 def _seconds(*, none: bool = False) -> Callable[[Any], bool]:
-    return lambda v: (none and v is None) or (_number(v) and v >= 0 and (v > 0 or not none))
+    return lambda v: (none and v is None) or (is_seconds(v) and (v > 0 or not none))
 
 
 def _texts(value: object) -> bool:
@@ -90,9 +98,15 @@ def _locks(value: object) -> bool:
 
 
 def _environment(value: object) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(k, str) and isinstance(v, (str, SecretRef)) for k, v in value.items()
-    )
+    return isinstance(value, Mapping) and all(_variable(k) and _content(v) for k, v in value.items())
+
+
+def _variable(name: object) -> bool:
+    return isinstance(name, str) and name != "" and not {"=", "\0"} & set(name)
+
+
+def _content(value: object) -> bool:
+    return isinstance(value, SecretRef) or (isinstance(value, str) and "\0" not in value)
 
 
 def _exceptions(value: object) -> bool:
@@ -112,12 +126,16 @@ def _flag_or_none(value: object) -> bool:
     return value is None or isinstance(value, bool)
 
 
+def _name(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value.isprintable()
+
+
 def _name_or_none(value: object) -> bool:
-    return value is None or (isinstance(value, str) and value != "")
+    return value is None or _name(value)
 
 
 def _place(value: object) -> bool:
-    return value is None or (isinstance(value, (str, Path)) and str(value) != "")
+    return value is None or (isinstance(value, (str, Path)) and str(value) != "" and "\0" not in str(value))
 
 
 def _by_key(value: object) -> bool:
@@ -135,9 +153,7 @@ RULES: Mapping[str, Rule] = {
     "timeout_s": Rule(holds=_seconds(none=True), expected="seconds above 0, or None", fix="write {}=600"),
     "cache": _BOOL,
     "isolate": _BOOL,
-    "priority": Rule(
-        holds=lambda v: isinstance(v, int) and not isinstance(v, bool), expected="a whole number", fix="write {}=1"
-    ),
+    "priority": Rule(holds=_whole, expected="a whole number", fix="write {}=1"),
     "locks": Rule(
         holds=_locks,
         expected="names, or names with how many tasks may hold each",
@@ -146,7 +162,9 @@ RULES: Mapping[str, Rule] = {
     "keep": _PATTERNS,
     "never_keep": _PATTERNS,
     "env": Rule(
-        holds=_environment, expected="variables with text or secret(...)", fix='write env={{"OMP_NUM_THREADS": "4"}}'
+        holds=_environment,
+        expected="variables, by names without =, with text or secret(...)",
+        fix='write env={{"OMP_NUM_THREADS": "4"}}',
     ),
     "cpus": Rule(holds=_count(1), expected="a count from 1", fix="write {}=4"),
     "memory_mb": Rule(holds=_count(0), expected="MiB from 0", fix="write {}=2000"),
@@ -159,7 +177,7 @@ RULES: Mapping[str, Rule] = {
         expected="a count from 0, or a ratio from 0.0 to 1.0",
         fix="write min_success=0.9 or min_success=10",
     ),
-    "name": Rule(holds=lambda v: isinstance(v, str), expected="text", fix='write {}="relax"'),
+    "name": Rule(holds=_name, expected="text that can be read", fix='write {}="relax"'),
 }
 _SWITCH = Rule(holds=_flag_or_none, expected="True, False, or None for what the settings say", fix="write {}=True")
 RUN_RULES: Mapping[str, Rule] = {  # where a run takes something else than a node, or alone takes it

@@ -103,6 +103,7 @@ OP_RUN_NAMES = OP_RUN_ONLY | {"name"}  # in a run of the op alone, which has one
 FAN_ONLY = frozenset({"min_success", "chunk", "parallelism"})
 
 
+CALL_ONLY = WORKFLOW_NAMES - RUN_NAMES  # of a call of a workflow
 def check_names(settings: Mapping[str, Any], known: frozenset[str], of: str) -> None:
     """Refuse options that do not exist.
 

@@ -86,10 +86,29 @@ class Session:
             blank,
             nodes=tuple(tracer.nodes),
             result=tracer.lift(returned, where=signature.where, what="the returned value"),
-            on_exit=None if target.on_exit is None else self.template(target.on_exit)[0],
+            on_exit=self._exit_handler(target, name, signature.where),
             timeout_s=target.timeout_s,
             parallelism=target.parallelism,
         )
+
+    def _exit_handler(self, target: Workflow[..., Any], name: str, where: str) -> str | None:
+        """The template that is run at the end."""
+        handler: object = target.on_exit
+        if handler is None:
+            return None
+        if isinstance(handler, Verbs):
+            return self.template(handler)[0]
+        found = f"{getattr(handler, '__name__', handler)!s}, which is neither" if callable(handler) else repr(handler)
+        self.problems.append(
+            Problem(
+                where=where,
+                what=f"on_exit of {name} cannot be run",
+                expected="an op or workflow with one input, phase: str",
+                found=found,
+                fix="write @op above the function" if callable(handler) else "name an op, or leave on_exit out",
+            )
+        )
+        return None
 
     def _single(self, target: Verbs[..., Any], name: str, signature: Signature) -> str:
         """A graph whose one node is the op."""

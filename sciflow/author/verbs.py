@@ -31,6 +31,7 @@ class Verbs(Generic[P, R_co]):
 
     run_names: frozenset[str] = frozenset()  # settings that a run takes from here
     run_only: frozenset[str] = frozenset()  # settings that a call in a workflow cannot have
+    call_only: frozenset[str] = frozenset()  # settings that a run cannot have
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 
-from sciflow.author.options import RUN_NAMES, RUN_ONLY, WORKFLOW_NAMES, check_names
+from sciflow.author.options import CALL_ONLY, RUN_NAMES, RUN_ONLY, WORKFLOW_NAMES, check_names
 from sciflow.author.verbs import P, R_co, Verbs
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Workflow(Verbs[P, R_co]):
 
     run_names = RUN_NAMES
     run_only = RUN_ONLY
+    call_only = CALL_ONLY
 
     def __init__(
         self,

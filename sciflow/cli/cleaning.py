@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from sciflow.cli.duration import Age
 from sciflow.cli.output import note, show
 from sciflow.cli.reference import runs_folder, runs_option
 from sciflow.core.progress import RunSummary
@@ -19,20 +19,6 @@ from sciflow.errors import RunBusy
 from sciflow.view.quantity import count, size
 
 ABANDONED_S = 86400.0  # without a change to a run that is being made: nobody is at it any more
-UNITS_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
-
-
-class Age(click.ParamType[float]):
-    """A time span: `12h`, `30d`, `2w`; in seconds."""
-
-    name = "age"
-
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([hdw])", str(value).strip())
-        if found is None:
-            self.fail(f"expected a number of hours, days or weeks such as 12h, 30d, 2w; found {value!r}", param, ctx)
-        return float(found[1]) * UNITS_S[found[2]]
 
 
 @click.command()

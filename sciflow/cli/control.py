@@ -10,7 +10,7 @@ import click
 
 from sciflow.cli.ending import finish
 from sciflow.cli.output import json_option, note, show_json
-from sciflow.cli.reference import open_run, run_argument
+from sciflow.cli.reference import SuspendedNode, open_run, run_argument
 from sciflow.core.records import Phase
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def resubmit(reference: str, runs: Path | None, detach: bool | None, as_json: bo
 @click.command()
 @run_argument
 @click.option("--value", help="What the suspended step gives on: JSON, or text.")
-@click.option("--node", default="", help="Which suspended step is meant, if there are several.")
+@click.option("--node", default="", type=SuspendedNode(), help="Which suspended step is meant, if there are several.")
 @detach_option
 @json_option
 def resume(

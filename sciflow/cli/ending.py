@@ -6,7 +6,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from sciflow.cli.output import code_of, note, show, show_json, stdout
+from sciflow.core.expr import Tree
 from sciflow.core.records import Phase
+from sciflow.errors import RunFailed
 
 if TYPE_CHECKING:
     from sciflow.engine.api import Run
@@ -35,8 +37,8 @@ def finish(run: Run[Any], *, as_json: bool) -> int:
     return code_of(phase)
 
 
-def show_result(run: Run[Any], *, as_json: bool = False) -> None:
-    """Print the result.
+def show_result(run: Run[Any], task: str | None = None, *, as_json: bool = False) -> None:
+    """Print the result of a run, or what a task or a step gave back.
 
     Raises:
         RunFailed: there is none.
@@ -44,13 +46,22 @@ def show_result(run: Run[Any], *, as_json: bool = False) -> None:
     from sciflow.view.plain import plain
     from sciflow.view.result import for_people
 
-    tree = run.result_tree()
+    tree = run.result_tree() if task is None else _output_tree(run, task)
     if as_json:
         show_json(plain(tree, folder=run.folder))
         return
     shown = for_people(tree, width=stdout().width)
     if shown is not None:
         show(shown)
+
+
+def _output_tree(run: Run[Any], path: str) -> Tree:
+    """What the task with that path gave back; of a fan or a step, the list of what its tasks did."""
+    tasks = run.tasks(path)
+    if all(task.phase is not Phase.SUCCEEDED for task in tasks):
+        phase = tasks[0].phase if tasks else Phase.PENDING
+        raise RunFailed(f"{path} has given nothing back: {phase.lower()}; see: sciflow explain {run.id} {path}")
+    return tasks[0].output if tasks[0].path == path else [task.output for task in tasks]
 
 
 def _facts(run: Run[Any], phase: Phase, seconds: float) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from sciflow.cli.duration import Seconds
 from sciflow.cli.ending import finish, show_result
 from sciflow.cli.output import json_option, note, show, show_json, stdout
 from sciflow.cli.reference import TaskPath, open_run, run_argument, runs_folder, runs_option
@@ -63,7 +64,7 @@ def show_(reference: str, runs: Path | None, as_json: bool) -> None:
 
 @click.command()
 @run_argument
-@click.option("--every-s", default=0.2, show_default=True, help="Seconds between two looks.")
+@click.option("--every-s", type=Seconds(), default=0.2, show_default=True, help="Seconds between two looks.")
 def watch(reference: str, runs: Path | None, every_s: float) -> int:
     """Follow a run until it ends; the exit code says how. Ctrl-C ends the watching, not the run."""
     from sciflow.view.display import open_display
@@ -136,11 +137,11 @@ def table(
 
 @click.command()
 @run_argument
+@click.argument("task", required=False, type=TaskPath())
 @json_option
-def result(reference: str, runs: Path | None, as_json: bool) -> None:
-    """Print the result of a run; of one that failed, its report."""
-    run = open_run(reference, runs)
-    show_result(run, as_json=as_json)
+def result(reference: str, runs: Path | None, task: str | None, as_json: bool) -> None:
+    """Print the result of a run; of one that failed, its report. With TASK, what that task or step gave back."""
+    show_result(open_run(reference, runs), task, as_json=as_json)
 
 
 @click.command()

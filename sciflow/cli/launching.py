@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sciflow.cli.arguments import given, option_of
+from sciflow.cli.duration import Seconds
 from sciflow.cli.output import note, show, show_json
 
 if TYPE_CHECKING:
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from sciflow.engine.api import RunOptions
 
 Act = Callable[["WorkflowSpec", "dict[str, Any]", "RunOptions", bool], int]
+
+
+class Name(click.ParamType[str]):
+    """Text that is not empty."""
+
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text."""
+        return value or self.fail("expected a name, found nothing", param, ctx)
+
 
 OPTIONS: Sequence[click.Option] = (
     click.Option(["--on", "executor"], metavar="EXECUTOR", help="Where ops run that name no place themselves."),
@@ -31,9 +43,7 @@ OPTIONS: Sequence[click.Option] = (
     ),
     click.Option(["--gpus"], type=click.IntRange(min=0), metavar="N", help="GPUs that tasks may ask for."),
     click.Option(["--parallelism"], type=click.IntRange(min=1), metavar="N", help="Tasks at once."),
-    click.Option(
-        ["--timeout-s"], type=click.FloatRange(min=0, min_open=True), metavar="S", help="Stop the run after so long."
-    ),
+    click.Option(["--timeout-s"], type=Seconds(), metavar="S", help="Stop the run after so long."),
     click.Option(["--durable/--no-durable"], default=None, help="Records survive a power cut, or not."),
     click.Option(["--progress/--no-progress"], default=None, help="Show progress on stderr, or do not."),
 )

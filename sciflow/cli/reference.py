@@ -54,6 +54,24 @@ class TaskPath(click.ParamType[str]):
         return [CompletionItem(path) for path in found]
 
 
+class SuspendedNode(click.ParamType[str]):
+    """The path of a node that waits to be resumed, completed from those of the run that is named before it."""
+
+    name = "node"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """The nodes that wait and begin so."""
+        from click.shell_completion import CompletionItem
+
+        try:
+            waiting = open_run(ctx.params.get("reference") or "last", ctx.params.get("runs")).waiting()
+        except SciflowError:  # no such run: nothing to complete
+            return []
+        return [CompletionItem(path) for path in waiting if path.startswith(incomplete)]
+
+
 runs_option = click.option(
     "--runs", type=click.Path(path_type=Path, file_okay=False), help="Folder of the run folders; else as configured."
 )

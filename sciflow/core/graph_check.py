@@ -18,6 +18,7 @@ from sciflow.core.ordering import find_cycle
 from sciflow.core.ports import ANY, Port, Type, accepts_none
 from sciflow.core.spelling import spelled
 from sciflow.errors import Problem
+from sciflow.runner.duration import is_seconds
 
 
 class GraphCheck:
@@ -186,15 +187,19 @@ class GraphCheck:
     def _check_limits(self) -> None:
         graph = self.graph
         limits = (
-            ("timeout_s", "seconds above 0, or None", "write timeout_s=600", (int, float), 0.0),
-            ("parallelism", "a count from 1, or None", "write parallelism=8", (int,), 0.5),
+            ("timeout_s", "seconds above 0, or None", "write timeout_s=600", is_seconds),
+            ("parallelism", "a count from 1, or None", "write parallelism=8", _is_whole),
         )
-        for name, expected, fix, kinds, above in limits:
+        for name, expected, fix, fits in limits:
             value = getattr(graph, name)
-            if value is not None and not (type(value) in kinds and value > above):
+            if value is not None and not (fits(value) and value > 0):
                 self.checker.say(
                     f"{name} of {graph.name} cannot be {value!r}", expected=expected, found=repr(value), fix=fix
                 )
+
+
+def _is_whole(value: object) -> bool:
+    return type(value) is int
 
 
 def _takes_phase(ports: Mapping[str, Port]) -> bool:

@@ -26,7 +26,7 @@ def answers(reader: Reader, value: object, node: str, *, inbox: Inbox) -> list[R
         RunError: there is no value, and nothing goes on without one.
         InvalidInput: no such node waits, several wait and none is named, or the value is not of the type waited for.
     """
-    waiting = _waiting(reader)
+    waiting = waiting_nodes(reader)
     if value is None and not node:
         return _told_to_go_on(reader, waiting, inbox)
     path = node or _only(waiting)
@@ -51,7 +51,8 @@ def _only(waiting: Mapping[str, Type]) -> str:
     return next(iter(waiting))
 
 
-def _waiting(reader: Reader) -> dict[str, Type]:
+def waiting_nodes(reader: Reader) -> dict[str, Type]:
+    """The paths of the suspended nodes, with the types of what they wait for."""
     templates = decode_spec(reader.fact("spec") or b"{}").templates
     rows = [(row.path, templates[row.template]) for row in reader.nodes() if row.phase is Phase.SUSPENDED]
     return {path: template.output for path, template in rows if isinstance(template, Suspend)}

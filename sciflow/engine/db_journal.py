@@ -42,7 +42,7 @@ class DbJournal:
         """See `Journal`."""
         self._db.put_attempt(_values(run.number, slice_, attempt, None, ending))
 
-    def ended(self, number: int) -> Sequence[tuple[int, Phase, int]]:
+    def ended(self, number: int) -> Sequence[tuple[int, Phase, bool, bool]]:
         """See `Journal`."""
         return () if self._first else self._db.ended(number)
 

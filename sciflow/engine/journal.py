@@ -41,8 +41,8 @@ class Journal(Protocol):
     def attempt(self, run: NodeRun, slice_: int, attempt: int, ending: Ending) -> None:
         """Writes down an attempt that will be followed by another."""
 
-    def ended(self, number: int) -> Sequence[tuple[int, str, int]]:
-        """(slice, phase, attempt) of the node's tasks that ended in an earlier session."""
+    def ended(self, number: int) -> Sequence[tuple[int, Phase, bool, bool]]:
+        """(slice, phase, whether cached, whether flagged) of the node's tasks that ended in an earlier session."""
 
     def output(self, number: int, slice_: int) -> bytes | None:
         """The output text of a task that ended."""

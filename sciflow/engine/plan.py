@@ -49,7 +49,7 @@ class _Memory:
     def attempt(self, run: NodeRun, slice_: int, attempt: int, ending: Ending) -> None:
         """Nothing runs, so nothing is tried."""
 
-    def ended(self, number: int) -> Sequence[tuple[int, Phase, int]]:  # noqa: ARG002
+    def ended(self, number: int) -> Sequence[tuple[int, Phase, bool, bool]]:  # noqa: ARG002
         return ()
 
     def attempts(self, number: int) -> Sequence[tuple[int, int, int]]:  # noqa: ARG002

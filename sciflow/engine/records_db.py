@@ -268,10 +268,11 @@ class Writer(Reader):
         self.commit()
         return super().outputs(node)
 
-    def ended(self, node: int) -> list[tuple[int, Phase, int]]:
-        """(slice, phase, attempt) of a node's ended tasks."""
-        rows = self._all("SELECT slice, phase, attempt FROM task WHERE node = ? ORDER BY slice", (node,))
-        return [(slice_, _BY_NUMBER[phase], attempt) for slice_, phase, attempt in rows]
+    def ended(self, node: int) -> list[tuple[int, Phase, bool, bool]]:
+        """(slice, phase, whether cached, whether flagged) of a node's ended tasks."""
+        sql = f"SELECT slice, phase, cached IS NOT NULL, {_FLAGGED} FROM task WHERE node = ? ORDER BY slice"
+        rows = self._all(sql, (node,))
+        return [(slice_, _BY_NUMBER[phase], bool(cached), bool(flag)) for slice_, phase, cached, flag in rows]
 
     def has_ended(self, path: str) -> bool:
         """Whether a task of the node with that path has ended."""

@@ -46,6 +46,14 @@ def may_retry(error: TaskError, policy: Policy, attempt: int) -> bool:
     return error.transient or error.kind in RETRIED_KINDS or named
 
 
+def backoff_s(policy: Policy, attempt: int) -> float:
+    """How long to wait after an attempt that failed."""
+    try:
+        return min(policy.backoff_max_s, policy.backoff_s * float(policy.backoff_factor) ** (attempt - 1))
+    except OverflowError:  # after a thousand attempts
+        return policy.backoff_max_s if policy.backoff_s > 0 else 0.0
+
+
 class Scheduler:
     """The tasks of one run: ready, handed out, waiting for their back-off."""
 
@@ -217,9 +225,8 @@ class Scheduler:
         if not may_retry(error, policy, tries):
             return False
         run.tasks.attempts[slice_] = attempt + 1
-        pause = min(policy.backoff_max_s, policy.backoff_s * policy.backoff_factor ** (tries - 1))
         self._serial += 1
-        heapq.heappush(self._delayed, (now + pause, self._serial, slice_, run))
+        heapq.heappush(self._delayed, (now + backoff_s(policy, tries), self._serial, slice_, run))
         return True
 
     def wake(self, now: float) -> None:

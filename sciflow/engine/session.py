@@ -36,7 +36,7 @@ from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Executor
 from sciflow.executors.local import LocalExecutor, Place
 from sciflow.executors.registry import LOCAL, Errand, executor_names, make_executor
-from sciflow.executors.strays import end_strays
+from sciflow.runner.guard import end_strays
 from sciflow.runner.removal import remove
 from sciflow.storage.mounts import on_network
 

@@ -170,7 +170,7 @@ class GraphWalk:
 
     def _restore(self, run: NodeRun) -> None:
         assert run.tasks is not None
-        for slice_, phase, _ in self._journal.ended(run.number):
+        for slice_, phase, cached, flagged in self._journal.ended(run.number):
             run.tasks.known = True
             succeeded = phase is Phase.SUCCEEDED
             if run.tasks.single and succeeded:
@@ -178,6 +178,8 @@ class GraphWalk:
             run.tasks.end(slice_, succeeded=succeeded)
             run.step.done += succeeded
             run.step.failed += not succeeded
+            run.step.cached += cached
+            run.step.flagged += flagged
         for slice_, tried, spent in self._journal.attempts(run.number):
             run.tasks.attempts[slice_] = tried + 1
             run.tasks.spent[slice_] = spent
@@ -214,12 +216,11 @@ class GraphWalk:
             return False
         if succeeded:
             run.step.done += 1
+            run.step.flagged += ending.extra is not None and bool(ending.extra.flag)
             run.output = ending.output if tasks.single else None
         else:
             run.step.failed += 1
             run.because = run.because or (run.path if tasks.single else f"{run.path}/{slice_}")
-        if ending.extra is not None and ending.extra.flag:
-            run.step.flagged += 1
         self._journal.task(run, slice_, attempt, key, ending)
         if tasks.ended < tasks.total:
             return False

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator
 
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Phase
+from sciflow.runner.duration import check_seconds
 
 
 class Watching(Iterator[Snapshot]):
     """Snapshots of a run until it has ended or waits for somebody."""
 
     def __init__(self, look: Callable[[], Snapshot], *, interval_s: float) -> None:
+        check_seconds(interval_s, name="interval_s", fix="0.25 is usual")
         self._look = look
         self._interval_s = interval_s
         self._last: Snapshot | None = None

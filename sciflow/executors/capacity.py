@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from sciflow.core.graph import Resources
 from sciflow.errors import ConfigError
@@ -42,7 +43,7 @@ class Capacity:
     def __init__(self, *, cpus: int | None = None, memory_mb: int | None = None, gpus: int | None = None) -> None:
         self.cpus = cpus or core_count()
         self._memory_mb = memory_mb
-        self._gpus = None if gpus is None else list(range(gpus))
+        self._gpus: Sequence[int] | None = None if gpus is None else range(gpus)
         self._used_cpus = 0
         self._used_mb = 0
         self._used_gpus: set[int] = set()
@@ -93,10 +94,13 @@ class Capacity:
         """Counts it as used; the numbers of the GPUs given, `gpus` if they are free."""
         self._used_cpus += want.cpus
         self._used_mb += want.memory_mb
-        free = [g for g in self.gpus if g not in self._used_gpus] if want.gpus else []
-        given = tuple(gpus) if gpus and all(g in free for g in gpus) else tuple(free[: want.gpus])
+        known = gpus and self._used_gpus.isdisjoint(gpus) and all(gpu in self.gpus for gpu in gpus)
+        given = tuple(gpus) if known else tuple(islice(self._free_gpus(), want.gpus))
         self._used_gpus.update(given)
         return given
+
+    def _free_gpus(self) -> Iterator[int]:
+        return (gpu for gpu in self.gpus if gpu not in self._used_gpus)
 
     def give(self, want: Resources, gpus: Sequence[int]) -> None:
         """Counts it as free again."""

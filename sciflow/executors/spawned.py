@@ -14,11 +14,12 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
+from sciflow.runner.guard import MARK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-MARK = "SCIFLOW_SCRATCH"  # in a worker's environment, and so in that of all its descendants: its scratch folder's name
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 BOARD_BYTES = 16  # the number of a task and a time
 CHANNELS = ("requests", "replies", "life", "board")

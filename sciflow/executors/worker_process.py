@@ -14,7 +14,7 @@ import msgspec
 
 from sciflow.core.records import Loaded, Progress, Reply
 from sciflow.executors.spawned import Spawned
-from sciflow.executors.strays import end_strays
+from sciflow.runner.guard import end_strays
 
 _BOARD = struct.Struct("<Qd")
 _REPLIES = msgspec.json.Decoder(list[Reply | Progress | Loaded])

@@ -2,7 +2,8 @@
 
 The kernel kills a worker's process group at the engine's death; children that have left for sessions of their own it
 does not. So when the first process is started, a guard is set up beside the worker: a shell, small and soon there,
-that waits for the end of the life line and then lets this file look for processes with the worker's mark.
+that waits for the end of the life line and then lets this file look for processes with the worker's mark. An engine
+that lives looks for them itself when a worker was killed, which had no time for that.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from typing import Any
 
-MARK = "SCIFLOW_SCRATCH"  # in the environment of a worker, and so in that of all its descendants
+MARK = "SCIFLOW_SCRATCH"  # in a worker's environment, and so in that of all its descendants: its scratch folder's name
 STARTS = frozenset(
     {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.spawn", "pty.spawn"}
 )
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37  # linux/prctl.h
 SIGKILL, SIGSTOP = 9, 19
-PATIENCE_S = 5.0
+PATIENCE_S = 2.0
+GUARD_PATIENCE_S = 5.0  # nobody waits for a guard
 LOOKS = 3  # in a row that must find nothing: a process that is just becoming another program shows no environment
 BETWEEN_LOOKS_S = 0.01
 # Descriptor 3 is the life line, on which nothing is ever said.
@@ -84,12 +87,13 @@ def _spawn(line: int) -> int:
             os.close(tell)
 
 
-def end_marked(marks: frozenset[bytes]) -> int:
-    """Kill every process with one of these settings in its environment but this one; how many there were."""
+def end_strays(marks: AbstractSet[str], patience_s: float = PATIENCE_S) -> int:
+    """Kill what is left of the workers with those marks, but for this process; how many there were."""
     killed: set[int] = set()
-    limit, looks = time.monotonic() + PATIENCE_S, 0
+    settings = {f"{MARK}={mark}".encode() for mark in marks}
+    limit, looks = time.monotonic() + patience_s, 0
     while looks < LOOKS and time.monotonic() < limit:
-        found = _marked(marks)
+        found = _marked(settings)
         looks = 0 if found else looks + 1
         # stopped first, all of them, so that none makes another while the others are killed
         for number in (SIGSTOP, SIGKILL):
@@ -100,7 +104,8 @@ def end_marked(marks: frozenset[bytes]) -> int:
     return len(killed)
 
 
-def _marked(marks: frozenset[bytes]) -> set[int]:
+def _marked(marks: AbstractSet[bytes]) -> set[int]:
+    """The processes with one of these in their environment, where there is a /proc to look at."""
     found = set()
     for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
         if name.isdigit() and int(name) != os.getpid():
@@ -122,4 +127,4 @@ def _kill(pid: int, number: int) -> None:
 
 
 if __name__ == "__main__":
-    end_marked(frozenset({f"{MARK}={os.environ[MARK]}".encode()}))
+    end_strays({os.environ[MARK]}, GUARD_PATIENCE_S)

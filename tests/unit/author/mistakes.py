@@ -291,8 +291,54 @@ def options_of_runs() -> None:
 
 
 @case
+def options_of_calls_at_a_run() -> None:
+    countdown.options(key="a", after=[], priority=2, min_success=0.5, name="", timeout_s=math.inf).run(1)
+
+
+@case
+def seconds_without_end() -> None:
+    @workflow(timeout_s=math.inf)
+    def w() -> float:
+        return energy.options(timeout_s=math.inf, backoff_s=math.nan, backoff_max_s=10**400)(1.0)
+
+    w.spec()
+
+
+@case
 def options_of_a_run_of_one_op() -> None:
     energy.options(workers=0, runs=3, progress=0, reuse=1).run(1.0)
+
+
+@case
+def what_is_reused() -> None:
+    countdown.options(reuse={"a": object()}).run(1)
+
+
+@case
+def variables_that_no_process_can_have() -> None:
+    @workflow
+    def w() -> list[float]:
+        named = energy.options(env={"A=B": "1"})(1.0)
+        nameless = energy.options(env={"": "1"})(1.0)
+        return [named, nameless, energy.options(env={"A": "\0"})(1.0)]
+
+    w.spec()
+
+
+@case
+def what_runs_at_the_end() -> None:
+    def plain(phase: str) -> None: ...
+
+    @workflow(on_exit=3)  # type: ignore[call-overload]
+    def w() -> float:
+        return one()
+
+    @workflow(on_exit=plain)  # type: ignore[call-overload]
+    def v() -> float:
+        w()
+        return one()
+
+    v.spec()
 
 
 @case

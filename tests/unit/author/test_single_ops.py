@@ -65,6 +65,11 @@ def halves(x: float) -> float:
     return half.options(progress=False)(x)
 
 
+@workflow
+def one_half(x: float) -> float:
+    return half.options(gpus=2)(x)
+
+
 def cell(folder: Path) -> Path:
     path = folder / "cu.xyz"
     path.write_text("Cu\n")
@@ -96,6 +101,20 @@ def test_the_run_of_a_single_op_takes_a_runs_options(tmp_path: Path) -> None:
     run = half.options(runs=tmp_path, workers=1, progress=False, name="first-try", timeout_s=60).run(3.0)
     assert (run.result, run.name, run.folder.parent) == (1.5, "first-try", tmp_path)
     assert [task.path for task in run.tasks()] == ["half"]
+
+
+def test_a_run_may_count_more_gpus_than_any_machine_has(tmp_path: Path) -> None:
+    assert half.options(runs=tmp_path, progress=False).run(3.0).result == 1.5
+    assert one_half.options(runs=tmp_path, progress=False, gpus=10**12).run(3.0).result == 1.5
+
+
+@pytest.mark.parametrize("timeout_s", [float("inf"), float("nan"), -1.0])
+def test_waiting_takes_seconds(tmp_path: Path, timeout_s: float) -> None:
+    run = half.options(runs=tmp_path, progress=False).run(3.0)
+    with pytest.raises(ValueError, match="None waits without limit"):
+        run.wait(timeout_s)
+    with pytest.raises(ValueError, match="interval_s: expected a number of seconds"):
+        run.watch(interval_s=timeout_s)
 
 
 def test_what_is_of_a_run_is_refused_at_a_call_in_a_workflow() -> None:

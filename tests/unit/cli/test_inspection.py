@@ -91,6 +91,14 @@ def test_the_result_of_a_failed_run_is_its_report(failed: Sciflow) -> None:
     assert done.stdout == ""
 
 
+def test_the_result_of_a_task_or_a_step_is_what_it_gave_back(failed: Sciflow) -> None:
+    assert failed("result", "last", "energy/2").stdout == "0.0\n"
+    assert json.loads(failed("result", "last", "energy", "--json").stdout) == [pytest.approx(0.01), None, 0.0]
+    done = failed("result", "last", "energy/1")
+    assert done.returncode == 1
+    assert "energy/1 has given nothing back: failed; see: sciflow explain eos-" in done.stderr
+
+
 def test_retry_runs_the_failed_task_again_and_nothing_else(failed: Sciflow, here: Path) -> None:
     script = here / "eos.py"
     script.write_text(script.read_text().replace("if scale > 2:", "if scale > 20:"))

@@ -79,3 +79,13 @@ def test_the_shell_completes_tasks_of_the_run_that_is_named(sciflow: Sciflow) ->
     assert completed("sciflow table last f") == ["plain,fit"]
     assert completed("sciflow logs last energy/") == ["plain,energy/0", "plain,energy/1"]
     assert completed("sciflow logs nowhere ") == []
+
+
+def test_the_shell_completes_the_nodes_that_wait_to_be_resumed(sciflow: Sciflow, here: Path) -> None:
+    asking = "from sciflow import suspend, workflow\n\n@workflow\ndef asks() -> list[int]:\n"
+    asking += '    return [suspend(type=int, name="width"), suspend(type=int, name="height")]\n'
+    (here / "asks.py").write_text(asking)
+    assert sciflow("run", "asks.py").stdout == ""
+    asked = {"_SCIFLOW_COMPLETE": "bash_complete", "COMP_CWORD": "4"}
+    assert sciflow(**asked, COMP_WORDS="sciflow resume last --node ").stdout.split() == ["plain,width", "plain,height"]
+    assert sciflow(**asked, COMP_WORDS="sciflow resume last --node h").stdout.split() == ["plain,height"]

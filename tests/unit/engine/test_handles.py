@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sciflow import context, op, workflow
+from sciflow import context, list_runs, op, suspend, workflow
 from sciflow.core.records import Phase
 
 
@@ -117,3 +117,43 @@ def test_the_report_of_a_run_that_succeeded_names_what_is_flagged_and_gives_no_a
     assert "relaxed/1, relaxed/3: flagged: not converged" in text
     assert "resume" not in text
     assert "retry" not in text
+
+
+@op
+def cached(x: int) -> int:
+    return x
+
+
+@op
+def told_and_failed(x: int) -> int:
+    context().flag("in vain")
+    raise ValueError(x)
+
+
+@workflow
+def waits_for_a_number(xs: list[int]) -> list[list[int]]:
+    partly = told_and_failed.options(min_success=0).map(x=[1])
+    flagged, known = relaxed.map(x=xs), cached.options(cache=True).map(x=xs)
+    return [flagged, known, [suspend("how many?", type=int, name="number")], count_of(partly)]
+
+
+@op
+def count_of(x: list[int | None]) -> list[int]:
+    return [len(x)]
+
+
+def test_a_run_that_is_resumed_still_counts_what_was_flagged_or_cached_before() -> None:
+    waits_for_a_number.run([1, 2, 3])
+    run = waits_for_a_number.run([1, 2, 3])
+    before = {step.path: step for step in run.snapshot().steps}
+    assert run.resume(1, detach=False) is Phase.SUCCEEDED
+    after = {step.path: step for step in run.snapshot().steps}
+    for steps in (before, after):
+        assert {path: (step.flagged, step.cached) for path, step in steps.items() if path != "number"} == {
+            "told_and_failed": (0, 0),
+            "relaxed": (2, 0),
+            "cached": (0, 3),
+            "count_of": (0, 0),
+        }
+    listed = next(found for found in list_runs(runs=run.folder.parent) if found.id == run.id)
+    assert (listed.counts.flagged, listed.counts.cached) == (2, 3)

@@ -27,13 +27,13 @@ class Notebook:
         self.outputs: dict[int, dict[int, bytes | None]] = {}
         self.numbers: dict[str, int] = {}
 
-    def number(self, path: str, template: str) -> int:  # noqa: ARG002
+    def number(self, path: str, template: str) -> int:
         return self.numbers.setdefault(path, len(self.numbers) + 1)
 
     def node(self, run: NodeRun) -> None:
         self.phases[run.path] = run.phase
 
-    def task(self, run: NodeRun, slice_: int, attempt: int, key: str | None, ending: Ending) -> None:  # noqa: ARG002
+    def task(self, run: NodeRun, slice_: int, attempt: int, key: str | None, ending: Ending) -> None:
         path = run.path if slice_ < 0 else f"{run.path}/{slice_}"
         assert path not in self.tasks, f"{path} ended twice"
         self.tasks[path] = (ending.phase, attempt)
@@ -42,10 +42,10 @@ class Notebook:
     def attempt(self, run: NodeRun, slice_: int, attempt: int, ending: Ending) -> None:
         pass
 
-    def ended(self, number: int) -> Sequence[tuple[int, Phase, int]]:  # noqa: ARG002
+    def ended(self, number: int) -> Sequence[tuple[int, Phase, bool, bool]]:
         return ()
 
-    def attempts(self, number: int) -> Sequence[tuple[int, int, int]]:  # noqa: ARG002
+    def attempts(self, number: int) -> Sequence[tuple[int, int, int]]:
         return ()
 
     def output(self, number: int, slice_: int) -> bytes | None:
