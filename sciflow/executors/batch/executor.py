@@ -17,6 +17,7 @@ import msgspec
 from sciflow.core.graph import Resources
 from sciflow.core.job import Job, Need
 from sciflow.core.records import TaskError
+from sciflow.errors import ConfigError
 from sciflow.executors.batch.courier import Courier
 from sciflow.executors.batch.news import (
     Adopt,
@@ -36,8 +37,10 @@ from sciflow.executors.batch.news import (
 from sciflow.executors.batch.record import BatchRecord, batch_names, read_records, write_record
 from sciflow.executors.batch.request import Element, Surroundings, element_of, environment, index, requests, task_names
 from sciflow.executors.batch.supply import Supplier, Supply
-from sciflow.executors.batch.underway import Told, Underway
+from sciflow.executors.batch.underway import Told, Underway, refusals
 from sciflow.executors.capacity import Capacity
+from sciflow.executors.containers.box import Box
+from sciflow.executors.containers.launch import Launch, launch_of, seen_inside
 from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.systems.system import Site, Submission
@@ -53,6 +56,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     elements: int  # at most, in the queue at once
     throttle: int | None = None  # elements of a submission that run at once
     walltime_s: float | None = None  # of a job whose op names none
+    box: Box | None = None  # how containers are run
 
 
 class BatchExecutor:
@@ -77,9 +81,10 @@ class BatchExecutor:
         self._around = around
         self._code = code
         self._capacity = capacity
+        self._jobs_each = 2 if terms.box is None else 1  # of a fan, for a core: to start a container costs
         self._batches = set(batch_names(root, [terms.name]))
         self._supplier = Supplier(root, at=around.at, batches=self._batches)
-        self._waiting: dict[tuple[Need, int], list[Element]] = {}
+        self._waiting: dict[tuple[Need, int, Launch | None], list[Element]] = {}
         self._underway = Underway(root)
         self._reports: list[Report] = []
         for record in read_records(root, terms.name):
@@ -93,10 +98,12 @@ class BatchExecutor:
         """See `Executor`."""
         room = self._terms.elements - self._underway.elements - sum(map(len, self._waiting.values()))
         if self._capacity is not None and not self._capacity.fits(need.resources):
+            if _is_beyond(self._capacity, need.resources):
+                return Offer(remaining)  # to be refused
             return Offer(0, holds=self._capacity.holds(need.resources))
         if room <= 0:
             return Offer(0)
-        shares = room if self._capacity is None else min(room, 2 * self._capacity.cpus)
+        shares = room if self._capacity is None else min(room, self._jobs_each * self._capacity.cpus)
         return Offer(max(1, -(-remaining // shares)))
 
     def submit(self, job: Job) -> None:
@@ -105,10 +112,19 @@ class BatchExecutor:
         self._reports += reports
         if not fresh:
             return
-        level = max(job.attempts[position] for position in fresh)
-        gpus = self._capacity.take(job.need.resources) if self._capacity is not None else ()
-        element = element_of(job, fresh, gpus)
-        self._waiting.setdefault((job.need, level if _grows(job.need.resources) else 1), []).append(element)
+        level = max(job.attempts[position] for position in fresh) if _grows(job.need.resources) else 1
+        gpus: tuple[int, ...] = ()
+        try:
+            if self._capacity is not None:
+                self._capacity.check(job.need.resources, job.path)
+            launch = launch_of(self._terms.box, job, gpus=None if self._capacity is None else (), bundles=self._code)
+        except ConfigError as error:
+            self._reports += refusals(job, fresh, str(error))
+            return
+        if self._capacity is not None:
+            gpus = self._capacity.take(job.need.resources)
+            launch = launch and msgspec.structs.replace(launch, gpus=gpus)
+        self._waiting.setdefault((job.need, level, launch), []).append(element_of(job, fresh, gpus))
 
     def watch(self) -> Watch:
         """See `Executor`."""
@@ -116,8 +132,8 @@ class BatchExecutor:
 
     def poll(self) -> list[Report]:
         """See `Executor`."""
-        for (need, level), elements in self._waiting.items():
-            self._send(need, level, elements)
+        for (need, level, launch), elements in self._waiting.items():
+            self._send(need, level, elements, launch)
         self._waiting.clear()
         for news in self._courier.news.take():
             self._reports += self._told(news)
@@ -140,7 +156,7 @@ class BatchExecutor:
 
     # --- sending
 
-    def _send(self, need: Need, level: int, elements: Sequence[Element]) -> None:
+    def _send(self, need: Need, level: int, elements: Sequence[Element], launch: Launch | None) -> None:
         supply = Supply()
         self._supplier.code(supply)
         elements = [
@@ -159,7 +175,7 @@ class BatchExecutor:
             grows=_grows(resources),
         )
         env, references = environment(need)
-        data, places, common = requests(elements)
+        data, places, common = requests(elements if launch is None else seen_inside(launch, elements))
         about = index(name=name, around=self._around, common=common, places=places, env=env, walltime_s=walltime_s)
         write_record(self._root, record)
         self._batches.add(name)
@@ -183,6 +199,8 @@ class BatchExecutor:
                 index=about,
                 requests=data,
                 secrets={carrier: resolve_secret(secret) for carrier, secret in references.items()},
+                launch=launch and msgspec.structs.replace(launch, resources=resources),
+                environ=tuple(env),
             )
         )
 
@@ -192,8 +210,8 @@ class BatchExecutor:
         match news:
             case Heard(batch=batch, element=element, replies=replies):
                 return [report for reply in replies for report in self._underway.heard(batch, element, reply)]
-            case Closed(batch=batch, element=element, left=left):
-                return self._gone(self._underway.closed(batch, element, left))
+            case Closed(batch=batch, element=element):
+                return self._gone(self._underway.closed(batch, element))
             case Condemned(batch=batch, element=element, verdict=verdict):
                 return self._gone(self._underway.condemned(batch, element, verdict))
             case Refused(batch=batch, error=error):
@@ -213,6 +231,15 @@ class BatchExecutor:
             for element in told.elements:
                 self._capacity.give(element.job.need.resources, element.gpus)
         return told.reports
+
+
+def _is_beyond(capacity: Capacity, want: Resources) -> bool:
+    """Whether there is never so much."""
+    try:
+        capacity.check(want, "")
+    except ConfigError:
+        return True
+    return False
 
 
 def _grows(resources: Resources) -> bool:

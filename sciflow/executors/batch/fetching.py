@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sciflow.executors.batch.archive import unpack
 from sciflow.executors.batch.depot import Depot
@@ -19,6 +19,7 @@ def fetch(depot: Depot, root: str, here: Path, paths: Sequence[str]) -> str:
     Raises:
         HostUnreachable: to be done again.
     """
+    paths = _outermost(paths)
     (here / "work").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=here / "work", prefix="fetched-") as name:
         beside = Path(name)
@@ -30,6 +31,12 @@ def fetch(depot: Depot, root: str, here: Path, paths: Sequence[str]) -> str:
         for path in paths:
             _place(beside / "files" / path, here / path)
     return ""
+
+
+def _outermost(paths: Sequence[str]) -> list[str]:
+    """Without those that lie in another one."""
+    wanted = set(paths)
+    return [path for path in sorted(wanted) if not any(str(above) in wanted for above in PurePosixPath(path).parents)]
 
 
 def _place(came: Path, target: Path) -> None:

@@ -17,6 +17,7 @@ from sciflow.executors.batch.news import Inbox, News
 from sciflow.executors.batch.request import Surroundings
 from sciflow.executors.batch.ward import Ward
 from sciflow.executors.capacity import Capacity
+from sciflow.executors.containers.engines import ENVIRONMENT
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import BatchSettings
 from sciflow.executors.systems.system import BatchSystem
@@ -49,6 +50,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         elements=settings.elements,
         throttle=settings.throttle,
         walltime_s=settings.walltime_s,
+        box=settings.box,
     )
     return BatchExecutor(
         terms,
@@ -56,7 +58,9 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         root=errand.root,
         around=around,
         code=errand.code,
-        capacity=Capacity() if settings.system == "shell" and not settings.host else None,
+        capacity=Capacity(cpus=settings.cpus, memory_mb=settings.memory_mb, gpus=settings.gpus)
+        if settings.system == "shell" and not settings.host
+        else None,
     )
 
 
@@ -119,7 +123,14 @@ def _system(settings: BatchSettings, depot: Depot) -> BatchSystem:
             from sciflow.executors.systems.shell import Shell
 
             return msgspec.convert(
-                {"runner": depot.runner, "work_root": depot.root, "python": depot.python, **options}, type=Shell
+                {
+                    "runner": depot.runner,
+                    "work_root": depot.root,
+                    "python": depot.python,
+                    "kept": ENVIRONMENT if settings.box is not None else (),
+                    **options,
+                },
+                type=Shell,
             )
         case "pbs":
             from sciflow.executors.systems.pbs import PBS

@@ -18,11 +18,19 @@ from sciflow.executors.batch.record import BatchRecord
 REPLIES, OUT, ERR, PACK = range(4)
 
 
+class Cut(msgspec.Struct, frozen=True, kw_only=True):
+    """The task that the end of an element has cut short, and how long it had run."""
+
+    number: int
+    seconds: float
+
+
 class ClosingFacts(msgspec.Struct, frozen=True, kw_only=True):
     """How an element came to its end."""
 
     left: tuple[int, ...] = ()
-    why: str = ""
+    why: str = ""  # "time": that of the allocation was over
+    cut: Cut | None = None
     host: str = ""
     seconds: float = 0.0
 

@@ -14,6 +14,7 @@ from sciflow.core.records import Loaded, Progress, Reply, TaskError
 from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.batch.verdict import Verdict
+from sciflow.executors.containers.launch import Launch
 from sciflow.executors.systems.system import Submission
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ class Send(msgspec.Struct, kw_only=True, eq=False):
     index: Mapping[str, object]  # of `index.json`
     requests: bytes
     secrets: Mapping[str, str]
+    launch: Launch | None = None  # in containers, which are to have the variables `environ`
+    environ: Sequence[str] = ()
 
 
 class Adopt(msgspec.Struct, kw_only=True, eq=False):
@@ -67,11 +70,10 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """An element has ended in order; `left` are the tasks that it did not get to."""
+    """An element has ended in order; what it did not get to is left to be handed over again."""
 
     batch: str
     element: int
-    left: Sequence[int]
 
 
 class Condemned(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from sciflow.core.graph import Secret
-from sciflow.core.job import NUMBER_BITS, Job, Need
+from sciflow.core.job import Job, Need
 from sciflow.executors.batch.record import TaskName
 from sciflow.executors.frames import op_frame, op_text, tasks_frame
 
@@ -57,14 +57,15 @@ def element_of(job: Job, positions: Sequence[int], gpus: tuple[int, ...]) -> Ele
 
 
 def renumbered(job: Job, element: int) -> Job:
-    """The job with the numbers that its tasks have on the host: they are unique in a submission."""
-    return msgspec.structs.replace(job, id=element)
+    """The job with the numbers that its tasks have on the host: unique in a submission, and none is 0."""
+    return msgspec.structs.replace(job, id=element + 1)
 
 
 def task_names(job: Job, element: int) -> tuple[TaskName, ...]:
     """The tasks of a job as the record has them."""
+    there = renumbered(job, element)
     return tuple(
-        TaskName(element << NUMBER_BITS | position, job.task_path(position), attempt)
+        TaskName(there.number(position), job.task_path(position), attempt)
         for position, attempt in enumerate(job.attempts)
     )
 

@@ -93,7 +93,7 @@ class Underway:
             case Progress(number=number) if opened is not None and number in opened.asked:
                 yield msgspec.structs.replace(said, number=opened.asked[number])
 
-    def closed(self, batch: str, element: int, left: Sequence[int]) -> Told:  # noqa: ARG002  all that is pending is left
+    def closed(self, batch: str, element: int) -> Told:
         """An element has ended in order; what it did not get to is to be handed over again."""
         return self._close(batch, element, error=None, all_=False)
 
@@ -113,6 +113,10 @@ class Underway:
                 opened.doom = error
                 found.setdefault(batch, []).append(k)
         return found
+
+    def is_doomed(self, batch: str, element: int) -> bool:
+        """Whether an element is being ended on order."""
+        return (batch, element) in self._open and self._open[batch, element].doom is not None
 
     def cancelled(self, elements: Mapping[str, Sequence[int]]) -> Told:
         """Elements were ended as was ordered."""
@@ -173,6 +177,23 @@ class Underway:
     def _size(self, name: str, least: int) -> int:
         path = self._logs / name
         return max(least, path.stat().st_size) if path.exists() else least
+
+
+def refusals(job: Job, positions: Sequence[int], why: str) -> Sequence[Report]:
+    """The ends of tasks that can never run at this place."""
+    error = TaskError(kind="refused", type="sciflow:ConfigError", message=why, fatal=True)
+    return [
+        Died(
+            number=job.number(position),
+            error=error,
+            started=time.time(),
+            seconds=0.0,
+            worker="",
+            stdout=(0, 0),
+            stderr=(0, 0),
+        )
+        for position in positions
+    ]
 
 
 def _numbered(report: Report, number: int) -> Report:

@@ -16,12 +16,13 @@ import msgspec
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, SubmissionRefused
 from sciflow.executors.batch.depot import Depot
-from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, Mirror, QueueAnswer, split
+from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, ClosingFacts, Mirror, QueueAnswer, split
 from sciflow.executors.batch.missing import Missing
 from sciflow.executors.batch.news import Adopt, Cancelled, Closed, Condemned, Heard, News, Notice, Refused, Send
 from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, write_record
 from sciflow.executors.batch.verdict import Verdict, of_exit, of_state
-from sciflow.executors.systems.system import BatchSystem, JobState, Part
+from sciflow.executors.containers.launch import Place, command_of, told_of
+from sciflow.executors.systems.system import BatchSystem, JobState, Part, State
 from sciflow.executors.transports.transport import Output
 
 ANSWER_BYTES = 16 << 20
@@ -132,9 +133,10 @@ class Ward:
 
     def _send(self, batch: Open, send: Send) -> None:
         folder = self._folder(send.record.name)
-        submission = msgspec.structs.replace(send.submission, folder=folder, command=self._depot.element(folder))
+        told, command = self._command(send, folder)
+        submission = msgspec.structs.replace(send.submission, folder=folder, command=command)
         script = self._system.script(submission).encode()
-        index = msgspec.json.encode({**send.index, "root": self.root, "depot": self._depot.root})
+        index = msgspec.json.encode({**send.index, **told, "root": self.root, "depot": self._depot.root})
         files = {"index.json": index, "requests": send.requests, "script.sh": script}
         if self._there is None:
             self._write_here(send.record.name, files)
@@ -143,6 +145,18 @@ class Ward:
         root = self.root if self._there is not None else f"{self._depot.root}/runs/{self._here.name}"
         self._depot.supply(root, send.supply, send.code, there)
         self._put_stage(batch, Stage.SENT)
+
+    def _command(self, send: Send, folder: str) -> tuple[Mapping[str, object], tuple[str, ...]]:
+        """What runs an element, and what its index says of that."""
+        if send.launch is None:
+            return {}, self._depot.element(folder)
+        depot = self._depot
+        own = self._there is None
+        place = Place(
+            root=self.root, depot=depot.root, runner=depot.runner, folder=folder, batch=send.record.name, own=own
+        )
+        told = told_of(send.launch, place, (*send.environ, *send.secrets))
+        return {"container": told}, command_of(told, place, depot.python)
 
     def _write_here(self, name: str, files: Mapping[str, bytes]) -> None:
         folder = self._here / FOLDER / name
@@ -257,13 +271,21 @@ class Ward:
             if replies:
                 self._tell(Heard(batch=batch.record.name, element=element, replies=replies))
             for closing in (line for line in lines if isinstance(line, Closing)):
-                self._mirror.place(batch.record.name, element).closed = True
-                batch.ended.add(element)
-                batch.taken.append(element)
-                left = closing.facts.left
-                self._tell(Closed(batch=batch.record.name, element=element, left=left))
+                self._close(batch, element, closing.facts)
         batch.from_start = False
         return used
+
+    def _close(self, batch: Open, element: int, facts: ClosingFacts) -> None:
+        """An element has come to its end by itself."""
+        self._mirror.place(batch.record.name, element).closed = True
+        if facts.why == "time" and facts.cut is not None and len(facts.left) == len(batch.record.elements[element]):
+            # it had all the time of its job: another one would not be enough either
+            over = JobState(job=batch.record.job, state=State.TIME_LIMIT)
+            self._condemn(batch, element, of_state(over, batch.record, tail=""))
+            return
+        batch.ended.add(element)
+        batch.taken.append(element)
+        self._tell(Closed(batch=batch.record.name, element=element))
 
     # --- what ended without a word
 
