@@ -4,6 +4,7 @@
     ├── InvalidWorkflow         found before anything ran: a list of problems, each with its place and its mend
     ├── InvalidInput            a run's argument does not fit the workflow's signature
     ├── ConfigError             a setting that is unknown, of a wrong type or impossible
+    │   └── InvalidSettings     those of an executor: a list of problems, each with its place and its mend
     ├── MissingExtra            an optional package is needed: says which to install
     ├── RunError                about one run folder
     │   ├── RunNotFound         no such run
@@ -13,6 +14,7 @@
     │   ├── HostUnreachable     it does not answer now: to be tried again
     │   │   └── CommandTimedOut a program there took too long
     │   ├── HostRefused         it answers, and somebody has to do something first
+    │   │   └── HostKeyRefused  its key is not known, or not the one that is known
     │   ├── QueueUnavailable    its batch system gives no answer now
     │   └── SubmissionRefused   its batch system does not take a job, in its own words
     │       └── QueueFull       not now, because this user has as many in the queue as may be
@@ -66,6 +68,14 @@ class ConfigError(SciflowError):
     """A setting is unknown, has the wrong type or cannot hold."""
 
 
+class InvalidSettings(ConfigError):
+    """The settings of an executor cannot be as written; `problems` holds every mistake that was found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
 class MissingExtra(SciflowError):
     """An optional package is not installed."""
 
@@ -103,6 +113,10 @@ class CommandTimedOut(HostUnreachable):
 
 class HostRefused(HostError):
     """A machine answers, and somebody has to do something first: accept its key, log in, make room."""
+
+
+class HostKeyRefused(HostRefused):
+    """A machine's key is not known, or not the one that is known."""
 
 
 class QueueUnavailable(HostError):

@@ -97,7 +97,8 @@ def make_transport(settings: BatchSettings) -> Transport:
         return LocalTransport()
     from sciflow.executors.transports.ssh import SshTransport
 
-    return SshTransport(settings.host)
+    config = Path(settings.ssh_config).expanduser() if settings.ssh_config else None
+    return SshTransport(settings.host, config=config)
 
 
 def system_of(settings: BatchSettings) -> Callable[[Depot], BatchSystem]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sciflow.errors import HostRefused
+from sciflow.errors import HostKeyRefused, HostRefused
 from sciflow.executors.transports.ssh_config import Hop
 
 
@@ -46,11 +46,11 @@ def check(hop: Hop, key: HostKey, *, accept: Sequence[str] = ()) -> None:
     """Whether a host is who it says; a key whose fingerprint is among `accept` is written down.
 
     Raises:
-        HostRefused: the key is unknown, another one than before, or revoked.
+        HostKeyRefused: the key is unknown, another one than before, or revoked.
     """
     found = entries(hop)
     if any(entry.marker == "@revoked" and entry.key == key for entry in found):
-        raise HostRefused(f"{hop.name}: its host key {key.fingerprint} is marked as revoked in known_hosts")
+        raise HostKeyRefused(f"{hop.name}: its host key {key.fingerprint} is marked as revoked in known_hosts")
     known = [entry for entry in found if not entry.marker]
     if any(entry.key == key for entry in known):
         return
@@ -58,7 +58,7 @@ def check(hop: Hop, key: HostKey, *, accept: Sequence[str] = ()) -> None:
         _write(hop, key, [entry for entry in known if entry.key.kind == key.kind])
         return
     same = [entry for entry in known if entry.key.kind == key.kind] or known
-    raise HostRefused(_changed(hop, key, same[0]) if same else _unknown(hop, key))
+    raise HostKeyRefused(_changed(hop, key, same[0]) if same else _unknown(hop, key))
 
 
 def _unknown(hop: Hop, key: HostKey) -> str:

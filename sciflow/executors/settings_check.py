@@ -1,0 +1,202 @@
+"""What is wrong with the settings of an executor: everything at once, each with its place and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import inspect
+
+from sciflow.errors import Problem
+from sciflow.executors.origins import origin
+
+if TYPE_CHECKING:
+    from sciflow.executors.settings import BatchSettings
+
+Check = Callable[[Any], bool]
+
+AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
+UNITS_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
+POSITIVE = ("a number above 0", lambda value: value > 0)
+COUNT = ("a whole number from 1", lambda value: value >= 1)
+NUMBERS: Mapping[str, tuple[str, Check]] = {
+    "walltime_s": POSITIVE,
+    "elements": COUNT,
+    "throttle": COUNT,
+    "workers": COUNT,
+    "cpus": COUNT,
+    "memory_mb": COUNT,
+    "gpus": ("a whole number from 0", lambda value: value >= 0),
+    "look_least_s": POSITIVE,
+    "look_most_s": POSITIVE,
+}
+WORDS: Mapping[type, str] = {
+    inspect.StrType: "text",
+    inspect.IntType: "a whole number",
+    inspect.FloatType: "a number",
+    inspect.BoolType: "true or false",
+    inspect.VarTupleType: "a list",
+    inspect.DictType: "a table",
+    inspect.StructType: "a table",
+    inspect.NoneType: "",
+}
+SYSTEMS: Mapping[str, tuple[str, str]] = {
+    "slurm": ("slurm", "Slurm"),
+    "pbs": ("pbs", "PBS"),
+    "lsf": ("lsf", "LSF"),
+    "sge": ("sge", "SGE"),
+    "shell": ("shell", "Shell"),
+}
+NO_OPTIONS = frozenset({"name", "runner", "work_root", "python", "kept"})  # of a system, which others than users set
+
+
+def problems_of(name: str, table: Mapping[str, Any], kind: type[msgspec.Struct]) -> list[Problem]:
+    """All that is wrong with the table of an executor; `kind` is the record of its type."""
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    given = {key: value for key, value in table.items() if key != "type"}
+    found = [_unknown(name, key, tuple(fields)) for key in given if key not in fields]
+    found += [_missing(name, field) for field in fields.values() if field.required and field.encode_name not in given]
+    for key, field in fields.items():
+        if key in given:
+            found += _unfit(name, key, given[key], field)
+    return found
+
+
+def _unknown(name: str, key: str, known: tuple[str, ...]) -> Problem:
+    near = difflib.get_close_matches(key, known, n=1)
+    return Problem(
+        where=origin(name, key),
+        what=f"executor {name}: unknown setting {key!r}",
+        expected="one of " + ", ".join(("type", *known)),
+        fix=f"did you mean {near[0]!r}?" if near else "remove it",
+    )
+
+
+def _missing(name: str, field: msgspec.structs.FieldInfo) -> Problem:
+    expected = _expected(inspect.type_info(field.type))
+    what = f"executor {name}: {field.encode_name} is missing"
+    return Problem(where=origin(name), what=what, expected=expected, fix=f"add a line `{field.encode_name} = ...`")
+
+
+def _unfit(name: str, key: str, value: Any, field: msgspec.structs.FieldInfo) -> Iterator[Problem]:
+    info = inspect.type_info(field.type)
+    what = f"executor {name}: {key} has a value that will not do"
+    try:
+        fitting = msgspec.convert(value, type=field.type)
+    except msgspec.ValidationError as error:
+        choices = _choices(info)
+        near = difflib.get_close_matches(str(value), choices, n=1)
+        inner = str(error) if isinstance(value, (dict, list)) else ""
+        yield Problem(
+            where=origin(name, key),
+            what=what,
+            expected=_expected(info),
+            found=f"{value!r}" + (f": {inner}" if inner else ""),
+            fix=f"did you mean {near[0]!r}?" if near else _bracketed(key, value, info),
+        )
+        return
+    expected, holds = NUMBERS.get(key, ("", bool))
+    if expected and fitting is not None and not holds(fitting):
+        yield Problem(where=origin(name, key), what=what, expected=expected, found=repr(value))
+
+
+def _bracketed(key: str, value: Any, info: inspect.Type) -> str:
+    """For one text where a list of them belongs."""
+    return f'write {key} = ["{value}"]' if isinstance(info, inspect.VarTupleType) and isinstance(value, str) else ""
+
+
+def _expected(info: inspect.Type) -> str:
+    choices = _choices(info)
+    if choices:
+        return "one of " + ", ".join(choices)
+    if isinstance(info, inspect.UnionType):
+        return " or ".join(filter(None, dict.fromkeys(map(_expected, info.types))))
+    if isinstance(info, inspect.VarTupleType) and isinstance(info.item_type, inspect.StrType):
+        return "a list of texts"
+    return WORDS.get(type(info), "")
+
+
+def _choices(info: inspect.Type) -> list[str]:
+    match info:
+        case inspect.LiteralType(values=values):
+            return list(map(str, values))
+        case inspect.UnionType(types=types):
+            return [choice for type_ in types for choice in _choices(type_)]
+        case _:
+            return []
+
+
+# --- what does not go together
+
+
+def problems_of_batch(name: str, settings: BatchSettings) -> list[Problem]:
+    """What is wrong although each setting by itself will do."""
+    checks = (_work_root, _ssh_config, _looks, _cleanup, _options)
+    return [problem for check in checks for problem in check(name, settings)]
+
+
+def _work_root(name: str, settings: BatchSettings) -> Iterator[Problem]:
+    what = f"executor {name}: work_root "
+    expected = "an absolute path or one that begins with ~, on a file system that the nodes see too"
+    if settings.host and not settings.work_root:
+        fix = f'add a line such as work_root = "/scratch/you/sciflow": a folder on {settings.host}'
+        yield Problem(where=origin(name), what=f"{what}is missing", expected=expected, fix=fix)
+    elif settings.work_root and not settings.work_root.startswith(("/", "~")):
+        where = origin(name, "work_root")
+        yield Problem(where=where, what=f"{what}will not do", expected=expected, found=repr(settings.work_root))
+
+
+def _ssh_config(name: str, settings: BatchSettings) -> Iterator[Problem]:
+    if settings.ssh_config and not settings.host:
+        what = f"executor {name}: ssh_config without host"
+        yield Problem(where=origin(name, "ssh_config"), what=what, fix="name the host, or leave ssh_config out")
+    elif settings.ssh_config and not Path(settings.ssh_config).expanduser().is_file():
+        what, found = f"executor {name}: no such ssh_config", settings.ssh_config
+        yield Problem(where=origin(name, "ssh_config"), what=what, expected="a file like ~/.ssh/config", found=found)
+
+
+def _looks(name: str, settings: BatchSettings) -> Iterator[Problem]:
+    if settings.look_least_s > settings.look_most_s:
+        found = f"look_least_s = {settings.look_least_s:g}, look_most_s = {settings.look_most_s:g}"
+        what = f"executor {name}: look_least_s is more than look_most_s"
+        yield Problem(where=origin(name, "look_least_s"), what=what, found=found)
+
+
+def _cleanup(name: str, settings: BatchSettings) -> Iterator[Problem]:
+    if settings.cleanup not in {"keep", "on_success"} and AGE.fullmatch(settings.cleanup) is None:
+        yield Problem(
+            where=origin(name, "cleanup"),
+            what=f"executor {name}: cleanup has a value that will not do",
+            expected='"keep", "on_success", or an age such as "12h", "30d", "2w"',
+            found=repr(settings.cleanup),
+        )
+
+
+def _options(name: str, settings: BatchSettings) -> Iterator[Problem]:
+    """Those of the batch system."""
+    module, kind = SYSTEMS[settings.system]
+    record = getattr(importlib.import_module(f"sciflow.executors.systems.{module}"), kind)
+    known = {f.encode_name: f for f in msgspec.structs.fields(record) if f.encode_name not in NO_OPTIONS}
+    for key, value in settings.options.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            yield Problem(
+                where=origin(name, "options"),
+                what=f"executor {name}: {settings.system} has no option {key!r}",
+                expected="one of " + ", ".join(known) if known else "none",
+                fix=f"did you mean {near[0]!r}?" if near else "remove it",
+            )
+        else:
+            for problem in _unfit(name, key, value, known[key]):
+                yield problem._replace(where=origin(name, "options"))
+
+
+def age_s(cleanup: str) -> float | None:
+    """The age of a `cleanup` that names one."""
+    found = AGE.fullmatch(cleanup)
+    return float(found[1]) * UNITS_S[found[2]] if found else None
