@@ -19,6 +19,7 @@ class BatchSettings(
 
     system: Literal["slurm", "pbs", "lsf", "sge", "shell"]
     host: str = ""  # as one would type it after `ssh`; none: this machine
+    ssh_config: str = ""  # instead of ~/.ssh/config
     work_root: str = ""  # a folder that the nodes see too; none, on this machine: the run's own folder
     python: str = ""  # 3.9 or newer, there
     options: dict[str, Any] = {}  # of the batch system, see its page
@@ -35,6 +36,7 @@ class BatchSettings(
     look_least_s: float = 0.5
     look_most_s: float = 30.0
     settings: dict[str, Any] = {}  # where programs lie there; ops read it by context().host
+    cleanup: str = "keep"  # what becomes of a run's files there: "keep", "on_success", or an age such as "30d"
 
     @property
     def site(self) -> Site:
