@@ -42,10 +42,12 @@ class Settings(NamedTuple):
     durable: Literal["normal", "full"] = "normal"
     inline_bytes: int = 4096
     executor: str = "local"
+    storage: str = ""
     progress: bool = True
     locks: Mapping[str, int] = {}
     host: Mapping[str, Any] = {}
     executors: Mapping[str, Mapping[str, Any]] = {}
+    storages: Mapping[str, Mapping[str, Any]] = {}
     project: Path | None = None  # folder of the project's sciflow.toml
     origins: Mapping[str, str] = {}
 
@@ -124,6 +126,11 @@ SETTINGS: Mapping[str, Setting] = {
     "executor": Setting(
         about="where an op runs that names no executor", expected="the name of an executor", check=_is_text
     ),
+    "storage": Setting(
+        about="where a run's files are kept; by default in its folder alone",
+        expected="the name of a storage, or nothing",
+        check=lambda value: isinstance(value, str),
+    ),
     "progress": Setting(
         about="show progress while running", expected="true or false", check=lambda value: type(value) is bool
     ),
@@ -143,6 +150,12 @@ SETTINGS: Mapping[str, Setting] = {
         about="places to run at besides this machine's own processes, by the name that a workflow or a run calls them",
         expected="tables, each with its `type` and what that type needs; `local` is taken",
         check=lambda value: isinstance(value, dict) and "local" not in value and all(map(_is_typed, value.values())),
+        table=True,
+    ),
+    "storages": Setting(
+        about="places that keep the files of runs, by the name that a run calls them",
+        expected="tables, each with its `type` and what that type needs",
+        check=lambda value: isinstance(value, dict) and all(map(_is_typed, value.values())),
         table=True,
     ),
 }
@@ -244,7 +257,7 @@ def _parse(key: str, text: str) -> object:
     """The value that a variable's text stands for; text that is no JSON stands for itself, except for a table."""
     import json
 
-    if key in ("runs", "executor", "durable"):
+    if key in ("runs", "executor", "storage", "durable"):
         return text
     if key == "progress":
         return {"1": True, "0": False}.get(text, {"true": True, "false": False}.get(text.lower(), text))

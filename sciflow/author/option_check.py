@@ -183,6 +183,7 @@ _SWITCH = Rule(holds=_flag_or_none, expected="True, False, or None for what the 
 RUN_RULES: Mapping[str, Rule] = {  # where a run takes something else than a node, or alone takes it
     **RULES,
     "executor": Rule(holds=_name_or_none, expected="the name of an executor", fix='write {}="local"'),
+    "storage": Rule(holds=_name_or_none, expected="the name of a storage", fix='write {}="s3"'),
     "memory_mb": Rule(holds=_count(1, none=True), expected="MiB from 1, or None", fix="write {}=2000"),
     "gpus": Rule(holds=_count(0, none=True), expected="a count from 0, or None", fix="write {}=2"),
     "runs": Rule(holds=_place, expected="the path of a folder, or None", fix='write {}="runs"'),

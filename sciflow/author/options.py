@@ -70,6 +70,7 @@ class WorkflowOptions(TypedDict, total=False):
     after: Any  # of a node
     priority: int  # of a node
     executor: str | None  # of a run, and all the following
+    storage: str | None
     workers: int | None
     runs: str | Path | None  # folder of the run folders
     memory_mb: int | None
@@ -86,6 +87,7 @@ RUN_NAMES = frozenset(
     {
         "name",
         "executor",
+        "storage",
         "timeout_s",
         "parallelism",
         "workers",
@@ -97,7 +99,7 @@ RUN_NAMES = frozenset(
         "reuse",
     }
 )
-RUN_ONLY = frozenset({"executor", "runs", "durable", "progress", "reuse"})
+RUN_ONLY = frozenset({"executor", "storage", "runs", "durable", "progress", "reuse"})
 OP_RUN_ONLY = RUN_ONLY - {"executor"} | {"workers"}
 OP_RUN_NAMES = OP_RUN_ONLY | {"name"}  # in a run of the op alone, which has one node and no fan
 FAN_ONLY = frozenset({"min_success", "chunk", "parallelism"})

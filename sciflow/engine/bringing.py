@@ -8,6 +8,7 @@ from pathlib import Path
 from sciflow import config
 from sciflow.engine.elsewhere import files_elsewhere
 from sciflow.engine.replica import Replica
+from sciflow.engine.stored_files import Placed, fetch_stored, read_index
 from sciflow.engine.task_list import task_rows
 from sciflow.errors import RunError
 
@@ -20,10 +21,17 @@ def bring_values(root: Path, texts: Iterable[bytes]) -> None:
         HostError: the place is not to be reached now.
     """
     wanted: dict[str, set[str]] = {}
+    stored: dict[str, list[Placed]] = {}
+    index = read_index(root)
     for text in texts:
-        for at, path in files_elsewhere(root, text):
-            if not (root / path).exists():
+        for at, path in files_elsewhere(root, text, home="" if index else None):
+            if (root / path).exists():
+                continue
+            if path in index:
+                stored.setdefault(index[path].at, []).append(index[path])
+            elif at:
                 wanted.setdefault(at, set()).add(path)
+    _bring_stored(root, stored)
     _bring(root, wanted)
 
 
@@ -45,6 +53,13 @@ def bring_tasks(replica: Replica, path: str | None) -> int:
     _bring(replica.root, folders)
     bring_values(replica.root, [row.output for _, row in rows if row.output is not None])
     return len(rows)
+
+
+def _bring_stored(root: Path, stored: dict[str, list[Placed]]) -> None:
+    for name, placed in stored.items():
+        problem = fetch_stored(name, config.load().storages, root, placed)
+        if problem:
+            raise RunError(problem)
 
 
 def _bring(root: Path, wanted: dict[str, set[str]]) -> None:

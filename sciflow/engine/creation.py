@@ -16,12 +16,14 @@ from sciflow import config
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Function, OpTemplate, Template, WorkflowSpec, decode_spec, encode_spec
 from sciflow.core.records import Phase
+from sciflow.engine.bringing import bring_values
 from sciflow.engine.constants import map_constants
 from sciflow.engine.intake import Intake, absolute
 from sciflow.engine.preflight import preflight
 from sciflow.engine.records_db import Reader, Writer
 from sciflow.engine.run_folder import RunFolder, create_run_folder, reveal
 from sciflow.engine.setup import RunOptions, RunSetup
+from sciflow.engine.stowage_making import check_answers
 from sciflow.engine.values import StoredValues
 from sciflow.errors import RunDamaged
 
@@ -36,6 +38,7 @@ def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions
     settings = config.load(arguments={"runs": options.runs, "durable": _durable(options.durable)})
     setup = _setup(spec, options, settings, detached=detached)
     preflight(spec, setup, settings.executors)
+    check_answers(setup.storage, settings)
     return _create(settings.runs, spec, args, msgspec.structs.replace(setup, reuse=dict(options.reuse)))
 
 
@@ -53,6 +56,7 @@ def create_again(folder: RunFolder) -> RunFolder:
     finally:
         reader.close()
     root = folder.root
+    bring_values(root, [encode_spec(spec), *map(msgspec.json.encode, (setup.reuse, inputs))])
     spec = map_constants(_with_pickles(spec, root), lambda tree: absolute(tree, root))
     reuse = {key: absolute(tree, root) for key, tree in setup.reuse.items()}
     args = {name: absolute(tree, root) for name, tree in inputs.items()}
@@ -101,6 +105,7 @@ def _setup(spec: WorkflowSpec, options: RunOptions, settings: config.Settings, *
     return RunSetup(
         name=options.name or spec.name,
         executor=chosen(options.executor, settings.executor),
+        storage=chosen(options.storage, settings.storage),
         workers=chosen(options.workers, settings.workers),
         memory_mb=chosen(options.memory_mb, settings.memory_mb),
         gpus=chosen(options.gpus, settings.gpus),

@@ -11,24 +11,30 @@ from sciflow.engine.values import is_folded, read_folded
 
 AT = b'"at":"'
 _MAY_HOLD = (AT, b'"$":"value"')
+_ARTIFACT = b'"$":"artifact"'
 
 
-def files_elsewhere(root: Path, text: bytes) -> Iterator[tuple[str, str]]:
-    """The executor that made it, and the path, of each file of a value that was made elsewhere."""
-    if any(mark in text for mark in _MAY_HOLD):
-        yield from _walk(root, json.loads(text))
+def files_elsewhere(root: Path, text: bytes, *, home: str | None = None) -> Iterator[tuple[str, str]]:
+    """The executor that made it, and the path, of each file of a value that was made elsewhere.
+
+    `home` is what is said of files that were made here; without it they are left out.
+    """
+    if any(mark in text for mark in _MAY_HOLD) or (home is not None and _ARTIFACT in text):
+        yield from _walk(root, json.loads(text), home)
 
 
-def _walk(root: Path, tree: Tree) -> Iterator[tuple[str, str]]:
+def _walk(root: Path, tree: Tree, home: str | None) -> Iterator[tuple[str, str]]:
     if is_folded(tree):
-        yield from files_elsewhere(root, read_folded(root, tree))
+        yield from files_elsewhere(root, read_folded(root, tree), home=home)
         return
     match tree:
-        case {"$": "artifact", "at": str() as at, "path": str() as path}:
-            yield at, path
+        case {"$": "artifact", "path": str() as path}:
+            at = tree.get("at", home)
+            if at is not None:
+                yield at, path
         case dict():
             for value in tree.values():
-                yield from _walk(root, value)
+                yield from _walk(root, value, home)
         case list():
             for value in tree:
-                yield from _walk(root, value)
+                yield from _walk(root, value, home)

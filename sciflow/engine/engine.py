@@ -55,7 +55,7 @@ class Engine:
         self._answers: dict[str, bytes] = {}  # path of a suspended node -> text
         self._inbox = Inbox(parts.folder.part("control"))
         self._notice = ""  # what it waits for
-        self._freight = Freight(parts.executors, parts.folder.root)
+        self._freight = Freight(parts.executors, parts.folder.root, parts.stowage)
         patience = Patience(
             limit_s=parts.full_disk_wait_s, say=self._notify, ends=lambda: self._halt.level > Level.NONE
         )
@@ -81,13 +81,18 @@ class Engine:
                 self._dispatch()
             self._commit()
             outcome = self._outcome()
-            if outcome is None or not self._freight.bring(outcome.result):
+            if outcome is None or not self._complete(outcome):
                 self._wait()
                 self._collect()
             elif not self._begin_exit(outcome):
                 self._update(outcome)
                 self._write()
                 return outcome
+
+    def _complete(self, outcome: Outcome) -> bool:
+        """Whether all files are where they belong at the end; one that only rests leaves them on their way."""
+        brought = self._freight.bring(outcome.result)
+        return brought and (self._freight.kept or outcome.phase is Phase.SUSPENDED)
 
     def _begin_exit(self, outcome: Outcome) -> bool:
         """Starts the exit handler, if the run has ended and there is one that has not run."""
@@ -238,6 +243,7 @@ class Engine:
     def _finish(self, number: int, ending: Ending, now: float) -> None:
         flight = self._scheduler.in_flight[job_of(number)]
         flight.run.step.ended = now
+        self._freight.keep(ending.output)
         if flight.job.policy.cache and ending.phase is Phase.SUCCEEDED:
             assert ending.output is not None
             self._parts.probe.learn(flight.run, flight.job, position_of(number), ending.output, ending.extra)

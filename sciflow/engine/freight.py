@@ -1,13 +1,15 @@
 """Hands jobs to executors, and has files brought home first that a job needs and that lie at another place.
 
 What an op leaves on another machine stays there, marked with the name of the executor (`"at"`), until a job elsewhere
-needs it, it is part of the run's result, or somebody asks.
+needs it, it is part of the run's result, or somebody asks. Where a run has a storage, what is here goes there too, and
+what is not here any more lies there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,6 +17,9 @@ from sciflow.core.job import Job
 from sciflow.core.records import TaskError
 from sciflow.engine.elsewhere import files_elsewhere
 from sciflow.executors.executor import Brought, Died, Executor, Report
+
+if TYPE_CHECKING:
+    from sciflow.engine.stowage import Stowage
 
 
 class Waiting(msgspec.Struct, kw_only=True, eq=False):
@@ -28,9 +33,12 @@ class Waiting(msgspec.Struct, kw_only=True, eq=False):
 class Freight:
     """The executors of a run, and what is on its way between them."""
 
-    def __init__(self, executors: Mapping[str, Executor], root: Path) -> None:
+    def __init__(self, executors: Mapping[str, Executor], root: Path, stowage: Stowage | None = None) -> None:
+        """`stowage` is one of the executors, if the run has a storage."""
         self._executors = executors
         self._root = root
+        self._stowage = stowage
+        self._home = None if stowage is None else stowage.name
         self._remote = len(executors) > 1
         self._waiting: list[Waiting] = []
         self._asked: set[str] = set()  # paths that are on their way
@@ -49,11 +57,23 @@ class Freight:
         """Has all files brought home that a value speaks of; whether they are here, or not to be had."""
         return not (self._missing([text], "") - self._lost.keys())
 
+    def keep(self, text: bytes | None) -> None:
+        """Has all files put into the run's storage that a value speaks of, and that are here."""
+        if self._stowage is not None and text is not None:
+            self._stowage.store(path for _, path in files_elsewhere(self._root, text, home=self._home))
+
+    @property
+    def kept(self) -> bool:
+        """Whether all that was to be is in the run's storage."""
+        return self._stowage is None or self._stowage.idle
+
     def brought(self, report: Brought) -> list[Report]:
         """Files are here, or why not: jobs that waited for them are handed over."""
         self._asked.difference_update(report.paths)
         if report.problem:
             self._lost.update(dict.fromkeys(report.paths, report.problem))
+        elif self._stowage is not None:
+            self._stowage.store(report.paths)
         for waiting in self._waiting:
             waiting.missing.difference_update(report.paths if not report.problem else ())
         return self._settle()
@@ -83,9 +103,9 @@ class Freight:
             return set()
         found: dict[str, set[str]] = {}
         for text in texts:
-            for at, path in files_elsewhere(self._root, text):
+            for at, path in files_elsewhere(self._root, text, home=self._home):
                 if at != name and not (self._root / path).exists():
-                    found.setdefault(at, set()).add(path)
+                    found.setdefault(self._place(at, path), set()).add(path)
         for at, paths in found.items():
             asked = sorted(paths - self._asked - self._lost.keys())
             if at not in self._executors:
@@ -94,6 +114,10 @@ class Freight:
                 self._asked.update(asked)
                 self._executors[at].fetch(asked)
         return set().union(*found.values())
+
+    def _place(self, at: str, path: str) -> str:
+        """Where a file is had from: the run's storage, if it has it."""
+        return self._stowage.name if self._stowage is not None and self._stowage.holds(path) else at
 
 
 def _deaths(job: Job, why: str) -> list[Report]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from enum import IntEnum
+from typing import Any
 
 import msgspec
 
@@ -48,6 +49,7 @@ class Parts(msgspec.Struct, kw_only=True, eq=False):
     probe: Probe
     spec: WorkflowSpec
     inputs: Mapping[str, bytes]
+    stowage: Any = None  # a `Stowage`, one of the executors
     deadline: float | None = None  # by the monotonic clock
     full_disk_wait_s: float = 0.0  # before it gives up
     started: float = msgspec.field(default_factory=time.time)

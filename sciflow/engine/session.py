@@ -30,6 +30,7 @@ from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.scheduler import Scheduler
 from sciflow.engine.setup import RunSetup
+from sciflow.engine.stowage_making import keep_earlier, make_stowage
 from sciflow.engine.values import StoredValues
 from sciflow.engine.walk import EXIT_NODE, Outcome
 from sciflow.executors.capacity import Capacity
@@ -129,12 +130,18 @@ class _Session:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         limits = Limits(parallelism=setup.parallelism, locks=dict(settings.locks) | setup.locks)
         executors = self._executors(settings, deadline)
+        places = executors.keys() - {setup.executor}
+        stowage = make_stowage(setup.storage, settings, root, warn=self._warn)
+        if stowage is not None:
+            self._stack.callback(stowage.close)
+            keep_earlier(stowage, root, db)
+            executors = {**executors, stowage.name: stowage}
         scheduler = Scheduler(
             self._spec,
             journal=DbJournal(db, first=self._number == 1),
             values=values,
             limits=limits,
-            executors=(setup.executor, *sorted(executors.keys() - {setup.executor})),
+            executors=(setup.executor, *sorted(places)),
             keys=db.keys(),
         )
         probe = Probe(
@@ -155,6 +162,7 @@ class _Session:
                 values=values,
                 scheduler=scheduler,
                 executors=executors,
+                stowage=stowage,
                 probe=probe,
                 spec=self._spec,
                 inputs=inputs,

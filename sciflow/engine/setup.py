@@ -15,6 +15,7 @@ class RunSetup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     name: str
     executor: str = "local"
+    storage: str = ""  # none: the run's folder
     workers: int | None = None
     memory_mb: int | None = None
     gpus: int | None = None
@@ -37,6 +38,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     runs: Path | None = None
     executor: str | None = None
+    storage: str | None = None
     workers: int | None = None
     memory_mb: int | None = None
     gpus: int | None = None

@@ -1,0 +1,202 @@
+"""Puts the files of a run into its storage while it runs, and brings back those that are not here any more.
+
+To the engine it is one more place where files lie, as an executor elsewhere is, at which no task runs.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.job import Job, Need
+from sciflow.core.records import TaskError
+from sciflow.engine.stored_files import Placed, append, bring, read_index
+from sciflow.errors import ConfigError, HostError
+from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
+from sciflow.runner.failures import PlaceError
+from sciflow.storage.keys import artifact_key
+from sciflow.storage.storage import Storage
+
+THREADS = 4
+SMALL_BYTES = 64 << 10  # files up to this travel together
+TOGETHER = 500  # of them at most
+PAUSE_S = 15.0  # until what a storage did not take is offered again
+
+
+class Parcelled(msgspec.Struct, kw_only=True, eq=False):
+    """Files on their way to the storage (one, or small ones together), or from it."""
+
+    paths: list[str]
+    fetches: bool
+    small: bool = False
+    future: Future[list[Placed]] | None = None
+    again: float = 0.0  # by the monotonic clock
+
+
+class Stowage:
+    """The storage of a run. An `Executor` that offers nothing."""
+
+    outlives = False
+
+    def __init__(self, name: str, root: Path, make: Callable[[], Storage], warn: Callable[[str], None]) -> None:
+        """`make` gives the storage, anew after it has refused; `warn` tells people what was left out."""
+        self.name = name
+        self._root = root
+        self._make = make
+        self._warn = warn
+        self._storage: Storage | None = None
+        self._index = read_index(root)
+        self._known = set(self._index)  # stored, or to be
+        self._small: deque[str] = deque()
+        self._under_way: list[Parcelled] = []
+        self._problem = ""
+        self._news, self._bell = os.pipe()
+        os.set_blocking(self._news, False)
+        os.set_blocking(self._bell, False)
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sciflow-storage")
+
+    # --- what is stored
+
+    @property
+    def idle(self) -> bool:
+        """Whether all is in the storage that there is."""
+        return not (self._small or self._under_way)
+
+    def holds(self, path: str) -> bool:
+        """Whether a file of the run is in the storage."""
+        return path in self._index
+
+    def store(self, paths: Iterable[str]) -> None:
+        """Has files of the run put into the storage that are here; each once."""
+        for path in paths:
+            place = self._root / path
+            if path in self._known or not place.exists():
+                continue
+            self._known.add(path)
+            if place.is_file() and place.stat().st_size <= SMALL_BYTES:
+                self._small.append(path)
+            else:
+                self._start(Parcelled(paths=[path], fetches=False))
+        self._start_small()
+
+    def _start_small(self) -> None:
+        """Small files wait while others of them travel, and then go together."""
+        if self._small and not any(parcel.small for parcel in self._under_way):
+            paths = [self._small.popleft() for _ in range(min(TOGETHER, len(self._small)))]
+            self._start(Parcelled(paths=paths, fetches=False, small=True))
+
+    def _start(self, parcel: Parcelled) -> None:
+        if parcel not in self._under_way:
+            self._under_way.append(parcel)
+        carry = self._bring if parcel.fetches else self._put
+        parcel.future = self._pool.submit(carry, parcel.paths)
+        parcel.future.add_done_callback(self._ring)
+
+    def _ring(self, _: Future[list[Placed]]) -> None:
+        try:
+            os.write(self._bell, b"!")
+        except OSError:  # it rings already, or nobody listens any more
+            return
+
+    def _put(self, paths: list[str]) -> list[Placed]:
+        storage = self._open()
+        if len(paths) == 1:
+            name = os.path.basename(paths[0])
+            stored = storage.put(self._root / paths[0], lambda sha256: artifact_key(sha256, name))
+            return [Placed(at=self.name, path=paths[0], stored=stored)]
+        with tempfile.TemporaryDirectory(dir=self._root / "work", prefix="stored-") as beside:
+            for number, path in enumerate(paths):
+                os.link(self._root / path, f"{beside}/{number}")
+            stored = storage.put(Path(beside), lambda sha256: artifact_key(sha256, "together.tar"))
+        return [Placed(at=self.name, path=p, stored=stored, inside=str(n)) for n, p in enumerate(paths)]
+
+    def _bring(self, paths: list[str]) -> list[Placed]:
+        bring(self._open(), self._root, [self._index[path] for path in paths])
+        return []
+
+    def _open(self) -> Storage:
+        if self._storage is None:
+            self._storage = self._make()
+        return self._storage
+
+    # --- as an executor
+
+    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
+        """See `Executor`: nothing runs in a storage."""
+        del need, template, remaining
+        return Offer(0)
+
+    def submit(self, job: Job) -> None:
+        """See `Executor`."""
+        raise ConfigError(f"job {job.id}: {self.name!r} is a storage, no executor")
+
+    def watch(self) -> Watch:
+        """See `Executor`."""
+        waits = [parcel.again for parcel in self._under_way if parcel.future is None]
+        seconds = max(0.0, min(waits) - time.monotonic()) if waits else None
+        return Watch(read=(self._news,), seconds=seconds, calm=self.idle)
+
+    def poll(self) -> list[Report]:
+        """See `Executor`."""
+        with suppress(BlockingIOError):
+            os.read(self._news, 4096)
+        reports: list[Report] = []
+        for parcel in list(self._under_way):
+            if parcel.future is None and time.monotonic() >= parcel.again:
+                self._start(parcel)
+            elif parcel.future is not None and parcel.future.done():
+                reports += self._ended(parcel)
+        self._start_small()
+        return reports
+
+    def _ended(self, parcel: Parcelled) -> list[Report]:
+        assert parcel.future is not None
+        problem = ""
+        try:
+            made = parcel.future.result()
+        except (HostError, ConfigError) as error:
+            return self._postponed(parcel, str(error))
+        except (OSError, PlaceError) as error:
+            made, problem = [], str(error)
+        self._under_way.remove(parcel)
+        self._remember(made)
+        reports: list[Report] = [Noticed(text="")] if self._problem else []
+        self._problem = ""
+        if parcel.fetches:
+            return [*reports, Brought(paths=parcel.paths, problem=problem)]
+        if problem:
+            self._warn(f"storage {self.name}: not stored: {', '.join(parcel.paths[:3])}: {problem}")
+        return reports
+
+    def _remember(self, made: list[Placed]) -> None:
+        if made:
+            append(self._root, made)
+            self._index |= {placed.path: placed for placed in made}
+
+    def _postponed(self, parcel: Parcelled, why: str) -> list[Report]:
+        """The storage does not answer, or somebody has to do something: said once, and tried again."""
+        self._storage = None  # its credentials may be others by then
+        parcel.future, parcel.again = None, time.monotonic() + PAUSE_S
+        said, self._problem = self._problem, why
+        return [] if said else [Noticed(text=f"files wait for their storage: {why}")]
+
+    def fetch(self, paths: Sequence[str]) -> None:
+        """See `Executor`: files of the run that are in the storage, and not here."""
+        self._start(Parcelled(paths=list(paths), fetches=True))
+
+    def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
+        """See `Executor`."""
+
+    def close(self) -> None:
+        """What is under way ends; what is not in the storage by then is put there by the run's next engine."""
+        self._pool.shutdown(cancel_futures=True)
+        os.close(self._news)
+        os.close(self._bell)

@@ -1,0 +1,153 @@
+"""A run whose files are kept in a storage: they go there while it runs, and come back when somebody asks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import sciflow
+from sciflow import op, workflow
+from sciflow.engine.stored_files import read_index, release
+from tests.services.buckets import credentials_file
+from tests.services.s3 import S3Server
+
+Configure = Callable[..., None]
+
+
+@op
+def double(source: Path) -> Path:
+    made = Path(f"double-{source.name}")
+    made.write_bytes(source.read_bytes() * 2)
+    return made
+
+
+@op
+def foldered(number: int) -> Path:
+    made = Path("folder")
+    (made / "empty").mkdir(parents=True)
+    (made / "number.txt").write_text(str(number))
+    return made
+
+
+@op
+def joined(files: list[Path]) -> Path:
+    made = Path("joined.txt")
+    made.write_bytes(b"".join(file.read_bytes() for file in files))
+    return made
+
+
+@workflow
+def doubled(sources: list[Path]) -> Path:
+    return joined(double.map(source=sources))
+
+
+@op
+def size_if(files: list[Path], flag: str) -> int:
+    if not Path(flag).exists():
+        raise ValueError(flag)
+    return sum(len(file.read_bytes()) for file in files)
+
+
+@workflow
+def checked(sources: list[Path], flag: str) -> int:
+    return size_if(double.map(source=sources), flag)
+
+
+@workflow
+def folders(number: int) -> Path:
+    return foldered(number)
+
+
+@pytest.fixture
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configure:
+    """Writes the settings of the working directory, with one storage."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(**storage: object) -> None:
+        lines = [f"{name} = {json.dumps(value)}" for name, value in storage.items()]
+        (tmp_path / "sciflow.toml").write_text("\n".join(["progress = false", "[storages.store]", *lines]), "utf-8")
+
+    return write
+
+
+def sources(folder: Path, count: int) -> list[Path]:
+    folder.mkdir()
+    made = [folder / f"{number}.txt" for number in range(count)]
+    for number, file in enumerate(made):
+        file.write_text(f"{number}\n")
+    return made
+
+
+def test_all_files_of_a_run_lie_in_its_storage_at_the_end(configure: Configure, tmp_path: Path) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    run = doubled.options(storage="store").run(sources(tmp_path / "in", 20))
+    expected = run.result.read_bytes()
+    index = read_index(run.folder)
+    assert len(index) == 20 + 20 + 1
+    assert release(run.folder) == 41
+    assert [path for path in (run.folder / "tasks").rglob("*") if path.is_file()] == []
+    assert run.result.read_bytes() == expected == b"".join(b"%d\n%d\n" % (n, n) for n in range(20))
+    assert [path.read_text() for path in run.output("double")] == [f"{n}\n{n}\n" for n in range(20)]
+
+
+def test_small_files_are_stored_together(configure: Configure, tmp_path: Path) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    run = doubled.options(storage="store").run(sources(tmp_path / "in", 200))
+    assert run.phase == "Succeeded"
+    assert len({placed.stored.key for placed in read_index(run.folder).values()}) < 100
+
+
+def test_a_run_can_be_made_again_of_inputs_that_only_its_storage_has(configure: Configure, tmp_path: Path) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    run = doubled.options(storage="store").run(sources(tmp_path / "in", 3))
+    expected = run.result.read_bytes()
+    release(run.folder)
+    assert run.resubmit(detach=False).result.read_bytes() == expected
+
+
+def test_a_retried_task_gets_inputs_that_only_the_storage_has(configure: Configure, tmp_path: Path) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    run = checked.options(storage="store").run(sources(tmp_path / "in", 3), flag=str(tmp_path / "flag"))
+    assert run.phase == "Failed"
+    release(run.folder)
+    (tmp_path / "flag").touch()
+    assert run.retry(detach=False) == "Succeeded"
+    assert run.result == 12
+
+
+@pytest.mark.parametrize("server", ["s3", "rclone_s3"])
+def test_a_run_that_was_moved_is_read_from_its_bucket(
+    server: str, configure: Configure, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    bucket: S3Server = request.getfixturevalue(server)
+    keys = str(credentials_file(bucket, tmp_path))
+    configure(type="s3", endpoint=bucket.url, bucket=bucket.bucket, prefix="runs", credentials_file=keys)
+    run = folders.options(storage="store").run(7)
+    release(run.folder)
+    moved = tmp_path / "elsewhere" / run.id
+    moved.parent.mkdir()
+    shutil.move(run.folder, moved)
+    there: sciflow.Run[Path] = sciflow.open_run(moved)
+    assert (there.result / "number.txt").read_text() == "7"
+    assert (there.result / "empty").is_dir()
+    assert there.result.is_relative_to(moved)
+
+
+def test_a_storage_that_is_not_in_the_settings_is_refused_before_anything_runs(
+    configure: Configure, tmp_path: Path
+) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    with pytest.raises(sciflow.ConfigError, match="unknown storage 'stor'"):
+        folders.options(storage="stor").run(1)
+    assert sciflow.list_runs() == []
+
+
+def test_a_run_without_a_storage_makes_no_index(configure: Configure, tmp_path: Path) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    run = folders.run(1)
+    assert run.phase == "Succeeded"
+    assert not (run.folder / "stored").exists()
