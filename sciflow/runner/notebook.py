@@ -5,6 +5,7 @@ That are the classes of its types, also where annotations are text, and the sour
 
 from __future__ import annotations
 
+import dis
 import linecache
 import os
 import typing
@@ -12,7 +13,7 @@ from types import CodeType, FunctionType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Mapping
+    from typing import Any, Collection, Iterator, Mapping, Sequence
 
 _OWN = "__main__"
 
@@ -46,8 +47,11 @@ def resolve_types(function: Any) -> None:
 
 
 def sources(function: Any) -> dict[str, str]:
-    """The text of the cells that a function, and what of the notebook it uses, stand in, by the cell's file name."""
-    found: dict[str, str] = {}
+    """The lines of a function and of what it uses of the notebook, each cell's as a text by the cell's file name.
+
+    The cell's other lines are left empty: a password may stand in one.
+    """
+    wanted: dict[str, set[int]] = {}
     seen: set[int] = set()
     todo = [function]
     while todo:
@@ -57,10 +61,21 @@ def sources(function: Any) -> dict[str, str]:
             continue
         seen.add(id(item))
         todo += _used(item)
-        file = item.__code__.co_filename if isinstance(item, FunctionType) else ""
-        if file not in found and not os.path.exists(file):
-            found[file] = "".join(linecache.getlines(file))
-    return {file: text for file, text in found.items() if text}
+        if isinstance(item, FunctionType) and not os.path.exists(item.__code__.co_filename):
+            wanted.setdefault(item.__code__.co_filename, set()).update(_lines(item.__code__))
+    cells = {file: linecache.getlines(file) for file in wanted}
+    return {file: _only(wanted[file], lines) for file, lines in cells.items() if lines}
+
+
+def _only(wanted: Collection[int], lines: Sequence[str]) -> str:
+    return "".join(line if number in wanted else "\n" for number, line in enumerate(lines, 1))
+
+
+def _lines(code: CodeType) -> range:
+    """The numbers of a function's lines."""
+    inner = [_lines(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
+    starts = [line for _, line in dis.findlinestarts(code) if line is not None]
+    return range(code.co_firstlineno, max([*starts, *(lines[-1] for lines in inner), code.co_firstlineno]) + 1)
 
 
 def _used(item: Any) -> list[Any]:

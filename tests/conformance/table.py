@@ -34,7 +34,7 @@ class Case:
     result: Any = None  # compared type by type and bit by bit, paths by name and content
     phases: Mapping[str, str] = field(default_factory=dict)  # of nodes and tasks, by path
     attempts: Mapping[str, int] = field(default_factory=dict)  # by path
-    counts: Mapping[str, int] = field(default_factory=dict)  # how many tasks a step has
+    counts: Mapping[str, int] = field(default_factory=dict)  # rows of a step: tasks, or a node without any
     failed: tuple[str, ...] = ()  # paths of everything that failed
     report: tuple[str, ...] = ()  # texts of the report, in this order
     check: Callable[[Run[Any]], None] | None = None

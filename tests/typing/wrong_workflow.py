@@ -54,8 +54,8 @@ def wrong(structure: Path, scales: list[float]) -> Fit:
     return scales  # mypy: return-value; pyright: reportReturnType
 
 
-wrong.run(Path("x"))  # mypy: call-arg; pyright: reportCallIssue
-wrong.run("x", [1.0])  # mypy: arg-type; pyright: reportArgumentType
+wrong.run(Path("x"))  # mypy: call-overload; pyright: reportCallIssue
+wrong.run("x", [1.0])  # mypy: call-overload; pyright: reportArgumentType
 print(wrong.run(Path("x"), [1.0]).result.b1)  # mypy: attr-defined; pyright: reportAttributeAccessIssue
 wrong.options(workrs=2)  # mypy: call-overload; pyright: reportCallIssue
 number: int = energy.run(1.0).result  # mypy: assignment; pyright: reportAssignmentType

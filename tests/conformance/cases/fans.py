@@ -59,7 +59,8 @@ over_nothing = Case(
     over,
     inputs={"numbers": []},
     result=[],
-    counts={"double": 0},
+    phases={"double": "Succeeded"},
+    counts={"double": 1},
 )
 
 
@@ -166,7 +167,8 @@ product_of_nothing = Case(
     crossed,
     inputs={"letters": ["a", "b"], "numbers": []},
     result=[],
-    counts={"joined": 0},
+    phases={"joined": "Succeeded"},
+    counts={"joined": 1},
 )
 
 
@@ -190,8 +192,8 @@ nested = Case(
     inside,
     inputs={"counts": [2, 0, 3]},
     result=[[0, 2], [], [0, 2, 4]],
-    phases={"ragged/0": "Succeeded", "ragged/2/double/1": "Succeeded"},
-    counts={"ragged/2/double": 3, "ragged/double": 5},
+    phases={"ragged/0": "Succeeded", "ragged/1/double": "Succeeded", "ragged/2/double/1": "Succeeded"},
+    counts={"ragged/2/double": 3, "ragged/double": 6},
 )
 
 

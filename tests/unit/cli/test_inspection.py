@@ -92,7 +92,7 @@ def test_the_result_of_a_failed_run_is_its_report(failed: Sciflow) -> None:
 
 
 def test_the_result_of_a_task_or_a_step_is_what_it_gave_back(failed: Sciflow) -> None:
-    assert failed("result", "last", "energy/2").stdout == "0.0\n"
+    assert failed("result", "last", "energy/2").stdout == "0\n"
     assert json.loads(failed("result", "last", "energy", "--json").stdout) == [pytest.approx(0.01), None, 0.0]
     done = failed("result", "last", "energy/1")
     assert done.returncode == 1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
@@ -384,7 +385,7 @@ def test_an_op_of_a_cell_brings_the_classes_of_its_types_and_the_source_of_its_l
         "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass Atom:\n    z: int\n",
         "@dataclass\nclass Pair:\n    first: 'Atom'\n    others: 'list[Atom]'\n",
         "def inverse(z):\n    return 1 / z\n",
-        "def f(p: 'Pair') -> float:\n    return inverse(p.first.z) + len(p.others)\n",
+        "token = 'correct horse'\n\ndef f(p: 'Pair') -> float:\n    return inverse(p.first.z) + len(p.others)\n",
     )
     source = (
         "import base64, linecache, sys, typing; from sciflow.runner.loader import pickle_function\n"
@@ -399,6 +400,7 @@ def test_an_op_of_a_cell_brings_the_classes_of_its_types_and_the_source_of_its_l
     pickled = subprocess.run(
         [sys.executable, "-c", source], cwd=root, capture_output=True, text=True, check=True
     ).stdout.strip()
+    assert b"correct horse" not in base64.b64decode(pickled)
     worker = start()
     assert worker.load({"type": "function", "module": "__main__", "qualname": "f", "pickled": pickled})[3] is None
 
