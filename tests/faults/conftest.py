@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,17 @@ from tests.faults.harness import MARK, ROOT, Bench, Processes, Tally
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def heard() -> Iterator[None]:
+    """Programs hear of ctrl-C and closed terminals, also where the tests run under nohup or in the background."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: None) -> Iterator[Bench]:
     mark = uuid.uuid4().hex
     tally = Tally(tmp_path / "tally.txt")
     monkeypatch.setenv(MARK, mark)
