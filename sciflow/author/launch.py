@@ -151,14 +151,25 @@ def _all_reused(values: Mapping[str, Any]) -> dict[str, Tree]:
 
 
 def _reused(value: Any, key: str) -> Tree:
-    """The output of a task of an earlier run, or a value given in its place."""
+    """The output of a task of an earlier run, its files brought home, or a value given in its place."""
+    if isinstance(value, Task):
+        return _brought(value)
     try:
-        return value.output if isinstance(value, Task) else encoded(value)
+        return encoded(value)
     except Unencodable as error:
         what = f"reuse of {key!r} cannot be written into the run"
         expected = "a task of an earlier run, or a value that travels"
         problem = Problem(where=user_place(), what=what, expected=expected, found=error.found, fix=error.fix)
         raise InvalidWorkflow([problem]) from error
+
+
+def _brought(task: Task) -> Tree:
+    import msgspec
+
+    from sciflow.engine.bringing import bring_values
+
+    bring_values(task.run_folder, [msgspec.json.encode(task.output)])
+    return task.output
 
 
 _AS_TAKEN: Mapping[str, Callable[[Any], Any]] = {"runs": _folder, "reuse": _all_reused}

@@ -99,7 +99,12 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool = False
     started: float | None = None
     seconds: float | None = None
-    folder: Path  # exists only where there was a file to keep
+    folder: Path  # exists only where there was a file to keep, and it was not kept elsewhere
+
+    @property
+    def run_folder(self) -> Path:
+        """The folder of its run."""
+        return self.folder.parents[self.path.count("/") + 1]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

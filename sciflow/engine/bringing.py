@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sciflow.errors import RunError
 
 
 def bring_values(root: Path, texts: Iterable[bytes]) -> None:
-    """Brings the files that values speak of.
+    """Brings the files that values speak of, by paths in the run folder or by absolute ones.
 
     Raises:
         RunError: the place is not named by the settings, or has lost them.
@@ -27,6 +28,7 @@ def bring_values(root: Path, texts: Iterable[bytes]) -> None:
         for at, path in files_elsewhere(root, text, home="" if index else None):
             if (root / path).exists():
                 continue
+            path = os.path.relpath(path, root) if os.path.isabs(path) else path  # noqa: PLW2901
             if path in index:
                 stored.setdefault(index[path].at, []).append(index[path])
             elif at:
@@ -65,6 +67,8 @@ def _bring_stored(root: Path, stored: dict[str, list[Placed]]) -> None:
 def _bring(root: Path, wanted: dict[str, set[str]]) -> None:
     if not wanted:
         return
+    if not root.is_dir():
+        raise RunError(f"{root}: the run's folder is gone")
     from sciflow.executors.registry import fetch_files
 
     settings = config.load()

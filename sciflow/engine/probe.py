@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,10 +14,12 @@ from sciflow.core.job import SINGLE, Job, Need
 from sciflow.core.records import Extra, Phase
 from sciflow.engine.activation import ENDED, NodeRun
 from sciflow.engine.binding import split_object
+from sciflow.engine.bringing import bring_values
+from sciflow.engine.elsewhere import AT
 from sciflow.engine.intake import absolute
 from sciflow.engine.journal import Ending
 from sciflow.engine.scheduler import Scheduler
-from sciflow.errors import RunDamaged
+from sciflow.errors import HostError, RunDamaged, RunError
 
 if TYPE_CHECKING:  # imported where the cache is first asked: most runs do without
     from sciflow.engine.cache import Cache, Hit
@@ -114,12 +116,26 @@ class Probe:
             return
         hashes = [told.key(() if i == SINGLE else run.tasks.elements(i)) for i in slices]
         hits = self._open_cache().find(told, hashes)
+        if self._write:  # a plan moves nothing
+            self._bring(hits.values())
         for slice_, hash_ in zip(slices, hashes, strict=True):
             hit = hits.get(hash_)
             text = self._taken_in(hit) if hit is not None else None
             if hit is not None and text is not None:
                 source = f"{os.path.basename(hit.run)}:{hit.path}"
                 yield slice_, Ending(Phase.SUCCEEDED, text, extra=hit.extra, cached=source)
+
+    def _bring(self, hits: Iterable[Hit]) -> None:
+        """Has files of hits brought home that lie where they were made; a hit without its files is none."""
+        by_run: dict[str, list[bytes]] = {}
+        for hit in hits:
+            if AT in hit.output or b'"$":"value"' in hit.output:
+                by_run.setdefault(hit.run, []).append(hit.output)
+        for run, texts in by_run.items():
+            try:
+                bring_values(Path(run), texts)
+            except (RunError, HostError) as error:
+                self._warn(f"results in the cache are not used, since their files are not to be had: {error}")
 
     def _taken_in(self, hit: Hit) -> bytes | None:
         """The hit's text with its files in this run; None if they are gone or changed."""

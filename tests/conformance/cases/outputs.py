@@ -62,6 +62,7 @@ def leaves_files(x: int) -> int:
 
 def _kept(*names: str) -> Any:
     def check(run: Any) -> None:
+        run.fetch()
         folder = run.tasks()[0].folder
         assert sorted(p.name for p in folder.iterdir()) == sorted(names)
 

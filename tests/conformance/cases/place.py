@@ -71,6 +71,7 @@ def everywhere(numbers: list[int]) -> list[list[str]]:
 
 
 def _left(run: Any) -> None:
+    run.fetch()
     assert [[p.name for p in task.folder.iterdir()] for task in run.tasks("where_am_i")] == [
         ["left-0"], ["left-1"], ["left-2"],
     ]  # fmt: skip
