@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from sciflow.errors import HostRefused, HostUnreachable, MissingExtra
+from sciflow.errors import HostError, HostRefused, HostUnreachable, MissingExtra
 from sciflow.storage.credentials import find_credentials
 from sciflow.storage.settings import S3Settings
 
 if TYPE_CHECKING:
-    from minio import Minio, S3Error
-    from urllib3 import BaseHTTPResponse, Retry
+    from minio import Minio
+    from urllib3 import Retry
 
 CONNECT_S = 10.0
 SILENCE_S = 60.0  # after which a server that has taken a request and says nothing is given up
@@ -23,6 +24,7 @@ BREAKS = 4  # times that a request is made again after the connection broke, or 
 LONGEST_PAUSE_S = 10.0
 FIRST_PAUSE_S = 0.2
 TRANSIENT = frozenset({429, 500, 502, 503, 504})
+_PARTS = {"status": r"code: (\d+)", "code": r"<Code>(\w+)</Code>", "message": r"<Message>([^<]*)</Message>"}
 MISSING = frozenset({"NoSuchKey", "NoSuchObject", "ResourceNotFound"})
 
 
@@ -99,14 +101,10 @@ def explained(name: str, settings: S3Settings) -> Iterator[None]:
     try:
         yield
     except S3Error as error:
-        status = getattr(error.response, "status", 0)
-        if status in TRANSIENT:
-            raise HostUnreachable(f"{where}: the server does not serve now: {error.code}: {error.message}") from error
-        raise HostRefused(f"{where}: {_refusal(error, settings)}") from error
+        said = Said(error.response.status, str(error.code), str(error.message), error.response.headers)
+        raise _answered(where, said, settings) from error
     except InvalidResponseError as error:
-        what = "what answers there does not speak S3, or not to us"
-        fix = "are `endpoint` and the credentials right?"
-        raise HostRefused(f"{where}: {what}: {str(error)[:300]}; {fix}") from error
+        raise _answered(where, _read(str(error)), settings) from error
     except (HTTPError, MinioException) as error:
         _raise_connection(where, error)
 
@@ -121,30 +119,54 @@ def _raise_connection(where: str, error: Exception) -> None:
     raise HostUnreachable(f"{where}: no answer: {reason}: is `endpoint` right, and the server up?") from error
 
 
-def _refusal(error: S3Error, settings: S3Settings) -> str:
-    said = f"{error.code}: {error.message}"
-    match error.code:
+class Said(NamedTuple):
+    """What a server has answered instead of what it was asked for."""
+
+    status: int
+    code: str
+    message: str
+    headers: Mapping[str, str] = {}
+
+
+def _read(text: str) -> Said:
+    """What an answer says that has not the form which the client expects: a proxy's, or XML by another name."""
+    found = {name: re.search(pattern, text) for name, pattern in _PARTS.items()}
+    status, code, message = (match[1] if match else "" for match in found.values())
+    return Said(int(status or 0), code, message or text[:300])
+
+
+def _answered(where: str, said: Said, settings: S3Settings) -> HostError:
+    if said.status in TRANSIENT:
+        return HostUnreachable(f"{where}: the server does not serve now: {said.code or said.status}: {said.message}")
+    return HostRefused(f"{where}: {_refusal(said, settings)}")
+
+
+def _refusal(told: Said, settings: S3Settings) -> str:
+    said = f"{told.code}: {told.message}"
+    match told.code:
         case "InvalidAccessKeyId" | "InvalidToken" | "InvalidTokenId" | "ExpiredToken":
             return f"the credentials are not known there, or not any more ({said}): renew them"
         case "SignatureDoesNotMatch":
             return f"the secret key does not belong to the access key ({said}): correct the credentials"
         case "RequestTimeTooSkewed" | "RequestExpired":
-            return f"{_skew(error.response)} ({said}): set this machine's clock, by NTP as a rule"
+            return f"{_skew(told.headers)} ({said}): set this machine's clock, by NTP as a rule"
         case "NoSuchBucket":
             return f"there is no such bucket ({said}): make it, or correct `bucket`"
         case "AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException":
-            there = error.response.headers.get("x-amz-bucket-region")
+            there = told.headers.get("x-amz-bucket-region")
             fix = f'set `region = "{there}"`' if there else "set `region` to that of the bucket"
             return f"the bucket is in another region than {settings.region} ({said}): {fix}"
         case "AccessDenied" | "AllAccessDisabled":
             return f"the account may not do that ({said}): let it read, write, list and delete there"
+        case "":
+            return f"what answers there does not speak S3, or not to us: {told.message}: is `endpoint` right?"
         case _:
             return f"the server refuses ({said})"
 
 
-def _skew(response: BaseHTTPResponse) -> str:
+def _skew(headers: Mapping[str, str]) -> str:
     try:
-        theirs = parsedate_to_datetime(response.headers["Date"]).timestamp()
+        theirs = parsedate_to_datetime(headers["Date"]).timestamp()
     except (KeyError, ValueError):
         return "the clocks of this machine and the server differ too much"
     ahead = time.time() - theirs
