@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -40,6 +41,9 @@ from sciflow.executors.registry import LOCAL, Errand, executor_names, make_execu
 from sciflow.runner.guard import end_strays
 from sciflow.runner.removal import remove
 from sciflow.storage.mounts import on_network
+
+if TYPE_CHECKING:
+    from sciflow.engine.stowage import Stowage
 
 Watcher = Callable[[Snapshot], None]
 
@@ -131,11 +135,8 @@ class _Session:
         limits = Limits(parallelism=setup.parallelism, locks=dict(settings.locks) | setup.locks)
         executors = self._executors(settings, deadline)
         places = executors.keys() - {setup.executor}
-        stowage = make_stowage(setup.storage, settings, root, warn=self._warn)
-        if stowage is not None:
-            self._stack.callback(stowage.close)
-            keep_earlier(stowage, root, db)
-            executors = {**executors, stowage.name: stowage}
+        stowage = self._stowage(settings)
+        executors = {**executors, **({stowage.name: stowage} if stowage is not None else {})}
         scheduler = Scheduler(
             self._spec,
             journal=DbJournal(db, first=self._number == 1),
@@ -172,6 +173,13 @@ class _Session:
                 on_update=on_update,
             )
         )
+
+    def _stowage(self, settings: config.Settings) -> Stowage | None:
+        stowage = make_stowage(self._setup.storage, settings, self._folder.root, warn=self._warn)
+        if stowage is not None:
+            self._stack.callback(stowage.close)
+            keep_earlier(stowage, self._folder.root, self._db)
+        return stowage
 
     def _warn(self, text: str) -> None:
         sys.stderr.write(f"sciflow: {text}\n")
