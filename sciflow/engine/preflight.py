@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sciflow.core.expr import Const
-from sciflow.core.graph import Graph, Node, Secret, WorkflowSpec
+from sciflow.core.graph import Graph, Node, OpTemplate, Secret, WorkflowSpec
 from sciflow.engine.setup import RunSetup
-from sciflow.errors import ConfigError, InvalidWorkflow, Problem
+from sciflow.errors import ConfigError, InvalidSettings, InvalidWorkflow, Problem
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.registry import LOCAL, executor_names
 from sciflow.executors.secrets import resolve_secret
@@ -30,7 +30,9 @@ def preflight(spec: WorkflowSpec, setup: RunSetup, executors: Mapping[str, Mappi
     problems.extend(_name_problems(setup.name))
     if setup.executor not in known:
         problems.append(_unknown_executor("the settings", setup.executor, known))
-    problems.extend(_settings_problems(used_executors(spec, setup.executor, known) & executors.keys(), executors))
+    used = used_executors(spec, setup.executor, known) & executors.keys()
+    problems.extend(_settings_problems(used, executors))
+    problems.extend(problem for node in nodes for problem in _image_problems(node, setup.executor, spec, executors))
     if problems:
         raise InvalidWorkflow(problems)
 
@@ -60,8 +62,8 @@ def _settings_problems(names: Iterable[str], executors: Mapping[str, Mapping[str
     for name in sorted(names):
         try:
             parse_executor(name, executors[name])
-        except ConfigError as error:
-            yield Problem(where="the settings", what=str(error))
+        except InvalidSettings as error:
+            yield from error.problems
 
 
 def _problems(node: Node, default: str, known: frozenset[str], capacity: Capacity) -> Iterator[Problem]:
@@ -82,6 +84,34 @@ def _problems(node: Node, default: str, known: frozenset[str], capacity: Capacit
             capacity.check(node.resources, node.id)
     except ConfigError as error:
         yield Problem(where=node.where, what=str(error))
+
+
+def _image_problems(
+    node: Node, default: str, spec: WorkflowSpec, executors: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Problem]:
+    """An image needs an executor that can run it, and one with a container engine needs an image."""
+    place = _place(node, default)
+    if place not in executors or not isinstance(spec.templates.get(node.template), OpTemplate):
+        return
+    from sciflow.executors.settings import BatchSettings, parse_executor
+
+    try:
+        settings = parse_executor(place, executors[place])
+    except ConfigError:  # told elsewhere
+        return
+    box = settings.box if isinstance(settings, BatchSettings) else None
+    if box is None and node.image is not None:
+        yield Problem(
+            where=node.where,
+            what=f"{node.id} names an image, and the executor {place} has no container engine",
+            fix=f'write `container = "apptainer"` (or podman, docker) in [executors.{place}], or leave `image` out',
+        )
+    if box is not None and node.image is None and not box.image:
+        yield Problem(
+            where=node.where,
+            what=f"{node.id} is to run in a container of {place}, and names no image",
+            fix=f"write `.options(image=...)`, or `image` in [executors.{place}]",
+        )
 
 
 def _name_problems(name: str) -> Iterator[Problem]:

@@ -37,10 +37,16 @@ def make_executor(name: str, tables: Mapping[str, Mapping[str, Any]], errand: Er
         ConfigError: its settings will not do.
         MissingExtra: a package that it needs is not installed.
     """
-    from sciflow.executors.batch.making import make_batch
-    from sciflow.executors.settings import parse_executor
+    from sciflow.executors.settings import FuturesSettings, parse_executor
 
-    return make_batch(name, parse_executor(name, tables[name]), errand)
+    settings = parse_executor(name, tables[name])
+    if isinstance(settings, FuturesSettings):
+        from sciflow.executors.futures.making import make_futures
+
+        return make_futures(name, settings, errand)
+    from sciflow.executors.batch.making import make_batch
+
+    return make_batch(name, settings, errand)
 
 
 def fetch_files(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, paths: Sequence[str]) -> str:
@@ -50,6 +56,9 @@ def fetch_files(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, 
         HostError: the machine is not to be reached now.
     """
     from sciflow.executors.batch.making import fetch_from
-    from sciflow.executors.settings import parse_executor
+    from sciflow.executors.settings import FuturesSettings, parse_executor
 
-    return fetch_from(parse_executor(name, tables[name]), root, paths)
+    settings = parse_executor(name, tables[name])
+    if isinstance(settings, FuturesSettings):  # it works in the run folder itself
+        return f"{paths[0]} is not there any more"
+    return fetch_from(settings, root, paths)

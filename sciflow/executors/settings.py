@@ -8,7 +8,10 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from sciflow.errors import ConfigError
+from sciflow.errors import InvalidSettings, Problem
+from sciflow.executors.containers.box import Box, Engine
+from sciflow.executors.origins import origin
+from sciflow.executors.settings_check import problems_of, problems_of_batch
 from sciflow.executors.systems.system import Site
 
 
@@ -37,6 +40,15 @@ class BatchSettings(
     look_most_s: float = 30.0
     settings: dict[str, Any] = {}  # where programs lie there; ops read it by context().host
     cleanup: str = "keep"  # what becomes of a run's files there: "keep", "on_success", or an age such as "30d"
+    container: Engine | Box | None = None  # what runs the image that a node names
+    cpus: int | None = None  # of this machine, where no batch system counts them; none: all that there are
+    memory_mb: int | None = None
+    gpus: int | None = None
+
+    @property
+    def box(self) -> Box | None:
+        """How containers are run."""
+        return Box(engine=self.container) if isinstance(self.container, str) else self.container
 
     @property
     def site(self) -> Site:
@@ -52,25 +64,76 @@ class BatchSettings(
         )
 
 
-ExecutorSettings: TypeAlias = BatchSettings
+class ContainerSettings(Box, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="container", tag_field="type"):
+    """`type = "container"`: tasks in containers on this machine, as many at once as it has cores, memory and GPUs."""
+
+    walltime_s: float | None = None
+    elements: int = 1000
+    look_least_s: float = 0.2
+    look_most_s: float = 2.0
+    settings: Mapping[str, Any] = {}  # as for a batch system
+    cpus: int | None = None
+    memory_mb: int | None = None
+    gpus: int | None = None
+
+    @property
+    def batch(self) -> BatchSettings:
+        """The same, said of the queue of processes that looks after them."""
+        box = {name: getattr(self, name) for name in Box.__struct_fields__}
+        shared = {name: getattr(self, name) for name in self.__struct_fields__ if name not in box}
+        return BatchSettings(system="shell", container=Box(**box), **shared)
+
+
+class FuturesSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="futures", tag_field="type"
+):
+    """`type = "futures"`: processes that a pool of `concurrent.futures` starts, which sees the run folder."""
+
+    factory: str  # "module:name" of what makes the pool
+    arguments: dict[str, Any] = {}  # by name, to the factory
+    workers: int | None = None  # elements at once that it takes; none: asked for
+    python: str = ""  # 3.9 or newer, where the pool's workers are
+    work_root: str = ""  # for the runner and code, a folder that they see; none: in the run folder
+    walltime_s: float | None = None
+    look_least_s: float = 0.1
+    look_most_s: float = 2.0
+    settings: dict[str, Any] = {}  # as for a batch system
+
+
+ExecutorSettings: TypeAlias = BatchSettings | FuturesSettings
+_Written: TypeAlias = BatchSettings | ContainerSettings | FuturesSettings
+_WRITTEN: Mapping[str, type[_Written]] = {
+    "batch": BatchSettings,
+    "container": ContainerSettings,
+    "futures": FuturesSettings,
+}
 
 
 def parse_executor(name: str, table: Mapping[str, Any]) -> ExecutorSettings:
     """The settings of one executor.
 
     Raises:
-        ConfigError: what is wrong, with the names that there are.
+        InvalidSettings: with all that is wrong.
     """
-    try:
-        return msgspec.convert(table, type=BatchSettings)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"executor {name}: {_explained(str(error), table)}") from error
-
-
-def _explained(problem: str, table: Mapping[str, Any]) -> str:
-    unknown = [key for key in table if f"`{key}`" in problem and "unknown field" in problem]
-    fields = [field.encode_name for field in msgspec.structs.fields(BatchSettings)]
-    near = [match for key in unknown for match in difflib.get_close_matches(key, fields, n=1)]
-    return problem + (
-        f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(fields)}" if unknown else ""
-    )
+    kind = _WRITTEN.get(str(table.get("type")))
+    if kind is None:
+        near = difflib.get_close_matches(str(table.get("type")), _WRITTEN, n=1)
+        raise InvalidSettings(
+            [
+                Problem(
+                    where=origin(name, "type"),
+                    what=f"executor {name}: unknown type {table.get('type')!r}",
+                    expected="one of " + ", ".join(_WRITTEN),
+                    fix=f"did you mean {near[0]!r}?" if near else "",
+                )
+            ]
+        )
+    problems = problems_of(name, table, kind)
+    if problems:
+        raise InvalidSettings(problems)
+    settings = msgspec.convert(table, type=kind)
+    settings = settings.batch if isinstance(settings, ContainerSettings) else settings
+    problems = problems_of_batch(name, settings) if isinstance(settings, BatchSettings) else []
+    if problems:
+        raise InvalidSettings(problems)
+    return settings

@@ -15,9 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, Sequence
 
+    from sciflow.runner.container import Containers
+
     Tree = Any
 
 ROOT, DEPOT = "$ROOT/", "$DEPOT/"  # beginnings of paths that are known on this machine only
+INSIDE = "SCIFLOW_CONTAINER"  # set in a container, to the name of the batch whose element runs there
 
 
 class Batch:
@@ -67,6 +70,15 @@ class Batch:
         """The files that take what its ops print."""
         return [f"{self.root}/logs/{self.worker(number)}.{kind}" for kind in ("out", "err")]
 
+    def containers(self, number: int) -> Containers | None:
+        """Those of an element; None if nothing of it is run in a container, or if this is in the container."""
+        told = self._index.get("container")
+        if not told or os.environ.get(INSIDE) == self.name:
+            return None
+        from sciflow.runner.container import Containers
+
+        return Containers(told, f"{self.folder}/containers/{number}", self.worker(number))
+
     def hello(self, number: int, *, resumed: bool) -> dict[str, Tree]:
         """What is said first to the worker of an element."""
         told: dict[str, Tree] = dict(self._index["hello"])
@@ -79,6 +91,7 @@ class Batch:
             pack=f"values/{self.worker(number)}",
             resumed=resumed or bool(self._index.get("resumed")),
             at=self._index.get("at"),
+            containers=self.containers(number),  # an object: it does not leave this process and its forks
         )
         return told
 

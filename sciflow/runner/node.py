@@ -2,6 +2,8 @@
 
 element BATCH_DIR K     one element of an array job
 host VERB [WORK_ROOT]   commands of the engine about this machine: see `host`
+keep BATCH_DIR K        the same, with a container that must not be left: see `keeper`
+pooled BATCH_DIR K      the same, for a worker of a pool: see `pooled`
 shell VERB              a queue for machines without a batch system: see `shell_queue`
 """
 
@@ -19,6 +21,18 @@ def main(argv: list[str]) -> int:
         from sciflow.runner import element
 
         return element.main(rest)
+    if command == ["pooled"] and len(rest) == 2 and rest[1].isdigit():
+        from sciflow.runner import pooled
+
+        return pooled.main(rest[0], int(rest[1]))
+    if command == ["keep"] and len(rest) == 2 and rest[1].isdigit():
+        from sciflow.runner import keeper
+
+        return keeper.keep(rest[0], int(rest[1]))
+    if command == ["watch"] and len(rest) == 3:
+        from sciflow.runner import keeper
+
+        return keeper.watch(rest[0], int(rest[1]), int(rest[2]))
     if command == ["host"] and rest[:1] == ["shell"]:
         command, rest = ["shell"], rest[1:]
     if command == ["host"] and len(rest) in (1, 2):

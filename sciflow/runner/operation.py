@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping, Sequence
 
+    from sciflow.runner.container import Containers
     from sciflow.runner.names import Resolver
     from sciflow.runner.packs import Pack
     from sciflow.runner.stage import Stage
@@ -171,11 +172,13 @@ def of_function(function: Any, options: Options, *, pack: Pack, stage: Stage) ->
     return Operation(function, signature(function), options, where=where, types=types, pack=pack, stage=stage)
 
 
-def of_program(request: Mapping[str, Any], options: Options, *, pack: Pack, stage: Stage) -> Operation:
-    """The operation of a program, from the engine's request about it."""
+def of_program(
+    request: Mapping[str, Any], options: Options, *, pack: Pack, stage: Stage, containers: Containers | None = None
+) -> Operation:
+    """The operation of a program, from the engine's request about it; with `containers` it is run in one of those."""
     from sciflow.runner.program import Program
     from sciflow.runner.types import ANYTHING, Signature
 
-    call = Program(request["code"])
+    call = Program(request["code"], containers)
     anything = Signature(inputs=None, output=ANYTHING, pickled=False)
     return Operation(call, anything, options, where=f"op {request['name']}", types=None, pack=pack, stage=stage)

@@ -17,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping, Sequence
 
+    from sciflow.runner.container import Containers
+
     Tree = Any
 
 GLOB_CHARACTERS = frozenset("*?[")
@@ -34,7 +36,9 @@ class ProgramError(Exception):
 class Program:
     """One program, from the record `Program` of the graph as JSON."""
 
-    def __init__(self, code: Mapping[str, Any]) -> None:
+    def __init__(self, code: Mapping[str, Any], containers: Containers | None = None) -> None:
+        """With `containers` it is run in one of those."""
+        self._containers = containers
         self._argv: Sequence[Sequence[str | Mapping[str, str]]] = code["argv"]
         self._stdin: str | None = code.get("stdin")
         self._stdout: str | None = code.get("stdout")
@@ -66,16 +70,11 @@ class Program:
 
     def _run(self, argv: list[str], values: Mapping[str, Any]) -> str | None:
         """Run the program; what it has printed, if that is an output as text."""
-        program = argv[0] if "/" in argv[0] else shutil.which(argv[0])
-        if program is None:
-            raise CodeError(f"program {argv[0]!r} is not found here; PATH is {os.environ.get('PATH', '')}")
+        call = _call if self._containers is None else self._call_in_container
         sys.stdout.flush()
         given = None if self._stdin is None else values.get(self._stdin)
         with self._input(given) as stdin, self._output_file() as stdout:
-            try:
-                returncode = subprocess.call(argv, executable=program, stdin=stdin, stdout=stdout)
-            except (FileNotFoundError, PermissionError) as error:
-                raise CodeError(f"program {program!r} cannot be started: {error.strerror}") from error
+            returncode = call(argv, stdin, stdout)
             if returncode not in self._exit_codes:
                 raise ProgramError(argv, returncode)
             if self._stdout is None or self._stdout in self._outputs:
@@ -83,6 +82,15 @@ class Program:
             stdout.seek(0)
             text: bytes = stdout.read()
             return text.decode(errors="replace")
+
+    def _call_in_container(self, argv: Sequence[str], stdin: Any, stdout: Any) -> int:
+        containers = self._containers
+        assert containers is not None
+        name = containers.register()
+        wrapped = containers.argv(argv, name=name, workdir=os.getcwd(), attached=True)
+        returncode = _call(wrapped, stdin, stdout)
+        containers.forget(name)
+        return returncode if returncode in self._exit_codes else containers.check(returncode, argv)
 
     def _input(self, given: object) -> Any:
         if given is None or isinstance(given, Path):
@@ -123,6 +131,17 @@ class Program:
         if self._shape in ("namedtuple", "dataclass"):
             return Record(self._of, self._shape, results)
         return next(iter(results.values()), None)
+
+
+def _call(argv: Sequence[str], stdin: Any, stdout: Any) -> int:
+    """Run a program; its exit code, or minus the number of the signal that ended it."""
+    program = argv[0] if "/" in argv[0] else shutil.which(argv[0])
+    if program is None:
+        raise CodeError(f"program {argv[0]!r} is not found here; PATH is {os.environ.get('PATH', '')}")
+    try:
+        return subprocess.call(argv, executable=program, stdin=stdin, stdout=stdout)
+    except (FileNotFoundError, PermissionError) as error:
+        raise CodeError(f"program {program!r} cannot be started: {error.strerror}") from error
 
 
 def _fill(parts: Sequence[str | Mapping[str, str]], values: Mapping[str, Any]) -> list[str]:

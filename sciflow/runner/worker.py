@@ -23,6 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping, Sequence
 
+    from sciflow.runner.container import Containers
+
     Tree = Any
 
 
@@ -34,6 +36,7 @@ class Worker:
         self._replies = replies
         self._root: str = hello["root"]
         self._main: str | None = hello.get("main")
+        self._containers: Containers | None = hello.get("containers")
         here = ("", os.getcwd())  # the folder that `python -m` was started in is no place of the user's code
         sys.path[:] = [*hello["sys_path"], *(e for e in sys.path if e not in hello["sys_path"] and e not in here)]
         sys.argv[:] = hello["argv"]
@@ -84,7 +87,9 @@ class Worker:
     def _make(self, number: int, request: Mapping[str, Any]) -> dict[str, str] | None:
         options = Options(request.get("options") or {})
         if request["code"].get("type") == "program":
-            self._operations[number] = operation.of_program(request, options, pack=self._pack, stage=self._stage)
+            self._operations[number] = operation.of_program(
+                request, options, pack=self._pack, stage=self._stage, containers=self._containers
+            )
             return None
         function = loader.load(request["code"], root=self._root, main=self._main)
         self._operations[number] = operation.of_function(function, options, pack=self._pack, stage=self._stage)

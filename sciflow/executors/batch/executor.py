@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.graph import Resources
-from sciflow.core.job import Job, Need
+from sciflow.core.job import Job, Need, job_of
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError
 from sciflow.executors.batch.courier import Courier
@@ -41,7 +41,7 @@ from sciflow.executors.batch.underway import Told, Underway, refusals
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.containers.box import Box
 from sciflow.executors.containers.launch import Launch, launch_of, seen_inside
-from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
+from sciflow.executors.executor import Brought, Lost, Noticed, Offer, Report, Watch
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.systems.system import Site, Submission
 
@@ -133,7 +133,8 @@ class BatchExecutor:
     def poll(self) -> list[Report]:
         """See `Executor`."""
         for (need, level, launch), elements in self._waiting.items():
-            self._send(need, level, elements, launch)
+            if elements:
+                self._send(need, level, elements, launch)
         self._waiting.clear()
         for news in self._courier.news.take():
             self._reports += self._told(news)
@@ -142,7 +143,12 @@ class BatchExecutor:
 
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
         """See `Executor`."""
-        elements = self._underway.condemn(set(jobs), error)
+        jobs = set(jobs)
+        for key, waiting in self._waiting.items():
+            unsent = [element for element in waiting if job_of(element.numbers[0]) in jobs]
+            self._waiting[key] = [element for element in waiting if element not in unsent]
+            self._reports += self._gone(Told([Lost(numbers=element.numbers) for element in unsent], unsent))
+        elements = self._underway.condemn(jobs, error)
         if elements:
             self._courier.order(Cancel(elements=elements))
 

@@ -38,6 +38,7 @@ class Shell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     work_root: str  # the queue is kept there
     python: str = "python3"
     name: str = "shell"
+    kept: tuple[str, ...] = ()  # variables, as patterns of a shell, that jobs have beside those of every submission
 
     def script(self, submission: Submission) -> str:
         return script(
@@ -45,7 +46,7 @@ class Shell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
     def submit(self, script: str) -> Command[str]:
-        return Command(surroundings.bare(self._argv("submit", script)), _submitted)
+        return Command(surroundings.bare(self._argv("submit", script), kept=self.kept), _submitted)
 
     def queue(self) -> Command[Sequence[JobState]]:
         return Command(self._argv("list"), _listed)

@@ -6,7 +6,8 @@ those of the new one). So those programs are started with these only:
 
 - who and where: HOME, USER, LOGNAME, SHELL, PATH, LANG, LC_*, TZ, TMPDIR;
 - what makes `module load` work in a script: BASH_ENV, MODULEPATH, MODULESHOME, MODULES_*, LMOD_*, LD_LIBRARY_PATH;
-- where the batch system is: what the system names.
+- where the batch system is: what the system names;
+- values of secrets that the job's ops are to have, under the names by which they travel.
 
 Whatever else a job needs is said in the prologue, and is then there however it was submitted.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 _KEPT = (
     "HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LC_*", "TZ", "TMPDIR", "BASH_ENV", "MODULEPATH",
     "MODULESHOME", "MODULES_*", "LMOD_*", "LD_LIBRARY_PATH", "SHELLOPTS", "BASHOPTS",
+    "SCIFLOW_SECRET_*",
 )  # fmt: skip
 
 

@@ -1,0 +1,97 @@
+"""The elements that are with a pool: their futures, and what they have written into the run folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.records import Loaded, Progress, Reply, TaskError
+from sciflow.executors.batch.mirror import Closing, Line
+from sciflow.executors.batch.record import FOLDER
+from sciflow.executors.batch.verdict import Verdict, of_exit
+from sciflow.executors.futures.pool import Ended
+from sciflow.runner.shell_job import held
+
+SAID_BYTES = 2000
+LEAVING_S = 8.0  # for which an element that nobody wants any more may take to end
+_LINES = msgspec.json.Decoder(list[Line])
+
+
+class Flight(msgspec.Struct, kw_only=True, eq=False):
+    """One element with the pool."""
+
+    batch: str
+    element: int
+    folder: Path
+    future: Ended | None  # None: an earlier engine's
+    at: int = 0  # how far its replies were read
+    closing: Closing | None = None
+    unwanted_since: float | None = None
+
+    def heard(self) -> Sequence[Reply | Progress | Loaded]:
+        """What it has written since, but for its last line."""
+        data = b""
+        for part in ("done", "taken", "live"):
+            try:
+                with open(self.folder / part / str(self.element), "rb") as file:
+                    file.seek(self.at)
+                    data = file.read()
+                break
+            except FileNotFoundError:
+                continue
+        whole = data[: data.rfind(b"\n") + 1]
+        self.at += len(whole)
+        lines = _LINES.decode(b"[" + b",".join(whole.splitlines()) + b"]") if whole else []
+        self.closing = next((line for line in lines if isinstance(line, Closing)), self.closing)
+        return [line for line in lines if not isinstance(line, Closing)]
+
+    def give_up(self) -> None:
+        """Has it ended, wherever it is."""
+        if self.unwanted_since is None:
+            self.unwanted_since = time.monotonic()
+        mark = self.folder / "cancelled" / str(self.element)
+        mark.parent.mkdir(exist_ok=True)
+        mark.touch()
+        if self.future is not None:
+            self.future.cancel()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it runs any more; what nobody wants and does not end counts as ended, too."""
+        if self.future is not None and not self.future.done():
+            return False
+        if not held(str(self.folder / "live" / str(self.element))):
+            return True
+        if self.unwanted_since is None:
+            self.give_up()  # the pool has lost it, and it goes on
+        return time.monotonic() - (self.unwanted_since or 0.0) > LEAVING_S
+
+    def verdict(self) -> Verdict | None:
+        """What became of it, if it did not come to its end in order; of one that is over."""
+        if self.future is None or self.future.cancelled():
+            return None if self.future is None else _lost("its future was cancelled outside of the run")
+        error = self.future.exception()
+        if error is not None:
+            return _lost(f"the pool did not run it to its end: {type(error).__name__}: {error}".rstrip(": "))
+        code = self.future.result().returncode
+        if code == 0:
+            return None
+        return of_exit(code, began=self.at > 0, tail=self._tail())
+
+    def _tail(self) -> str:
+        try:
+            return (self.folder / "out" / str(self.element)).read_bytes()[-SAID_BYTES:].decode(errors="replace")
+        except FileNotFoundError:
+            return ""
+
+
+def _lost(message: str) -> Verdict:
+    return Verdict(error=TaskError(kind="died", type="sciflow:NodeFailure", message=message, transient=True))
+
+
+def folder_of(root: Path, batch: str) -> Path:
+    """A submission's folder."""
+    return root / FOLDER / batch

@@ -1,0 +1,272 @@
+"""Runs tasks as elements that a pool of `concurrent.futures` starts; its workers see the run folder.
+
+Jobs that are handed over in the same moment become one submission, as with a batch system, but each element is a future
+of its own. Their ends are told by the futures, what they have done by the files that they write. The pool dies with the
+engine: what an earlier one had in it is ended, once what it has done is known.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.graph import Resources
+from sciflow.core.job import Job, Need, job_of
+from sciflow.core.records import TaskError
+from sciflow.errors import ConfigError, HostError
+from sciflow.executors.batch.courier import Tempo
+from sciflow.executors.batch.depot import Depot
+from sciflow.executors.batch.news import Inbox
+from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, read_records, write_record
+from sciflow.executors.batch.request import Element, Surroundings, element_of, environment, index, requests, task_names
+from sciflow.executors.batch.supply import Supply
+from sciflow.executors.batch.underway import Told, Underway, refusals
+from sciflow.executors.capacity import Capacity
+from sciflow.executors.containers.launch import launch_of
+from sciflow.executors.executor import Brought, Lost, Noticed, Offer, Report, Watch
+from sciflow.executors.futures.elements import Flight, folder_of
+from sciflow.executors.futures.pool import Pool
+from sciflow.executors.secrets import resolve_secret
+
+PATIENCE_S = 5.0  # with what an earlier engine has left running
+CLOSING_S = 5.0
+AGAIN_S = 2.0
+FASTER = 0.5  # of the time since the last news passes until the next look, within the limits
+
+
+class FuturesExecutor:
+    """See `executors.executor.Executor`."""
+
+    outlives = False
+
+    def __init__(
+        self,
+        name: str,
+        pool: Pool,
+        depot: Depot,
+        *,
+        root: Path,
+        around: Surroundings,
+        code: Mapping[str, bytes],
+        workers: int,
+        walltime_s: float | None,
+        tempo: Tempo,
+    ) -> None:
+        """`workers`: elements of one core that the pool takes at once."""
+        self._name = name
+        self._pool = pool
+        self._depot = depot
+        self._root = root
+        self._around = around
+        self._code = code
+        self._capacity = Capacity(cpus=workers)
+        self._walltime_s = walltime_s
+        self._tempo = tempo
+        self._waiting: dict[Need, list[Element]] = {}
+        self._underway = Underway(root)
+        self._flights: dict[tuple[str, int], Flight] = {}
+        self._reports: list[Report] = []
+        self._ends: Inbox[None] = Inbox()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._next_look = 0.0
+        self._not_before = 0.0  # when to send again, after trouble
+        self._trouble = ""
+        self._last_news = time.monotonic()
+        self._adopt()
+
+    # --- the contract
+
+    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:  # noqa: ARG002
+        """See `Executor`."""
+        counted = _counted(need.resources)
+        if counted.cpus > self._capacity.cpus:
+            return Offer(remaining)  # to be refused
+        if not self._capacity.fits(counted):
+            return Offer(0, holds=self._capacity.holds(counted))
+        shares = max(1, 2 * self._capacity.cpus // counted.cpus)
+        return Offer(-(-remaining // shares))
+
+    def submit(self, job: Job) -> None:
+        """See `Executor`."""
+        fresh, reports = self._underway.adopt(job)
+        self._reports += reports
+        if not fresh:
+            return
+        try:
+            launch_of(None, job, gpus=None, bundles=())
+            self._capacity.check(_counted(job.need.resources), job.path)
+        except ConfigError as error:
+            self._reports += refusals(job, fresh, str(error))
+            return
+        self._capacity.take(_counted(job.need.resources))
+        self._waiting.setdefault(job.need, []).append(element_of(job, fresh, ()))
+
+    def watch(self) -> Watch:
+        """See `Executor`."""
+        if self._reports:
+            return Watch(seconds=0)
+        times = [self._next_look] if self._flights else []
+        times += [self._not_before] if self._waiting else []
+        wait = max(0.0, min(times) - time.monotonic()) if times else None
+        return Watch(read=[self._ends.fd], seconds=wait)
+
+    def poll(self) -> list[Report]:
+        """See `Executor`."""
+        if self._waiting and time.monotonic() >= self._not_before:
+            self._send_all()
+        if self._ends.take() or time.monotonic() >= self._next_look:
+            self._look()
+        reports, self._reports = self._reports, []
+        return reports
+
+    def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
+        """See `Executor`."""
+        jobs = set(jobs)
+        for need, waiting in self._waiting.items():
+            unsent = [element for element in waiting if job_of(element.numbers[0]) in jobs]
+            self._waiting[need] = [element for element in waiting if element not in unsent]
+            reports = [Lost(numbers=element.numbers) for element in unsent]
+            self._reports += self._gone(Told(reports, unsent))
+        for batch, elements in self._underway.condemn(jobs, error).items():
+            for element in elements:
+                self._flights[batch, element].give_up()
+        self._next_look = 0.0
+
+    def fetch(self, paths: Sequence[str]) -> None:
+        """See `Executor`: there is nothing elsewhere."""
+        self._reports.append(Brought(paths=paths, problem=f"{paths[0]} is not there any more"))
+
+    def close(self) -> None:
+        """See `Executor`."""
+        for flight in self._flights.values():
+            flight.give_up()
+        limit = time.monotonic() + CLOSING_S
+        while any(not flight.is_over for flight in self._flights.values()) and time.monotonic() < limit:
+            time.sleep(0.02)
+        self._pool.close()
+        with self._lock:
+            self._closed = True
+            self._ends.close()
+
+    # --- sending
+
+    def _send_all(self) -> None:
+        try:
+            self._prepare()
+        except HostError as error:  # a full disk, say
+            self._not_before = time.monotonic() + AGAIN_S
+            self._trouble = f"{self._name}: {error}; waiting"
+            self._reports.append(Noticed(text=self._trouble))
+            return
+        if self._trouble:
+            self._trouble = ""
+            self._reports.append(Noticed(text=""))
+        for need, elements in self._waiting.items():
+            if elements:
+                self._send(need, elements)
+        self._waiting.clear()
+
+    def _send(self, need: Need, elements: Sequence[Element]) -> None:
+        name = f"{self._name}-{time.strftime('%m%d%H%M%S')}-{secrets.token_hex(4)}"
+        names = tuple(task_names(element.job, k) for k, element in enumerate(elements))
+        walltime_s = need.resources.walltime_s or self._walltime_s
+        record = BatchRecord(
+            name=name, executor=self._name, stage=Stage.SUBMITTED, elements=names, walltime_s=walltime_s
+        )
+        env, references = environment(need)
+        data, places, common = requests(elements)
+        about = index(name=name, around=self._around, common=common, places=places, env=env, walltime_s=walltime_s)
+        folder = folder_of(self._root, name)
+        for part in ("out", "live", "done", "cancelled"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / "requests").write_bytes(data)
+        place = {"root": str(self._root), "depot": self._depot.root}
+        (folder / "index.json").write_bytes(msgspec.json.encode({**about, **place}))
+        write_record(self._root, record)
+        self._underway.add(record, elements)
+        carried = {carrier: resolve_secret(secret) for carrier, secret in references.items()}
+        told = msgspec.json.encode(carried)
+        for k in range(len(elements)):
+            argv = (self._depot.python, self._depot.runner, "pooled", str(folder), str(k))
+            future = self._pool.start(argv, told)
+            self._flights[name, k] = Flight(batch=name, element=k, folder=folder, future=future)
+            future.add_done_callback(self._ring)
+
+    def _ring(self, _: object) -> None:
+        """A future has ended: told by a thread of the pool."""
+        with self._lock:
+            if not self._closed:
+                self._ends.put(None)
+
+    def _prepare(self) -> None:
+        """Brings runner and code to where the pool's workers find them."""
+        if not self._depot.root:
+            self._depot.prepare()
+            self._depot.supply(f"{self._depot.root}/runs/{self._root.name}", Supply(), self._code, {})
+
+    # --- what comes back
+
+    def _look(self) -> None:
+        """Reads what elements have written, and takes leave of those that are over."""
+        over = [flight for flight in self._flights.values() if flight.is_over]  # first: what follows is all of it
+        for flight in self._flights.values():
+            said = flight.heard()
+            if said:
+                self._last_news = time.monotonic()
+            for line in said:
+                self._reports += self._underway.heard(flight.batch, flight.element, line)
+        for flight in over:
+            self._reports += self._ended(flight)
+        quiet = time.monotonic() - self._last_news
+        self._next_look = time.monotonic() + min(max(self._tempo.least_s, FASTER * quiet), self._tempo.most_s)
+
+    def _ended(self, flight: Flight) -> Iterator[Report]:
+        del self._flights[flight.batch, flight.element]
+        batch, element, verdict = flight.batch, flight.element, flight.verdict()
+        if self._underway.is_doomed(batch, element):
+            told = self._underway.cancelled({batch: [element]})
+        elif verdict is not None:
+            told = self._underway.condemned(batch, element, verdict)
+        else:
+            told = self._underway.closed(batch, element)
+        self._settle(batch)
+        yield from self._gone(told)
+
+    def _gone(self, told: Told) -> Sequence[Report]:
+        for element in told.elements:
+            self._capacity.give(_counted(element.job.need.resources), ())
+        return told.reports
+
+    def _settle(self, batch: str) -> None:
+        """Writes down that nothing more comes of a submission, if that is so."""
+        if any(name == batch for name, _ in self._flights):
+            return
+        for record in read_records(self._root, self._name):
+            if record.name == batch:
+                write_record(self._root, msgspec.structs.replace(record, stage=Stage.ENDED))
+
+    def _adopt(self) -> None:
+        """Ends what an earlier engine has left with its pool, and takes in what that has done."""
+        for record in read_records(self._root, self._name):
+            self._underway.add(record)
+            for k in range(len(record.elements)):
+                folder = self._root / FOLDER / record.name
+                flight = Flight(batch=record.name, element=k, folder=folder, future=None)
+                flight.give_up()
+                self._flights[record.name, k] = flight
+        limit = time.monotonic() + PATIENCE_S
+        while any(not flight.is_over for flight in self._flights.values()) and time.monotonic() < limit:
+            time.sleep(0.02)
+        if self._flights:
+            self._look()
+
+
+def _counted(resources: Resources) -> Resources:
+    """What is counted of a need: memory and GPUs are the pool's own business."""
+    return Resources(cpus=resources.cpus * resources.ranks)
