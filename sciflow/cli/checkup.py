@@ -1,4 +1,4 @@
-"""`sciflow doctor`: is this machine fit, and if not, what to do. Every check is one line."""
+"""`sciflow doctor [NAME]`: is this machine, or an executor, fit, and if not, what to do. Every check is one line."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from sciflow.cli.duration import Seconds
+from sciflow.cli.main import unknown
 from sciflow.cli.output import json_option, show, show_json
+from sciflow.executors.checkup.finding import Finding
+from sciflow.executors.registry import LOCAL
 from sciflow.storage.mounts import NETWORK, file_system
 from sciflow.view.quantity import size
 
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+SUBJECT = 19  # columns
 LEAST_BYTES = 1_000_000_000  # free space below which a warning is due
 OPTIONAL: Mapping[str, str] = {
     "ase": "ase",
@@ -28,48 +37,85 @@ OPTIONAL: Mapping[str, str] = {
 PROGRAMS: Mapping[str, str] = {"git": "to record a project's version", "dot": "to draw SVGs (package graphviz)"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One line: `state` is "ok", "note" (something optional is missing) or "bad"."""
+class ExecutorName(click.ParamType[str]):
+    """An executor of the settings."""
 
-    state: str
-    subject: str
-    found: str
-    fix: str = ""
+    name = "executor"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """The names that begin so."""
+        from click.shell_completion import CompletionItem
+
+        from sciflow import config
+
+        return [CompletionItem(name) for name in config.load().executors if name.startswith(incomplete)]
 
 
 @click.command()
+@click.argument("name", required=False, type=ExecutorName())
+@click.option(
+    "--wait-s",
+    type=Seconds(),
+    default=120.0,
+    show_default=True,
+    help="How long the test job may wait in the queue and run.",
+)
+@click.option("--no-job", is_flag=True, help="Submit no test job.")
 @json_option
-def doctor(as_json: bool) -> int:
-    """Check this machine: what works, what is missing, what to do."""
-    findings = list(_findings())
+def doctor(*, name: str | None, wait_s: float, no_job: bool, as_json: bool) -> int:
+    """Check this machine; or NAME, an executor of the settings, from the way there to a job that really runs."""
+    found = _findings() if name is None else _of_executor(name, wait_s=0.0 if no_job else wait_s)
+    findings = list(found) if as_json else list(_printed(found))
     if as_json:
-        show_json([vars(finding) for finding in findings])
-    else:
-        _print(findings)
+        show_json(findings)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
-def _print(findings: Sequence[Finding]) -> None:
-    from rich.table import Table
+def _of_executor(name: str, *, wait_s: float) -> Iterator[Finding]:
+    from sciflow import config
+    from sciflow.executors.checkup.examination import examine
+
+    settings = config.load()
+    if name == LOCAL:
+        return _findings()
+    if name not in settings.executors:
+        raise click.UsageError(unknown("executor", name, [LOCAL, *settings.executors]))
+    return examine(name, settings.executors[name], runs=settings.runs, wait_s=wait_s)
+
+
+def _printed(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Each as it is found: some take a while."""
+    from rich.console import Group
+    from rich.padding import Padding
     from rich.text import Text
 
-    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    grid.add_column(no_wrap=True)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
     marks = {"ok": ("✓", "green"), "note": ("-", "yellow"), "bad": ("✗", "bold red")}
     for finding in findings:
         mark, style = marks[finding.state]
-        told = Text(finding.found)
-        if finding.fix:
-            told.append(f"\n{finding.fix}", style=style)
-        grid.add_row(Text(mark, style=style), finding.subject, told)
-    show(grid)
+        head = Text.assemble((mark, style), " ", (f"{finding.subject:<{SUBJECT}} ", "bold" * (finding.state == "bad")))
+        lines = finding.found.splitlines() or [""]
+        show(_hanging(Text(lines[0]), head))
+        more = [Text(line) for line in lines[1:]] + ([Text(finding.fix, style=style)] if finding.fix else [])
+        if more:
+            show(Padding(Group(*more), (0, 0, 0, SUBJECT + 3)))
+        yield finding
+
+
+def _hanging(text: Text, head: Text) -> Table:
+    """A line whose continuation stands under its beginning."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=0)
+    grid.add_column(no_wrap=True, width=max(SUBJECT + 3, len(head)))
+    grid.add_column(overflow="fold")
+    grid.add_row(head, text)
+    return grid
 
 
 def _findings() -> Iterator[Finding]:
-    checks: Sequence[Callable[[], Iterator[Finding]]] = (_python, _settings, _machine, _packages, _programs)
+    checks: Sequence[Callable[[], Iterator[Finding]]] = (_python, _settings, _machine, _packages, _programs, _executors)
     for check in checks:
         yield from check()
 
@@ -155,3 +201,24 @@ def _programs() -> Iterator[Finding]:
         else:
             fix = f"if you need it {purpose}, install it and have it on the PATH"
             yield Finding(state="note", subject=program, found="not on the PATH", fix=fix)
+
+
+def _executors() -> Iterator[Finding]:
+    """Those of the settings, looked at from here only."""
+    from sciflow import config
+    from sciflow.errors import ConfigError
+    from sciflow.executors.checkup.examination import describe
+    from sciflow.executors.settings import parse_executor
+
+    try:
+        tables = config.load().executors
+    except ConfigError:  # told above
+        return
+    for name, table in tables.items():
+        fix = f"sciflow doctor {name}"
+        try:
+            found = describe(parse_executor(name, table))
+        except ConfigError as error:
+            yield Finding(state="bad", subject=f"executor {name}", found=str(error).splitlines()[0], fix=fix)
+        else:
+            yield Finding(state="ok", subject=f"executor {name}", found=f"{found}; `{fix}` checks it")

@@ -97,9 +97,10 @@ class Depot:
         argv = (self.python, "-c", _BOOT, self._given, name)
         said = self._run(argv, stdin=content, timeout_s=CALL_S)
         if said.code != 0:
+            words = said.said.splitlines()[-1:] or [f"exit code {said.code}"]  # of a traceback, what it comes to
             raise HostRefused(
-                f"{self.transport.name}: {self.python} could not make {self._given} ready: {said.said or said.code}: "
-                "are `python` and `work_root` of the executor right?"
+                f"{self.transport.name}: {self.python} could not make {self._given} ready: {words[0]}\n"
+                "    fix:      are `python` and `work_root` of the executor right? see `sciflow doctor`"
             )
         return msgspec.json.decode(said.stdout, type=Booted)
 

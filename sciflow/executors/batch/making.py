@@ -29,8 +29,8 @@ LOCAL_DEPOT = "~/.cache/sciflow/depot"
 
 def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecutor:
     """The executor of that name, for one run."""
-    depot = _depot(settings)
-    shared = _shares(settings)
+    depot = make_depot(settings)
+    shared = shares(settings)
     there = None if shared else _there(errand.root)
     news: Inbox[News] = Inbox()
     ward = Ward(depot, system_of(settings), here=errand.root, there=there, fresh_s=settings.look_least_s, tell=news.put)
@@ -66,9 +66,9 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
 
 def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> str:
     """See `registry.fetch_files`."""
-    if _shares(settings):
+    if shares(settings):
         return f"{paths[0]} is not there any more"
-    depot = _depot(settings)
+    depot = make_depot(settings)
     try:
         depot.prepare()
         return fetch(depot, f"{depot.root}/{_there(root)}", root, paths)
@@ -76,12 +76,13 @@ def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> str
         depot.transport.close()
 
 
-def _depot(settings: BatchSettings) -> Depot:
+def make_depot(settings: BatchSettings) -> Depot:
+    """An executor's folder on its machine, which is not reached before it is used."""
     python = settings.python or ("python3" if settings.host else sys.executable)
     return Depot(make_transport(settings), work_root=settings.work_root or LOCAL_DEPOT, python=python)
 
 
-def _shares(settings: BatchSettings) -> bool:
+def shares(settings: BatchSettings) -> bool:
     """Whether jobs work in the run folder itself."""
     return not settings.host and not settings.work_root
 

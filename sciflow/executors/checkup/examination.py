@@ -1,0 +1,87 @@
+"""The checks of one executor, each only if those before it found nothing bad."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sciflow.errors import InvalidSettings, SciflowError
+from sciflow.executors.checkup.finding import Finding, bad, note, ok
+from sciflow.executors.checkup.machine import python, round_trip, work_root
+from sciflow.executors.checkup.queue import batch_system
+from sciflow.executors.checkup.trial import test_job
+from sciflow.executors.checkup.visit import Visit
+from sciflow.executors.checkup.way import way
+from sciflow.executors.settings import BatchSettings, FuturesSettings, parse_executor
+
+Check = Callable[[Visit], Iterator[Finding]]
+
+
+def examine(name: str, table: Mapping[str, Any], *, runs: Path, wait_s: float) -> Iterator[Finding]:
+    """What there is to say of an executor; `wait_s`: how long its test job may wait and run, 0: none is submitted."""
+    try:
+        settings = parse_executor(name, table)
+    except InvalidSettings as error:
+        for problem in error.problems:
+            hints = ", ".join(filter(None, (problem.expected and f"expected {problem.expected}", problem.fix)))
+            yield bad("settings", f"{problem.where}: {problem.what}", hints)
+        return
+    yield ok("settings", describe(settings))
+    if isinstance(settings, FuturesSettings):
+        yield note("pool", "not started", "a run of a small workflow shows whether it works")
+        return
+    with Visit(name, settings, runs=runs, wait_s=wait_s) as visit:
+        yield from _in_turn(visit)
+
+
+def _in_turn(visit: Visit) -> Iterator[Finding]:
+    left = {subject: check for subject, check in CHECKS.items() if check is not test_job or visit.wait_s > 0}
+    while left:
+        check = left.pop(next(iter(left)))
+        findings: list[Finding] = []
+        try:
+            for finding in check(visit):
+                findings.append(finding)
+                yield finding
+        except SciflowError as error:  # what no check knows what to make of
+            findings.append(bad("", str(error)))
+            yield findings[-1]
+        if left and any(finding.state == "bad" for finding in findings):
+            yield note("not checked", ", ".join(left), "mend the above first")
+            return
+
+
+def describe(settings: BatchSettings | FuturesSettings) -> str:
+    """An executor in a line."""
+    if isinstance(settings, FuturesSettings):
+        return f"futures of {settings.factory}"
+    place = f"on {settings.host}" if settings.host else "on this machine"
+    box = f", containers by {settings.box.engine}" if settings.box is not None else ""
+    return f"{settings.system} {place}{box}" + (f", queue {settings.queue}" if settings.queue else "")
+
+
+def container(visit: Visit) -> Iterator[Finding]:
+    """Whether the program that runs containers is there."""
+    box = visit.settings.box
+    if box is None:
+        return
+    program = box.program or box.engine
+    said = visit.depot.run((program, "--version"))
+    if said.code != 0:
+        fix = f"install it on {visit.where}, load it in `prologue`, or name its path: `program` of the container"
+        nodes = note if visit.settings.host else bad  # the nodes may have what the login node has not
+        yield nodes("container engine", f"{program}: {said.said or said.code}", fix)
+    else:
+        yield ok("container engine", said.stdout.decode(errors="replace").strip().splitlines()[0])
+
+
+CHECKS: Mapping[str, Check] = {
+    "host, host key and login": way,
+    "python": python,
+    "work_root": work_root,
+    "a file there and back": round_trip,
+    "batch system": batch_system,
+    "container engine": container,
+    "test job": test_job,
+}
