@@ -27,6 +27,7 @@ from sciflow.engine.journal import Ending
 from sciflow.engine.parts import Halt, Level, Parts
 from sciflow.engine.patience import Patience
 from sciflow.engine.snapshots import snapshot
+from sciflow.engine.stowage_making import keep_all
 from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
 from sciflow.executors.executor import Brought, Died, Ended, Identified, Lost, Noticed, Report
@@ -46,6 +47,7 @@ class Engine:
         self._scheduler = parts.scheduler
         self._db = parts.db
         self._halt = Halt()
+        self._swept = False  # all files were looked at that belong into the run's storage
         self._exited = False  # the exit handler was begun, or there is none
         self._next_look = 0.0
         self._next_commit = 0.0
@@ -90,15 +92,21 @@ class Engine:
                 return outcome
 
     def _complete(self, outcome: Outcome) -> bool:
-        """Whether all files are where they belong at the end; one that only rests leaves them on their way."""
+        """Whether all files are where they belong at the end; one that rests or was told to leave does not wait."""
         brought = self._freight.bring(outcome.result)
-        return brought and (self._freight.kept or outcome.phase is Phase.SUSPENDED)
+        leaves = self._halt.level is Level.KILL or (self._halt.level > Level.NONE and not self._halt.ends)
+        if leaves or outcome.phase is Phase.SUSPENDED or not brought:
+            return brought
+        if not self._swept and self._parts.stowage is not None:
+            self._swept = True
+            keep_all(self._parts.stowage, self._parts.folder.root, self._db)
+        return self._freight.kept
 
     def _begin_exit(self, outcome: Outcome) -> bool:
         """Starts the exit handler, if the run has ended and there is one that has not run."""
         if self._exited or outcome.phase is Phase.SUSPENDED or not self._halt.exit_handler:
             return False
-        self._exited = True
+        self._exited, self._swept = True, False
         self._halt = Halt()
         self._parts.deadline = None  # the handler has its own
         self._unidentified.clear()

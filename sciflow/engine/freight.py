@@ -58,9 +58,9 @@ class Freight:
         return not (self._missing([text], "") - self._lost.keys())
 
     def keep(self, text: bytes | None) -> None:
-        """Has all files put into the run's storage that a value speaks of, and that are here."""
+        """Has all files put into the run's storage that a task has just left here, by the value that it gave back."""
         if self._stowage is not None and text is not None:
-            self._stowage.store(path for _, path in files_elsewhere(self._root, text, home=self._home))
+            self._stowage.store((path for _, path in files_elsewhere(self._root, text, home=self._home)), anew=True)
 
     @property
     def kept(self) -> bool:

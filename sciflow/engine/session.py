@@ -31,7 +31,7 @@ from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.scheduler import Scheduler
 from sciflow.engine.setup import RunSetup
-from sciflow.engine.stowage_making import keep_earlier, make_stowage
+from sciflow.engine.stowage_making import keep_all, make_stowage
 from sciflow.engine.values import StoredValues
 from sciflow.engine.walk import EXIT_NODE, Outcome
 from sciflow.executors.capacity import Capacity
@@ -178,7 +178,7 @@ class _Session:
         stowage = make_stowage(self._setup.storage, settings, self._folder.root, warn=self._warn)
         if stowage is not None:
             self._stack.callback(stowage.close)
-            keep_earlier(stowage, self._folder.root, self._db)
+            keep_all(stowage, self._folder.root, self._db)
         return stowage
 
     def _warn(self, text: str) -> None:

@@ -28,6 +28,7 @@ from sciflow.storage.storage import Storage
 THREADS = 4
 SMALL_BYTES = 64 << 10  # files up to this travel together
 TOGETHER = 500  # of them at most
+LINGER_S = 0.5  # for which they wait for others
 PAUSE_S = 15.0  # until what a storage did not take is offered again
 
 
@@ -56,6 +57,7 @@ class Stowage:
         self._index = read_index(root)
         self._known = set(self._index)  # stored, or to be
         self._small: deque[str] = deque()
+        self._sails = 0.0  # when those that wait go, by the monotonic clock
         self._under_way: list[Parcelled] = []
         self._problem = ""
         self._news, self._bell = os.pipe()
@@ -74,22 +76,24 @@ class Stowage:
         """Whether a file of the run is in the storage."""
         return path in self._index
 
-    def store(self, paths: Iterable[str]) -> None:
-        """Has files of the run put into the storage that are here; each once."""
+    def store(self, paths: Iterable[str], *, anew: bool = False) -> None:
+        """Has files of the run put into the storage that are here; each once, or `anew` if it was made again."""
         for path in paths:
             place = self._root / path
-            if path in self._known or not place.exists():
+            if (path in self._known and not anew) or not place.exists():
                 continue
             self._known.add(path)
             if place.is_file() and place.stat().st_size <= SMALL_BYTES:
+                self._sails = self._sails if self._small else time.monotonic() + LINGER_S
                 self._small.append(path)
             else:
                 self._start(Parcelled(paths=[path], fetches=False))
         self._start_small()
 
     def _start_small(self) -> None:
-        """Small files wait while others of them travel, and then go together."""
-        if self._small and not any(parcel.small for parcel in self._under_way):
+        """Small files wait for a while, and while others of them travel, and then go together."""
+        due = len(self._small) >= TOGETHER or time.monotonic() >= self._sails
+        if self._small and due and not any(parcel.small for parcel in self._under_way):
             paths = [self._small.popleft() for _ in range(min(TOGETHER, len(self._small)))]
             self._start(Parcelled(paths=paths, fetches=False, small=True))
 
@@ -141,8 +145,10 @@ class Stowage:
     def watch(self) -> Watch:
         """See `Executor`."""
         waits = [parcel.again for parcel in self._under_way if parcel.future is None]
+        if self._small and not any(parcel.small for parcel in self._under_way):
+            waits.append(self._sails)
         seconds = max(0.0, min(waits) - time.monotonic()) if waits else None
-        return Watch(read=(self._news,), seconds=seconds, calm=self.idle)
+        return Watch(read=(self._news,), seconds=seconds, calm=True)
 
     def poll(self) -> list[Report]:
         """See `Executor`."""
@@ -198,5 +204,8 @@ class Stowage:
     def close(self) -> None:
         """What is under way ends; what is not in the storage by then is put there by the run's next engine."""
         self._pool.shutdown(cancel_futures=True)
+        self.poll()
+        if not self.idle:
+            self._warn(f"storage {self.name}: not all files of the run are there: {self._problem or 'it was ended'}")
         os.close(self._news)
         os.close(self._bell)

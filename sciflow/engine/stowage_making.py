@@ -1,4 +1,4 @@
-"""The storage of a run, from the settings: checked before the run is made, filled with what engines before left out."""
+"""The storage of a run, from the settings: checked before the run is made, filled by all that belongs there."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def make_stowage(name: str, settings: Settings, root: Path, *, warn: Callable[[s
     return Stowage(name, root, lambda: make_storage(name, settings.storages), warn)
 
 
-def keep_earlier(stowage: Stowage, root: Path, db: Writer) -> None:
-    """Has stored what was taken in, and what tasks left of which no engine lived to see it stored."""
+def keep_all(stowage: Stowage, root: Path, db: Writer) -> None:
+    """Has stored what was taken in, and what tasks have left that ended, now or before, here or in the cache."""
     texts = [db.fact(name) for name in FACTS]
     texts += [text for row in db.nodes() for _, text in db.outputs(row.id)]
     for text in texts:

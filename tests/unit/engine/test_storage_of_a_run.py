@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,3 +152,47 @@ def test_a_run_without_a_storage_makes_no_index(configure: Configure, tmp_path: 
     run = folders.run(1)
     assert run.phase == "Succeeded"
     assert not (run.folder / "stored").exists()
+
+
+@op(cache=True)
+def remembered(number: int) -> Path:
+    made = Path("number.txt")
+    made.write_text(str(number))
+    return made
+
+
+@workflow
+def all_remembered(numbers: list[int]) -> list[Path]:
+    return remembered.map(number=numbers)
+
+
+def test_files_that_come_from_the_cache_are_stored_too(configure: Configure, tmp_path: Path) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    all_remembered.run([1, 2])
+    run = all_remembered.options(storage="store").run([1, 2, 3])
+    assert [task.cached for task in run.tasks("remembered")] == [True, True, False]
+    assert release(run.folder) == 3
+    assert [path.read_text() for path in run.result] == ["1", "2", "3"]
+    release(run.folder)
+    again = all_remembered.options(storage="store").run([1, 2, 3])
+    assert [path.read_text() for path in again.result] == ["1", "2", "3"]
+
+
+def test_a_run_that_is_told_to_end_does_not_wait_for_its_storage(configure: Configure, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    configure(type="directory", path=str(store))
+    run = slow.options(storage="store").submit(flag=str(tmp_path / "flag"))
+    run.cancel()
+    assert run.wait(20) == "Failed"
+
+
+@op
+def wait_for(flag: str) -> Path:
+    while not Path(flag).exists():
+        time.sleep(0.05)
+    return Path(flag)
+
+
+@workflow
+def slow(flag: str) -> Path:
+    return wait_for(flag)
