@@ -78,6 +78,8 @@ def retries(patience_s: float) -> Retry:
         connect=times,
         read=min(times, BREAKS),
         status=times,
+        redirect=3,
+        other=0,  # a certificate that is not accepted now will not be a second later
         backoff_factor=FIRST_PAUSE_S,
         backoff_max=LONGEST_PAUSE_S,
         status_forcelist=TRANSIENT,
