@@ -99,11 +99,14 @@ def _check_level(code: Code, calc: Calc) -> None:
         raise ValueError(f"{code.name} runs in one process; found nprocs={calc.nprocs}")
     if level is not None and not code.honours:
         raise ValueError(f"{code.name} takes no level: leave it out; found {level}")
-    if level is None and not code.methods:
-        return
     known = ", ".join(code.methods)
-    if level is None:
+    if level is not None:
+        _check_fields(code, level, known)
+    elif code.methods:
         raise ValueError(f"{code.name} needs a level: say level=Level(method=...) with one of {known}")
+
+
+def _check_fields(code: Code, level: Level, known: str) -> None:
     given = {name for name, value in level._asdict().items() if value != Level._field_defaults[name]}
     refused = ", ".join(sorted(given - code.honours))
     if refused:

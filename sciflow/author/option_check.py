@@ -127,7 +127,7 @@ def _flag_or_none(value: object) -> bool:
 
 
 def _name(value: object) -> bool:
-    return isinstance(value, str) and value != "" and value.isprintable()
+    return isinstance(value, str) and value != "" and not any("\ud800" <= letter <= "\udfff" for letter in value)
 
 
 def _name_or_none(value: object) -> bool:

@@ -103,9 +103,9 @@ RUN_ONLY = frozenset({"executor", "storage", "runs", "durable", "progress", "reu
 OP_RUN_ONLY = RUN_ONLY - {"executor"} | {"workers"}
 OP_RUN_NAMES = OP_RUN_ONLY | {"name"}  # in a run of the op alone, which has one node and no fan
 FAN_ONLY = frozenset({"min_success", "chunk", "parallelism"})
-
-
 CALL_ONLY = WORKFLOW_NAMES - RUN_NAMES  # of a call of a workflow
+
+
 def check_names(settings: Mapping[str, Any], known: frozenset[str], of: str) -> None:
     """Refuse options that do not exist.
 

@@ -34,7 +34,7 @@ class Name(click.ParamType[str]):
 OPTIONS: Sequence[click.Option] = (
     click.Option(["--on", "executor"], metavar="EXECUTOR", help="Where ops run that name no place themselves."),
     click.Option(["--storage"], metavar="STORAGE", help="Where the run's files are kept besides its folder."),
-    click.Option(["--name"], help="Name of the run; by default the workflow's."),
+    click.Option(["--name"], type=Name(), help="Name of the run; by default the workflow's."),
     click.Option(["--runs"], type=click.Path(path_type=Path, file_okay=False), help="Folder of the run folders."),
     click.Option(
         ["--workers"], type=click.IntRange(min=1), metavar="N", help="Worker processes; by default the cores."

@@ -28,6 +28,7 @@ class StepCount(msgspec.Struct, eq=False):
     omitted: int = 0
     suspended: int = 0
     flagged: int = 0
+    earlier: int = 0  # ended in an earlier session, and not taken from the cache
     started: float = 0.0
     ended: float = 0.0
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from sciflow.core.expr import Absent, Const, Expr, Index, Input, Item, Output, Tree, condition, evaluate
+from sciflow.core.evaluation import Absent, condition, evaluate
+from sciflow.core.expr import Const, Expr, Index, Input, Item, Output, Tree
 from sciflow.core.graph import Fan, Graph, OpTemplate, Suspend
 from sciflow.core.job import SINGLE, Need
 from sciflow.core.ports import Port, accepts_none
@@ -40,7 +41,7 @@ class NodeScope:
         self._items = items or {}
 
     def leaf(self, expr: Input | Output | Item | Index) -> Tree:
-        """See `core.expr.Scope`."""
+        """See `core.evaluation.Scope`."""
         match expr:
             case Index():
                 return self._slice
@@ -52,11 +53,11 @@ class NodeScope:
                 return self.unfold(parse(output_text(self._home, node, self._values)))
 
     def unfold(self, tree: Tree) -> Tree:
-        """See `core.expr.Scope`."""
+        """See `core.evaluation.Scope`."""
         return self._values.unfold(tree)
 
     def decode(self, tree: Tree) -> object:
-        """See `core.expr.Scope`."""
+        """See `core.evaluation.Scope`."""
         match tree:
             case {"$": "enum", "is": plain}:  # a member of an IntEnum counts as the int that it is
                 return codec.decode(plain)
@@ -64,7 +65,7 @@ class NodeScope:
                 return codec.decode(tree)
 
     def encode(self, value: object) -> Tree:
-        """See `core.expr.Scope`."""
+        """See `core.evaluation.Scope`."""
         return codec.encode(value)
 
 

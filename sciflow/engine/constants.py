@@ -47,11 +47,10 @@ def _expr(expr: Expr, change: Change) -> Expr:
             return Attr(of=_expr(of, change), name=name)
         case Element(of=of, index=index):
             return Element(of=_expr(of, change), index=_expr(index, change))
-        case Text(parts=parts):
-            return Text(parts=tuple(p if isinstance(p, str) else _expr(p, change) for p in parts))
         case Call(function=function, args=args):
             return Call(function=function, args=tuple(_expr(a, change) for a in args))
-        case Build(parts=parts):
-            return msgspec.structs.replace(expr, parts=tuple(_expr(p, change) for p in parts))
+        case Text(parts=parts) | Build(parts=parts):
+            changed = tuple(part if isinstance(part, str) else _expr(part, change) for part in parts)
+            return msgspec.structs.replace(expr, parts=changed)
         case _:
             return expr

@@ -7,18 +7,15 @@ lies in the run's folder only: an engine that dies leaves nothing that the next 
 from __future__ import annotations
 
 import select
-import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 
-import msgspec
-
-from sciflow.core.graph import OpTemplate, Suspend
-from sciflow.core.job import Job, job_of, position_of
+from sciflow.core.graph import OpTemplate
+from sciflow.core.job import job_of, position_of
 from sciflow.core.records import Phase, Progress, TaskError
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
+from sciflow.engine.broadcast import Broadcast
 from sciflow.engine.collector import rare_collection
 from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.endings import ending_of
@@ -26,7 +23,7 @@ from sciflow.engine.freight import Freight
 from sciflow.engine.journal import Ending
 from sciflow.engine.parts import Halt, Level, Parts
 from sciflow.engine.patience import Patience
-from sciflow.engine.snapshots import snapshot
+from sciflow.engine.standing import outcome_of
 from sciflow.engine.stowage_making import keep_all
 from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
@@ -53,13 +50,12 @@ class Engine:
         self._next_commit = 0.0
         self._calm = False  # no news is urgent
         self._unidentified: dict[str, list[NodeRun]] = {}  # by template: nodes that wait for its identity
-        self._messages: dict[str, str] = {}
         self._answers: dict[str, bytes] = {}  # path of a suspended node -> text
         self._inbox = Inbox(parts.folder.part("control"))
-        self._notice = ""  # what it waits for
+        self._broadcast = Broadcast(parts, why=lambda: self._halt.why)
         self._freight = Freight(parts.executors, parts.folder.root, parts.stowage)
         patience = Patience(
-            limit_s=parts.full_disk_wait_s, say=self._notify, ends=lambda: self._halt.level > Level.NONE
+            limit_s=parts.full_disk_wait_s, say=self._broadcast.notify, ends=lambda: self._halt.level > Level.NONE
         )
         parts.db.insist = parts.values.insist = patience.insist
 
@@ -82,12 +78,12 @@ class Engine:
             if self._halt.level is Level.NONE:
                 self._dispatch()
             self._commit()
-            outcome = self._outcome()
+            outcome = outcome_of(self._scheduler, self._halt, asking=bool(self._unidentified))
             if outcome is None or not self._complete(outcome):
                 self._wait()
                 self._collect()
             elif not self._begin_exit(outcome):
-                self._update(outcome)
+                self._broadcast.show(outcome)
                 self._write()
                 return outcome
 
@@ -169,36 +165,6 @@ class Engine:
         self._db.commit()
         self._inbox.settle(self._answers)
 
-    def _outcome(self) -> Outcome | None:
-        """What the run has come to, if this engine has nothing more to do."""
-        outcome = self._scheduler.outcome
-        if outcome is not None and not (self._halt.ends and outcome.phase is Phase.FAILED):
-            return outcome
-        if self._scheduler.in_flight or (self._unidentified and self._halt.level is Level.NONE):
-            return None
-        if self._halt.level >= Level.STOP:
-            error = TaskError(kind="cancelled", type="sciflow:Halted", message=self._halt.why)
-            return Outcome(Phase.FAILED if self._halt.ends else Phase.SUSPENDED, error=error)
-        stuck = ", ".join(self._scheduler.gates) if self._scheduler.idle else ""
-        if self._halt.level is Level.PAUSE or stuck:
-            error = TaskError(kind="suspended", message=self._halt.why or self._question())
-            return Outcome(Phase.SUSPENDED, because=stuck, error=error)
-        return None
-
-    def _question(self) -> str:
-        """What the run waits for."""
-        return "waits for an answer at " + ", ".join(map(self._asked, self._scheduler.gates.values()))
-
-    def _waits_for(self, job: Job) -> bool:
-        """Whether the engine stays for a job: not when it is interrupted, and the job goes on without it."""
-        leaves = self._halt.level > Level.NONE and not self._halt.ends
-        return not (leaves and self._parts.executors[job.need.executor].outlives)
-
-    def _asked(self, gate: NodeRun) -> str:
-        """The place of a question, and the question."""
-        template = self._parts.spec.templates[gate.node.template]
-        return f"{gate.path}: {template.message}" if isinstance(template, Suspend) and template.message else gate.path
-
     def _wait(self) -> None:
         poll = select.poll()
         until, calm = self._next_look - time.monotonic(), True
@@ -240,13 +206,13 @@ class Engine:
                 for job, lost in positions.items():
                     self._scheduler.lost(job, lost)
             case Progress():
-                self._hear(report)
+                self._broadcast.hear(report)
             case Identified():
                 self._identified(report)
             case Brought():
                 self._take(self._freight.brought(report), now)
             case Noticed(text=text):
-                self._notify(text)
+                self._broadcast.notify(text)
 
     def _finish(self, number: int, ending: Ending, now: float) -> None:
         flight = self._scheduler.in_flight[job_of(number)]
@@ -260,13 +226,6 @@ class Engine:
             self._scheduler.lost(flight.job.id, [position_of(number)])  # not failed: to be run again
             return
         self._scheduler.finish(flight.job.id, position_of(number), ending, now)
-
-    def _hear(self, said: Progress) -> None:
-        flight = self._scheduler.in_flight.get(job_of(said.number))
-        if flight is not None:
-            total = "" if said.total is None else f"/{said.total:g}"
-            task = flight.job.task_path(position_of(said.number))
-            self._messages[flight.run.step.path] = f"{task}: {said.done:g}{total} {said.message}".rstrip()
 
     # --- what comes from outside
 
@@ -314,33 +273,3 @@ class Engine:
                 self._scheduler.answer(path, self._answers.pop(path))
             elif self._db.has_ended(path):  # somebody else was quicker
                 del self._answers[path]
-
-    def _update(self, outcome: Outcome | None) -> None:
-        phase = outcome.phase if outcome is not None else Phase.RUNNING
-        halted = self._notice or self._halt.why
-        message = outcome.error.message if outcome is not None and outcome.error is not None else halted
-        begin = time.monotonic()
-        picture = snapshot(
-            run_id=self._parts.folder.id,
-            name=self._parts.name,
-            phase=phase,
-            started=self._parts.started,
-            seconds=time.time() - self._parts.started,
-            now=time.monotonic(),
-            steps=self._scheduler.steps,
-            messages=self._messages,
-            message=message,
-        )
-        self._db.put_fact("live", msgspec.json.encode(picture))
-        self._next_look += LOOK_COSTS * (time.monotonic() - begin)
-        if self._parts.on_update is not None:
-            self._parts.on_update(picture)
-
-    def _notify(self, notice: str) -> None:
-        """Says what the engine waits for; nothing: that it goes on."""
-        self._notice = notice
-        self._db.put_event(time.time(), "waits", notice or "no more")
-        with suppress(OSError, ValueError):  # nobody reads it any more, or there is no room for a word of it
-            sys.stderr.write(f"sciflow: {notice or 'there is room again, the run goes on'}\n")
-            sys.stderr.flush()
-        self._update(None)

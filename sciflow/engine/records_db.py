@@ -14,17 +14,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from sciflow.core.progress import Event
-from sciflow.core.records import BAD, Extra, Phase
+from sciflow.core.records import BAD, Phase
 from sciflow.engine.db_errors import clear, read_only_uri
 from sciflow.engine.patience import Insist, at_once
-from sciflow.engine.rows import PHASES, NodeRow, TaskRow, TaskValues
+from sciflow.engine.rows import BY_NUMBER, PHASES, NodeRow, TaskRow, TaskValues, task_row
 from sciflow.errors import RunDamaged
 
 VERSION = 1
-_BY_NUMBER = tuple(Phase)
 _BAD = ",".join(str(PHASES[phase]) for phase in Phase if phase in BAD)
 
 _SCHEMA = """
@@ -100,7 +97,7 @@ class Reader:
         """Every node, in the order in which they came up."""
         sql = "SELECT id, path, template, phase, total, succeeded, because, error FROM node ORDER BY id"
         return [
-            NodeRow(number, path, template, _BY_NUMBER[phase], total, succeeded, because or "", error)
+            NodeRow(number, path, template, BY_NUMBER[phase], total, succeeded, because or "", error)
             for number, path, template, phase, total, succeeded, because, error in self._all(sql)
         ]
 
@@ -112,7 +109,7 @@ class Reader:
             sql, values = sql + " AND phase = ?", [*values, PHASES[phase]]
         if slice_ is not None:
             sql, values = sql + " AND slice = ?", [*values, slice_]
-        return [_task_row(row) for row in self._all(sql + " ORDER BY slice", values)]
+        return [task_row(row) for row in self._all(sql + " ORDER BY slice", values)]
 
     def keys(self) -> dict[str, str]:
         """The keys of tasks that have ended, with the tasks' paths."""
@@ -122,7 +119,7 @@ class Reader:
     def attempts(self, node: int, slice_: int) -> list[TaskRow]:
         """The earlier attempts of a task."""
         sql = f"SELECT node, {_TASK_COLUMNS} FROM attempt WHERE node = ? AND slice = ? ORDER BY attempt, started"
-        return [_task_row(row) for row in self._all(sql, (node, slice_))]
+        return [task_row(row) for row in self._all(sql, (node, slice_))]
 
     def outputs(self, node: int) -> Iterator[tuple[int, bytes | None]]:
         """(slice, output text) of the succeeded tasks of a node, in order, without holding all of them."""
@@ -136,12 +133,12 @@ class Reader:
         """The tasks that failed, the first ones by time."""
         failed = f"{PHASES[Phase.FAILED]}, {PHASES[Phase.ERROR]}"
         sql = f"SELECT node, {_TASK_COLUMNS} FROM task WHERE phase IN ({failed}) ORDER BY started, slice LIMIT ?"
-        return [_task_row(row) for row in self._all(sql, (most,))]
+        return [task_row(row) for row in self._all(sql, (most,))]
 
     def flagged(self, most: int) -> list[TaskRow]:
         """The tasks that succeeded and are flagged, in the order of nodes and slices."""
         sql = f"SELECT node, {_TASK_COLUMNS} FROM task WHERE {_FLAGGED} ORDER BY node, slice LIMIT ?"
-        return [_task_row(row) for row in self._all(sql, (most,))]
+        return [task_row(row) for row in self._all(sql, (most,))]
 
     def events(self) -> list[Event]:
         """What happened to the run, the oldest first."""
@@ -151,29 +148,7 @@ class Reader:
     def counts(self) -> list[tuple[int, Phase, int]]:
         """(node, phase, number of ended tasks)."""
         rows = self._all("SELECT node, phase, count(*) FROM task GROUP BY node, phase")
-        return [(node, _BY_NUMBER[phase], n) for node, phase, n in rows]
-
-
-_EXTRA = msgspec.json.Decoder(Extra)
-
-
-def _task_row(row: tuple[Any, ...]) -> TaskRow:
-    node, slice_, phase, attempt, key, output, started, seconds, worker, out0, out1, err0, err1, extra, cached = row
-    return TaskRow(
-        node,
-        slice_,
-        _BY_NUMBER[phase],
-        attempt,
-        key,
-        output,
-        started,
-        seconds,
-        worker or "",
-        (out0, out1),
-        (err0, err1),
-        _EXTRA.decode(extra) if extra else None,
-        cached or "",
-    )
+        return [(node, BY_NUMBER[phase], n) for node, phase, n in rows]
 
 
 class Writer(Reader):
@@ -207,17 +182,9 @@ class Writer(Reader):
 
     def put_node(self, row: NodeRow) -> None:
         """Writes a node's row anew."""
-        phase = PHASES[row.phase]
-        self._nodes[row.id] = (
-            row.id,
-            row.path,
-            row.template,
-            phase,
-            row.total,
-            row.succeeded,
-            row.because or None,
-            row.error,
-        )
+        id_, phase = row.id, PHASES[row.phase]
+        because = row.because or None
+        self._nodes[id_] = (id_, row.path, row.template, phase, row.total, row.succeeded, because, row.error)
 
     def put_task(self, values: TaskValues) -> None:
         """Adds a task's end."""
@@ -272,7 +239,7 @@ class Writer(Reader):
         """(slice, phase, whether cached, whether flagged) of a node's ended tasks."""
         sql = f"SELECT slice, phase, cached IS NOT NULL, {_FLAGGED} FROM task WHERE node = ? ORDER BY slice"
         rows = self._all(sql, (node,))
-        return [(slice_, _BY_NUMBER[phase], bool(cached), bool(flag)) for slice_, phase, cached, flag in rows]
+        return [(slice_, BY_NUMBER[phase], bool(cached), bool(flag)) for slice_, phase, cached, flag in rows]
 
     def has_ended(self, path: str) -> bool:
         """Whether a task of the node with that path has ended."""

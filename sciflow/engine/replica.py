@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from sciflow.core.expr import Absent, Tree
+from sciflow.core.evaluation import Absent
+from sciflow.core.expr import Tree
 from sciflow.core.graph import Graph, WorkflowSpec, decode_spec
 from sciflow.core.job import SINGLE
 from sciflow.core.progress import Task

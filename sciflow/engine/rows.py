@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
 from sciflow.core.records import Extra, Phase
 
 PHASES: Mapping[Phase, int] = {phase: number for number, phase in enumerate(Phase)}  # as they are stored
+BY_NUMBER = tuple(Phase)
 
 TaskValues: TypeAlias = tuple[object, ...]  # a row of `task`, node first
 
@@ -43,3 +44,26 @@ class NodeRow(msgspec.Struct, frozen=True):
     succeeded: int | None
     because: str
     error: bytes | None
+
+
+_EXTRA = msgspec.json.Decoder(Extra)
+
+
+def task_row(row: tuple[Any, ...]) -> TaskRow:
+    """A row of `task`, node first, as a record."""
+    node, slice_, phase, attempt, key, output, started, seconds, worker, out0, out1, err0, err1, extra, cached = row
+    return TaskRow(
+        node,
+        slice_,
+        BY_NUMBER[phase],
+        attempt,
+        key,
+        output,
+        started,
+        seconds,
+        worker or "",
+        (out0, out1),
+        (err0, err1),
+        _EXTRA.decode(extra) if extra else None,
+        cached or "",
+    )

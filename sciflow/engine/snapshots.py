@@ -30,16 +30,13 @@ def snapshot(
 
 
 def step_progress(step: StepCount, now: float, message: str, rest: Phase | None = None) -> StepProgress:
-    """One step; what is left is guessed from the pace so far, without the tasks that were taken from the cache.
+    """One step; what is left is guessed from the pace of the tasks that this session has computed.
 
     `rest` is the phase of a step that would be running, in a run that no longer is.
     """
     phase = _phase(step)
     ended = step.done + step.failed
-    elapsed = (step.ended if ended >= step.total and step.ended else now) - step.started if step.started else 0.0
-    computed = ended - step.cached
-    left = step.total - ended
-    remaining = elapsed / computed * left if computed > 0 and left > 0 and rest is None else None
+    elapsed_s, remaining_s = _times(step, ended, now)
     if phase is Phase.RUNNING and rest is not None:
         phase = Phase.FAILED if step.failed else rest
     return StepProgress(
@@ -53,10 +50,19 @@ def step_progress(step: StepCount, now: float, message: str, rest: Phase | None 
         skipped=step.skipped,
         omitted=step.omitted,
         flagged=step.flagged,
-        elapsed_s=elapsed,
-        remaining_s=remaining,
+        elapsed_s=elapsed_s,
+        remaining_s=remaining_s if rest is None else None,
         message=message,
     )
+
+
+def _times(step: StepCount, ended: int, now: float) -> tuple[float, float | None]:
+    """Seconds since its first task started, and those that are left."""
+    if not step.started:
+        return 0.0, None
+    left, computed = step.total - ended, ended - step.cached - step.earlier
+    elapsed_s = (step.ended if left <= 0 and step.ended else now) - step.started
+    return elapsed_s, elapsed_s / computed * left if computed > 0 and left > 0 else None
 
 
 def _phase(step: StepCount) -> Phase:
@@ -65,10 +71,10 @@ def _phase(step: StepCount) -> Phase:
         return Phase.SUSPENDED
     if step.total and ended < step.total:
         return Phase.RUNNING if ended or step.running else Phase.PENDING
-    if step.failed:
-        return Phase.FAILED
-    if step.omitted:
-        return Phase.OMITTED
-    if step.done or (step.counted and not step.skipped):
-        return Phase.SUCCEEDED
-    return Phase.SKIPPED if step.skipped else Phase.PENDING
+    told = (
+        (step.failed, Phase.FAILED),
+        (step.omitted, Phase.OMITTED),
+        (step.done or (step.counted and not step.skipped), Phase.SUCCEEDED),
+        (step.skipped, Phase.SKIPPED),
+    )
+    return next((phase for holds, phase in told if holds), Phase.PENDING)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 
-from sciflow.core.progress import Counts, RunSummary, Snapshot
+from sciflow.core.progress import Counts, RunSummary, Snapshot, StepProgress
 from sciflow.core.records import Phase
 from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
@@ -23,11 +24,8 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
     ended = reader.text("ended")
     message = reader.text("message")
     seconds = (float(ended) if ended and phase is not Phase.RUNNING else time.time()) - started
-    waiting = phase is Phase.PENDING and seconds < STARTING_S
-    if phase in (Phase.PENDING, Phase.RUNNING) and not waiting and not folder.lock().held():
-        again = reader.text("phase")  # it may have ended between the two looks
-        if again == phase.value:
-            phase, message = Phase.ERROR, "its engine died: `sciflow resume` goes on where it was"
+    if _deserted(folder, reader, phase, seconds):
+        phase, message = Phase.ERROR, "its engine died: `sciflow resume` goes on where it was"
     if live is None:
         return Snapshot(
             run_id=folder.id, name=reader.text("name"), phase=phase, started=started, seconds=seconds, message=message
@@ -36,6 +34,14 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
     return msgspec.structs.replace(
         picture, run_id=folder.id, phase=phase, seconds=seconds, message=message or picture.message
     )
+
+
+def _deserted(folder: RunFolder, reader: Reader, phase: Phase, seconds: float) -> bool:
+    """Whether an engine should be at work on a run that has stood for so long, and none is."""
+    starting = phase is Phase.PENDING and seconds < STARTING_S
+    if phase not in (Phase.PENDING, Phase.RUNNING) or starting or folder.lock().held():
+        return False
+    return reader.text("phase") == phase.value  # it may have ended between the two looks
 
 
 def current_phase(folder: RunFolder) -> Phase:
@@ -57,29 +63,24 @@ def summary(folder: RunFolder) -> RunSummary:
             reader.close()
     except (RunDamaged, msgspec.MsgspecError, ValueError) as error:
         return _damaged(folder, str(error).splitlines()[0])
-    steps = picture.steps
-    failed, skipped = sum(s.failed for s in steps), sum(s.skipped for s in steps)
-    omitted, running = sum(s.omitted for s in steps), sum(s.running for s in steps)
-    done = sum(s.done for s in steps)
-    counts = Counts(
-        pending=max(0, sum(s.total or 0 for s in steps) - done - running + skipped + omitted),
-        running=running,
-        succeeded=done - failed - skipped - omitted,
-        failed=failed,
-        skipped=skipped,
-        omitted=omitted,
-        cached=sum(s.cached for s in steps),
-        flagged=sum(s.flagged for s in steps),
-    )
     return RunSummary(
         id=folder.id,
         name=picture.name,
         phase=picture.phase,
         started=picture.started,
         seconds=picture.seconds,
-        counts=counts,
+        counts=_counts(picture.steps),
         folder=folder.root,
     )
+
+
+def _counts(steps: Sequence[StepProgress]) -> Counts:
+    names = ("done", "running", "failed", "skipped", "omitted", "cached", "flagged")
+    sums = {name: sum(getattr(step, name) for step in steps) for name in names}
+    done = sums.pop("done")
+    ended_well = done - sums["failed"] - sums["skipped"] - sums["omitted"]
+    known = sum(step.total or 0 for step in steps) + sums["skipped"] + sums["omitted"]
+    return Counts(**sums, succeeded=ended_well, pending=max(0, known - done - sums["running"]))
 
 
 def _damaged(folder: RunFolder, why: str) -> RunSummary:

@@ -179,6 +179,7 @@ class GraphWalk:
             run.step.done += succeeded
             run.step.failed += not succeeded
             run.step.cached += cached
+            run.step.earlier += not cached
             run.step.flagged += flagged
         for slice_, tried, spent in self._journal.attempts(run.number):
             run.tasks.attempts[slice_] = tried + 1

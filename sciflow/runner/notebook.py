@@ -74,7 +74,7 @@ def _only(wanted: Collection[int], lines: Sequence[str]) -> str:
 def _lines(code: CodeType) -> range:
     """The numbers of a function's lines."""
     inner = [_lines(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
-    starts = [line for _, line in dis.findlinestarts(code) if line is not None]
+    starts = [line or 0 for _, line in dis.findlinestarts(code)]  # None where an instruction stands in no line
     return range(code.co_firstlineno, max([*starts, *(lines[-1] for lines in inner), code.co_firstlineno]) + 1)
 
 

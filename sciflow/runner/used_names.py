@@ -89,6 +89,9 @@ def _bound(node: Any) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(names - freed), frozenset(freed)
 
 
+_BINDING = {"ExceptHandler": "name", "MatchAs": "name", "MatchStar": "name", "MatchMapping": "rest"}  # of text
+
+
 def _binds(node: Any) -> list[str]:
     if isinstance(node, ast.Name):
         return [] if isinstance(node.ctx, ast.Load) else [node.id]
@@ -96,9 +99,9 @@ def _binds(node: Any) -> list[str]:
         return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
     if isinstance(node, _NAMED):
         return [node.name]
-    caught = getattr(node, "name", None) if type(node).__name__ in ("ExceptHandler", "MatchAs", "MatchStar") else None
-    rest = getattr(node, "rest", None) if type(node).__name__ == "MatchMapping" else None
-    return [name for name in (caught, rest) if name is not None]
+    field = _BINDING.get(type(node).__name__)
+    name = None if field is None else getattr(node, field)
+    return [] if name is None else [name]
 
 
 def _dotted(node: ast.AST) -> tuple[str, ...]:

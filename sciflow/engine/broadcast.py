@@ -1,0 +1,66 @@
+"""How a run at work is told of: its picture in the database and to whoever watches, and what its engine waits for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from sciflow.core.job import job_of, position_of
+from sciflow.core.records import Phase, Progress
+from sciflow.engine.parts import Parts
+from sciflow.engine.snapshots import snapshot
+from sciflow.engine.walk import Outcome
+
+
+class Broadcast:
+    """What is told of one run."""
+
+    def __init__(self, parts: Parts, *, why: Callable[[], str]) -> None:
+        """`why`: says why the engine is about to end, if it is."""
+        self._parts = parts
+        self._why = why
+        self._messages: dict[str, str] = {}  # the last of each step
+        self._notice = ""  # what the engine waits for
+
+    def hear(self, said: Progress) -> None:
+        """Takes what a task says of its progress."""
+        flight = self._parts.scheduler.in_flight.get(job_of(said.number))
+        if flight is None:
+            return
+        total = "" if said.total is None else f"/{said.total:g}"
+        task = flight.job.task_path(position_of(said.number))
+        self._messages[flight.run.step.path] = f"{task}: {said.done:g}{total} {said.message}".rstrip()
+
+    def show(self, outcome: Outcome | None = None) -> float:
+        """Shows the run as it is now, or as it has ended; how many seconds that took, without those who watch."""
+        parts, begin = self._parts, time.monotonic()
+        error = None if outcome is None else outcome.error
+        picture = snapshot(
+            run_id=parts.folder.id,
+            name=parts.name,
+            phase=Phase.RUNNING if outcome is None else outcome.phase,
+            started=parts.started,
+            seconds=time.time() - parts.started,
+            now=begin,
+            steps=parts.scheduler.steps,
+            messages=self._messages,
+            message=self._notice or self._why() if error is None else error.message,
+        )
+        parts.db.put_fact("live", msgspec.json.encode(picture))
+        took_s = time.monotonic() - begin
+        if parts.on_update is not None:
+            parts.on_update(picture)
+        return took_s
+
+    def notify(self, notice: str) -> None:
+        """Says what the engine waits for; nothing: that it goes on."""
+        self._notice = notice
+        self._parts.db.put_event(time.time(), "waits", notice or "no more")
+        with suppress(OSError, ValueError):  # nobody reads it any more, or there is no room for a word of it
+            sys.stderr.write(f"sciflow: {notice or 'there is room again, the run goes on'}\n")
+            sys.stderr.flush()
+        self.show()

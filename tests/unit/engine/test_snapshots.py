@@ -1,0 +1,18 @@
+"""Pictures of a run at work."""
+
+from __future__ import annotations
+
+import pytest
+
+from sciflow.engine.activation import StepCount
+from sciflow.engine.snapshots import step_progress
+
+
+def test_what_is_left_is_told_from_the_pace_of_this_session_alone() -> None:
+    step = StepCount("energy", total=100, counted=True, done=60, cached=30, earlier=20, started=5.0)
+    assert step_progress(step, 25.0, "").remaining_s == pytest.approx(20.0 / 10 * 40)
+
+
+def test_a_session_that_has_computed_nothing_yet_tells_no_time() -> None:
+    step = StepCount("energy", total=100, counted=True, done=60, cached=30, earlier=30, started=5.0)
+    assert step_progress(step, 25.0, "").remaining_s is None
