@@ -242,7 +242,7 @@ class Engine:
             self.halt(Halt(Level.KILL, "the run took longer than its time limit", ends=True))
         if self._halt.level is Level.KILL:
             self._kill()
-        self._update(None)
+        self._next_look += LOOK_COSTS * self._broadcast.show()
 
     def _kill(self) -> None:
         error = TaskError(kind="cancelled", type="sciflow:Cancelled", message=self._halt.why)
