@@ -26,6 +26,7 @@ from sciflow.engine.setup import RunOptions, RunSetup
 from sciflow.engine.stowage_making import check_answers
 from sciflow.engine.values import StoredValues
 from sciflow.errors import RunDamaged
+from sciflow.executors.capacity import Quota
 
 
 def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions, *, detached: bool) -> RunFolder:
@@ -119,6 +120,7 @@ def _setup(spec: WorkflowSpec, options: RunOptions, settings: config.Settings, *
         argv=options.argv,
         sys_path=options.sys_path,
         script=options.script,
+        quota=Quota(cpus=options.workers, memory_mb=options.memory_mb, gpus=options.gpus),
     )
 
 

@@ -46,6 +46,7 @@ class Engine:
         self._halt = Halt()
         self._swept = False  # all files were looked at that belong into the run's storage
         self._exited = False  # the exit handler was begun, or there is none
+        self._withdrawn = False  # executors were told to begin nothing more
         self._next_look = 0.0
         self._next_commit = 0.0
         self._calm = False  # no news is urgent
@@ -102,7 +103,7 @@ class Engine:
         """Starts the exit handler, if the run has ended and there is one that has not run."""
         if self._exited or outcome.phase is Phase.SUSPENDED or not self._halt.exit_handler:
             return False
-        self._exited, self._swept = True, False
+        self._exited, self._swept, self._withdrawn = True, False, False
         self._halt = Halt()
         self._parts.deadline = None  # the handler has its own
         self._unidentified.clear()
@@ -242,6 +243,8 @@ class Engine:
             self.halt(Halt(Level.KILL, "the run took longer than its time limit", ends=True))
         if self._halt.level is Level.KILL:
             self._kill()
+        elif self._halt.level is Level.PAUSE or self._halt.ends:
+            self._withdraw()
         self._next_look += LOOK_COSTS * self._broadcast.show()
 
     def _kill(self) -> None:
@@ -252,6 +255,12 @@ class Engine:
             if self._halt.ends or not executor.outlives:
                 executor.cancel(list(self._scheduler.in_flight), error)
 
+    def _withdraw(self) -> None:
+        if not self._withdrawn:
+            self._withdrawn = True
+            for executor in self._parts.executors.values():
+                executor.withdraw()
+
     def _obey(self, request: Request) -> None:
         match request:
             case Request(verb=Verb.STOP):
@@ -261,6 +270,7 @@ class Engine:
             case Request(verb=Verb.SUSPEND):
                 self.halt(Halt(Level.PAUSE, "the run was suspended"))
             case Request(verb=Verb.RESUME, node=""):
+                self._withdrawn = False
                 self._halt = Halt() if self._halt.level is Level.PAUSE else self._halt
             case Request(verb=Verb.RESUME, node=node, value=value):
                 self._answers[node] = self._parts.probe.taken(value)

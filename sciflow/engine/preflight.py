@@ -26,7 +26,7 @@ def preflight(spec: WorkflowSpec, setup: RunSetup, executors: Mapping[str, Mappi
     capacity = Capacity(cpus=setup.workers, memory_mb=setup.memory_mb, gpus=setup.gpus)
     nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
     known = executor_names(executors)
-    problems = [problem for node in nodes for problem in _problems(node, setup.executor, known, capacity)]
+    problems = [problem for node in nodes for problem in _problems(node, setup, known, capacity)]
     problems.extend(_name_problems(setup.name))
     if setup.executor not in known:
         problems.append(_unknown_executor("the settings", setup.executor, known))
@@ -66,10 +66,10 @@ def _settings_problems(names: Iterable[str], executors: Mapping[str, Mapping[str
             yield from error.problems
 
 
-def _problems(node: Node, default: str, known: frozenset[str], capacity: Capacity) -> Iterator[Problem]:
+def _problems(node: Node, setup: RunSetup, known: frozenset[str], capacity: Capacity) -> Iterator[Problem]:
     if isinstance(node.executor, Const) and node.executor.value not in known:
         yield _unknown_executor(node.where, str(node.executor.value), known)
-    here = _place(node, default) == LOCAL
+    here = _place(node, setup.executor) == LOCAL
     if node.image is not None and here:
         fix = "leave `image` out: the local executor runs ops in this machine's own environment"
         yield Problem(where=node.where, what=f"{node.id} names an image, and the local executor has none", fix=fix)
@@ -80,8 +80,8 @@ def _problems(node: Node, default: str, known: frozenset[str], capacity: Capacit
             except ConfigError as error:
                 yield Problem(where=node.where, what=f"{node.id}: the value of {name} is not to be had: {error}")
     try:
-        if here:
-            capacity.check(node.resources, node.id)
+        if here or setup.quota:
+            (capacity if here else setup.quota.capacity()).check(node.resources, node.id)
     except ConfigError as error:
         yield Problem(where=node.where, what=str(error))
 

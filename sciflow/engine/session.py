@@ -19,6 +19,7 @@ from sciflow import config
 from sciflow.core.graph import Function, OpTemplate, WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Phase
+from sciflow.engine.clearing import by_policy
 from sciflow.engine.control import Inbox
 from sciflow.engine.db_journal import DbJournal
 from sciflow.engine.engine import Engine
@@ -220,6 +221,7 @@ class _Session:
             inline_bytes=setup.inline_bytes,
             code=bundle,
             host=settings.host,
+            quota=setup.quota,
         )
         made = {}
         for name in sorted(names):
@@ -240,12 +242,13 @@ class _Session:
         self._db.commit()
 
     def end(self, outcome: Outcome) -> None:
-        """Writes down what the run came to."""
+        """Writes down what the run came to; then what lies on other machines is removed, where the settings say so."""
         if outcome.phase is Phase.SUCCEEDED:
             self._db.put_fact("result", outcome.result)
         message = outcome.error.message if outcome.error is not None else ""
         _put_end(self._db, outcome.phase, message, because=outcome.because)
         _remove_scratch(self._folder.part("work"))
+        by_policy(self._folder, outcome.phase, warn=self._warn)
 
 
 def bundle_of(spec: WorkflowSpec, sys_path: Sequence[str]) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.expr import Tree
+from sciflow.executors.capacity import Quota
 
 
 class RunSetup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,6 +31,7 @@ class RunSetup(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sys_path: tuple[str, ...] = ()
     script: str | None = None
     reuse: dict[str, Tree] = {}
+    quota: Quota = Quota()  # what was asked for this run: it holds at executors of the settings, too
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from sciflow.engine.stored_files import Placed, append, bring, read_index
 from sciflow.errors import ConfigError, HostError
 from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
 from sciflow.runner.failures import PlaceError
-from sciflow.storage.keys import artifact_key
+from sciflow.storage.keys import content_key
 from sciflow.storage.storage import Storage
 
 THREADS = 4
@@ -113,13 +113,14 @@ class Stowage:
     def _put(self, paths: list[str]) -> list[Placed]:
         storage = self._open()
         if len(paths) == 1:
-            name = os.path.basename(paths[0])
-            stored = storage.put(self._root / paths[0], lambda sha256: artifact_key(sha256, name))
+            source = self._root / paths[0]
+            folder = source.is_dir()
+            stored = storage.put(source, lambda sha256: content_key(sha256, source.name, folder=folder))
             return [Placed(at=self.name, path=paths[0], stored=stored)]
         with tempfile.TemporaryDirectory(dir=self._root / "work", prefix="stored-") as beside:
             for number, path in enumerate(paths):
                 os.link(self._root / path, f"{beside}/{number}")
-            stored = storage.put(Path(beside), lambda sha256: artifact_key(sha256, "together.tar"))
+            stored = storage.put(Path(beside), lambda sha256: content_key(sha256, "together", folder=True))
         return [Placed(at=self.name, path=p, stored=stored, inside=str(n)) for n, p in enumerate(paths)]
 
     def _bring(self, paths: list[str]) -> list[Placed]:
@@ -200,6 +201,9 @@ class Stowage:
 
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
         """See `Executor`."""
+
+    def withdraw(self) -> None:
+        """See `Executor`; no task waits here."""
 
     def close(self) -> None:
         """What is under way ends; what is not in the storage by then is put there by the run's next engine."""

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+import msgspec
+
 from sciflow.core.graph import Resources
 from sciflow.errors import ConfigError
 
@@ -35,6 +37,25 @@ def gpu_ids() -> list[int]:
     except (OSError, subprocess.TimeoutExpired):
         return []
     return list(range(sum(line.startswith("GPU ") for line in told.splitlines())))
+
+
+UNLIMITED = 1 << 20
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run may take of a place at once; None: as much as it gets."""
+
+    cpus: int | None = None
+    memory_mb: int | None = None
+    gpus: int | None = None
+
+    def __bool__(self) -> bool:
+        return not (self.cpus is None and self.memory_mb is None and self.gpus is None)
+
+    def capacity(self) -> Capacity:
+        """Counts against it; what it leaves open is not counted."""
+        memory_mb, gpus = self.memory_mb or UNLIMITED * 1024, 1024 if self.gpus is None else self.gpus
+        return Capacity(cpus=self.cpus or UNLIMITED, memory_mb=memory_mb, gpus=gpus)
 
 
 class Capacity:

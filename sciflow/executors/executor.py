@@ -110,5 +110,8 @@ class Executor(Protocol):
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
         """Ends jobs: what runs is killed and reported as `Died` with `error`, the rest as `Lost`."""
 
+    def withdraw(self) -> None:
+        """Begins nothing more: tasks that wait for their turn are reported as `Lost`, what runs may end."""
+
     def close(self) -> None:
         """Gives everything back that the executor holds here."""

@@ -125,6 +125,9 @@ class LocalExecutor:
         """See `Executor`; what was left here is in the run folder."""
         self._reports.append(Brought(paths=paths))
 
+    def withdraw(self) -> None:
+        """See `Executor`; what waits in a worker is a few short tasks."""
+
     def close(self) -> None:
         """See `Executor`."""
         for worker in self._workers:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from sciflow.executors.capacity import Quota
 from sciflow.executors.executor import Executor
 
 LOCAL = "local"
@@ -23,6 +24,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     inline_bytes: int
     code: Mapping[str, bytes]  # bundles of the user's modules by name
     host: Mapping[str, object]
+    quota: Quota = Quota()
 
 
 def executor_names(settings: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
@@ -62,3 +64,35 @@ def fetch_files(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, 
     if isinstance(settings, FuturesSettings):  # it works in the run folder itself
         return f"{paths[0]} is not there any more"
     return fetch_from(settings, root, paths)
+
+
+def lies_elsewhere(name: str, tables: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the files of runs lie in a folder of their own at this executor, and not in the run folder itself."""
+    from sciflow.executors.batch.making import shares
+    from sciflow.executors.settings import FuturesSettings, parse_executor
+
+    settings = parse_executor(name, tables[name])
+    return not isinstance(settings, FuturesSettings) and not shares(settings)
+
+
+def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) -> int:
+    """Removes the files of a run from an executor's machine; bytes that no other run there needs.
+
+    Raises:
+        RunBusy: jobs of the run are at work there.
+        HostError: the machine is not to be reached now.
+    """
+    from sciflow.executors.batch.making import clear_at
+    from sciflow.executors.settings import FuturesSettings, parse_executor
+
+    settings = parse_executor(name, tables[name])
+    return 0 if isinstance(settings, FuturesSettings) else clear_at(settings, root)
+
+
+def cleanup_of(name: str, tables: Mapping[str, Mapping[str, Any]]) -> str | float:
+    """What the settings say of the files of runs at an executor: "keep", "on_success", or their age in seconds."""
+    from sciflow.executors.settings import FuturesSettings, parse_executor
+    from sciflow.executors.settings_check import age_s
+
+    settings = parse_executor(name, tables[name])
+    return "keep" if isinstance(settings, FuturesSettings) else age_s(settings.cleanup) or settings.cleanup

@@ -36,6 +36,7 @@ class Batch:
         with open(f"{self.folder}/index.json", encoding="utf-8") as file:
             self._index = parse(file.read())
         self.name: str = self._index["name"]
+        self.stop = f"{self.folder}/stop"  # there when nothing more is to be begun
         self.root: str = self._index["root"]
         self.walltime_s: float | None = self._index.get("walltime_s")
         self.depot: str = self._index.get("depot") or os.path.dirname(os.path.dirname(self.root))
@@ -113,7 +114,19 @@ class Batch:
             own = list(_frames(fd, self._index["elements"][number]))
         finally:
             os.close(fd)
-        return {frame["op"]: frame for frame in common if "op" in frame}, own
+        ops = {frame["op"]: frame for frame in common if "op" in frame}
+        self._name_gpus([frame.setdefault("options", {}) for frame in ops.values()])
+        return ops, own
+
+    def _name_gpus(self, options: Sequence[Tree]) -> None:
+        """Ops are told which GPUs they have: those that the engine chose, or those that the batch system gave."""
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        granted = [int(number) for number in visible if number.strip().isdigit()]
+        for one in options:
+            if one.get("gpus"):
+                os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, one["gpus"]))
+            elif self._index.get("gpus"):
+                one["gpus"] = granted or list(range(self._index["gpus"]))
 
 
 def _frames(fd: int, extent: Sequence[int]) -> Iterator[Tree]:

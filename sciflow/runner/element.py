@@ -78,7 +78,7 @@ class Element:
             hello = self._batch.hello(self._number, resumed=resumed or self._workers > 0)
             logs = self._batch.logs(self._number)
             given = self._with_ops(requests)
-            hand = Hand(hello, given, self._replies.fd, logs, end=self._end, longest_s=longest_s)
+            hand = Hand(hello, given, self._replies.fd, logs, end=self._end, longest_s=longest_s, stop=self._batch.stop)
             self._workers += 1
             hand.start(self._signals.restore)
             self._bury(hand, self._watch(hand))
@@ -171,7 +171,7 @@ class Element:
         if doom is not None and doom.why in ("signal", "time"):
             self._stop(doom.why, number if number in left else 0, began)
         elif hand.state == OUT_OF_TIME:
-            self._why = "time"
+            self._why = "stopped" if os.path.exists(self._batch.stop) else "time"
         elif number in left:
             self._end_of(number, began, hand, doom)
         elif self._signals.told:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 RUNNING, DONE, OUT_OF_TIME, BROKEN = range(4)  # what a worker tells of itself
 STATE, STOP, LONGEST = 0, 1, 8  # places in the page that is shared with it
+STOP_LOOK_S = 1.0  # between looks at the file that says that nothing more is to be begun
 _BOARD = struct.Struct("<Qd")
 _BLOCKED = {_signal.SIGTERM, _signal.SIGINT, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGHUP, _signal.SIGCHLD}
 
@@ -57,10 +58,13 @@ class HeldBack(Replies):
 class Given:
     """Requests that are known beforehand, their tasks handed out while there is time."""
 
-    def __init__(self, requests: Sequence[Tree], end: float | None, page: mmap.mmap) -> None:
+    def __init__(self, requests: Sequence[Tree], end: float | None, page: mmap.mmap, stop: str) -> None:
+        """`stop`: a file that is there when nothing more is to be begun; looked at now and then only."""
         self._requests = iter(requests)
         self._end = end
         self._page = page
+        self._stop = stop
+        self._looked = 0.0
 
     def next(self) -> Tree | None:
         """The next request; None when there will be no more."""
@@ -72,11 +76,18 @@ class Given:
         return {**request, "tasks": given}
 
     def _until_stopped(self, tasks: Sequence[Tree]) -> Iterator[Tree]:
-        page = self._page
         for task in tasks:
-            if page[STOP]:
+            if self._stopped(time.monotonic()):
                 raise OutOfTime
             yield task
+
+    def _stopped(self, now: float) -> bool:
+        if self._page[STOP]:
+            return True
+        if now - self._looked < STOP_LOOK_S:
+            return False
+        self._looked = now
+        return os.path.exists(self._stop)
 
     def _in_time(self, tasks: Sequence[Tree], end: float) -> Iterator[Tree]:
         """The tasks one by one, as long as one like the longest so far would still fit."""
@@ -84,7 +95,7 @@ class Given:
         clock = time.monotonic
         for task in tasks:
             began = clock()
-            if began + longest > end or self._page[STOP]:
+            if began + longest > end or self._stopped(began):
                 raise OutOfTime
             yield task
             took = clock() - began
@@ -105,16 +116,18 @@ class Hand:
         *,
         end: float | None,
         longest_s: float,
+        stop: str,
     ) -> None:
         """`replies` and `logs`: where it writes; `end`: when its time is over, on the monotonic clock.
 
-        `longest_s`: what the longest task so far has taken.
+        `longest_s`: what the longest task so far has taken; `stop`: see `Given`.
         """
         self._hello = hello
         self._requests = requests
         self._replies = replies
         self._logs = logs
         self._end = end
+        self._stop = stop
         self.board = SharedBoard()
         self._page = mmap.mmap(-1, 16)  # shared with the child, too
         struct.pack_into("<d", self._page, LONGEST, longest_s)
@@ -196,7 +209,7 @@ class Hand:
             os.close(own)
 
     def _serve(self) -> None:
-        requests: Any = Given(self._requests, self._end, self._page)
+        requests: Any = Given(self._requests, self._end, self._page, self._stop)
         try:
             Worker(requests, HeldBack(self._replies, self._page), self.board, self._hello).serve()
         except OutOfTime:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import pytest
 
 from sciflow import Run, list_runs
+from tests.services.podman import Podman
 from tests.services.slurm import Slurm
 
 
@@ -120,7 +121,7 @@ class SlurmHere(Elsewhere):
     def table(self, desk: Path, service: Slurm) -> dict[str, Any]:
         """See `Elsewhere`."""
         self._patch.setenv("SLURM_CONF", str(service.conf))
-        return {"type": "batch", "system": "slurm", "work_root": str(desk.parent / f"{desk.name}-scratch")}
+        return {"type": "batch", "system": "slurm", "throttle": 4, "work_root": f"{desk}-scratch"}
 
 
 class SlurmShared(Elsewhere):
@@ -131,7 +132,45 @@ class SlurmShared(Elsewhere):
     def table(self, desk: Path, service: Slurm) -> dict[str, Any]:
         """See `Elsewhere`."""
         self._patch.setenv("SLURM_CONF", str(service.conf))
-        return {"type": "batch", "system": "slurm"}
+        return {"type": "batch", "system": "slurm", "throttle": 4}
 
 
-BACKENDS: dict[str, type[Local]] = {"local": Local, "slurm": SlurmHere, "slurm-shared": SlurmShared}
+class InContainers(Elsewhere):
+    """Containers of podman, with the Python and the packages of this machine, which images need not have."""
+
+    name = "box"
+    service = "podman"
+
+    def table(self, desk: Path, service: Podman) -> dict[str, Any]:
+        """See `Elsewhere`."""
+        return {
+            "type": "container",
+            "engine": "podman",
+            "image": service.python_image,
+            "python": sys.executable,
+            "mounts": [sys.prefix, sys.base_prefix],
+        }
+
+
+class OnDask(Elsewhere):
+    """Workers of Dask on this machine."""
+
+    name = "pool"
+    service = "dask"
+
+    def table(self, desk: Path, service: str) -> dict[str, Any]:
+        """See `Elsewhere`."""
+        return {
+            "type": "futures",
+            "factory": "sciflow.executors.futures.dask:pool",
+            "arguments": {"address": service},
+        }
+
+
+BACKENDS: dict[str, type[Local]] = {
+    "local": Local,
+    "slurm": SlurmHere,
+    "slurm-shared": SlurmShared,
+    "podman": InContainers,
+    "dask": OnDask,
+}

@@ -15,7 +15,19 @@ import msgspec
 from sciflow.errors import HostError
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.fetching import fetch
-from sciflow.executors.batch.news import Adopt, Broken, Cancel, Fetch, Fetched, Inbox, News, Notice, Order, Send
+from sciflow.executors.batch.news import (
+    Adopt,
+    Broken,
+    Cancel,
+    Fetch,
+    Fetched,
+    Inbox,
+    News,
+    Notice,
+    Order,
+    Send,
+    Withdraw,
+)
 from sciflow.executors.batch.ward import Ward
 
 FASTER = 0.5  # of the time since the last news passes until the next look, within the limits
@@ -40,7 +52,7 @@ class Courier:
         self._ward = ward
         self._here = here
         self._tempo = tempo
-        self._pending: list[Cancel | Fetch] = []
+        self._pending: list[Cancel | Withdraw | Fetch] = []
         self._closing = threading.Event()
         self._next_look = 0.0
         self._trouble = ""
@@ -93,7 +105,7 @@ class Courier:
                 case Send() | Adopt():
                     self._ward.accept(order)
                     self._next_look = 0.0
-                case Cancel() | Fetch():
+                case Cancel() | Withdraw() | Fetch():
                     self._pending.append(order)
 
     def _turn(self) -> None:
@@ -128,10 +140,13 @@ class Courier:
             quiet = time.monotonic() - self._ward.last_news
             self._next_look = time.monotonic() + min(max(self._tempo.least_s, FASTER * quiet), self._tempo.most_s)
 
-    def _obey(self, order: Cancel | Fetch) -> None:
+    def _obey(self, order: Cancel | Withdraw | Fetch) -> None:
         match order:
             case Cancel(elements=elements):
                 self._ward.cancel(elements)
+            case Withdraw():
+                self._ward.withdraw()
+                self._next_look = 0.0
             case Fetch(paths=paths):
                 problem = fetch(self._depot, self._ward.root, self._here, paths)
                 self.news.put(Fetched(paths=paths, problem=problem))

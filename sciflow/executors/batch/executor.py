@@ -33,6 +33,7 @@ from sciflow.executors.batch.news import (
     Notice,
     Refused,
     Send,
+    Withdraw,
 )
 from sciflow.executors.batch.record import BatchRecord, batch_names, read_records, write_record
 from sciflow.executors.batch.request import Element, Surroundings, element_of, environment, index, requests, task_names
@@ -56,6 +57,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     elements: int  # at most, in the queue at once
     throttle: int | None = None  # elements of a submission that run at once
     walltime_s: float | None = None  # of a job whose op names none
+    numbers_gpus: bool = False  # which GPUs a task has is said here, not by a batch system
     box: Box | None = None  # how containers are run
 
 
@@ -152,6 +154,10 @@ class BatchExecutor:
         if elements:
             self._courier.order(Cancel(elements=elements))
 
+    def withdraw(self) -> None:
+        """See `Executor`."""
+        self._courier.order(Withdraw())
+
     def close(self) -> None:
         """See `Executor`."""
         self._courier.close(CLOSING_S)
@@ -181,8 +187,18 @@ class BatchExecutor:
             grows=_grows(resources),
         )
         env, references = environment(need)
-        data, places, common = requests(elements if launch is None else seen_inside(launch, elements))
-        about = index(name=name, around=self._around, common=common, places=places, env=env, walltime_s=walltime_s)
+        data, places, common = requests(
+            elements if launch is None else seen_inside(launch, elements), numbered=self._terms.numbers_gpus
+        )
+        about = index(
+            name=name,
+            around=self._around,
+            common=common,
+            places=places,
+            env=env,
+            walltime_s=walltime_s,
+            gpus=need.resources.gpus,
+        )
         write_record(self._root, record)
         self._batches.add(name)
         self._underway.add(record, elements)

@@ -14,9 +14,10 @@ from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.executor import BatchExecutor, Terms
 from sciflow.executors.batch.fetching import fetch
 from sciflow.executors.batch.news import Inbox, News
+from sciflow.executors.batch.removing import remove_run
 from sciflow.executors.batch.request import Surroundings
 from sciflow.executors.batch.ward import Ward
-from sciflow.executors.capacity import Capacity
+from sciflow.executors.capacity import Capacity, Quota
 from sciflow.executors.containers.engines import ENVIRONMENT
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import BatchSettings
@@ -51,6 +52,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         throttle=settings.throttle,
         walltime_s=settings.walltime_s,
         box=settings.box,
+        numbers_gpus=_counts(settings),
     )
     return BatchExecutor(
         terms,
@@ -58,10 +60,25 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         root=errand.root,
         around=around,
         code=errand.code,
-        capacity=Capacity(cpus=settings.cpus, memory_mb=settings.memory_mb, gpus=settings.gpus)
-        if settings.system == "shell" and not settings.host
-        else None,
+        capacity=_capacity(settings, errand.quota),
     )
+
+
+def _counts(settings: BatchSettings) -> bool:
+    """Whether what the machine has is counted here: no batch system does."""
+    return settings.system == "shell" and not settings.host
+
+
+def _capacity(settings: BatchSettings, asked: Quota) -> Capacity | None:
+    """What the run may take at once; None: as much as the batch system gives."""
+    quota = Quota(
+        cpus=asked.cpus or settings.cpus,
+        memory_mb=asked.memory_mb or settings.memory_mb,
+        gpus=settings.gpus if asked.gpus is None else asked.gpus,
+    )
+    if _counts(settings):
+        return Capacity(cpus=quota.cpus, memory_mb=quota.memory_mb, gpus=quota.gpus)
+    return quota.capacity() if quota else None
 
 
 def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> str:
@@ -72,6 +89,18 @@ def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> str
     try:
         depot.prepare()
         return fetch(depot, f"{depot.root}/{_there(root)}", root, paths)
+    finally:
+        depot.transport.close()
+
+
+def clear_at(settings: BatchSettings, root: Path) -> int:
+    """See `registry.clear_run`."""
+    if shares(settings):
+        return 0
+    depot = make_depot(settings)
+    try:
+        depot.prepare()
+        return remove_run(depot, root)
     finally:
         depot.transport.close()
 

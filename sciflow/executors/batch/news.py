@@ -49,13 +49,17 @@ class Cancel(msgspec.Struct, kw_only=True, eq=False):
     elements: Mapping[str, Sequence[int]]  # by submission
 
 
+class Withdraw(msgspec.Struct, eq=False):
+    """Nothing more is to be begun: what waits is taken back, what runs may end."""
+
+
 class Fetch(msgspec.Struct, kw_only=True, eq=False):
     """Bring files and folders of the run from the host."""
 
     paths: Sequence[str]
 
 
-Order: TypeAlias = Send | Adopt | Cancel | Fetch
+Order: TypeAlias = Send | Adopt | Cancel | Withdraw | Fetch
 
 
 # --- news

@@ -15,6 +15,7 @@ import msgspec
 
 FOLDER = "batches"
 RECORD = "record.json"
+CLEARED = "cleared.json"  # beside the submissions: those whose files on the host were removed
 
 
 class Stage(Enum):
@@ -73,6 +74,24 @@ def batch_names(root: Path, executors: Sequence[str]) -> frozenset[str]:
 def executors_of(root: Path) -> dict[str, str]:
     """The executor of each submission of a run."""
     return {record.name: record.executor for record in _records(root)}
+
+
+def is_open(root: Path) -> bool:
+    """Whether jobs of a run may still be queued or running."""
+    return any(record.stage in {Stage.SENT, Stage.SUBMITTED} for record in _records(root))
+
+
+def read_cleared(root: Path) -> frozenset[str]:
+    """The submissions whose files on the host were removed."""
+    path = root / FOLDER / CLEARED
+    return frozenset(msgspec.json.decode(path.read_bytes(), type=list[str])) if path.exists() else frozenset()
+
+
+def write_cleared(root: Path, names: Sequence[str]) -> None:
+    """Writes down that the files of submissions are gone from their host."""
+    beside = root / FOLDER / f"{CLEARED}.new"
+    beside.write_bytes(msgspec.json.encode(sorted({*read_cleared(root), *names})))
+    os.replace(beside, root / FOLDER / CLEARED)
 
 
 def _records(root: Path) -> Iterator[BatchRecord]:

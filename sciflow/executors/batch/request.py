@@ -70,12 +70,17 @@ def task_names(job: Job, element: int) -> tuple[TaskName, ...]:
     )
 
 
-def requests(elements: Sequence[Element]) -> tuple[bytes, Sequence[tuple[int, int]], tuple[int, int]]:
-    """The frames of a submission, where each element's own lie in them, and where those that all of them read."""
+def requests(
+    elements: Sequence[Element], *, numbered: bool = False
+) -> tuple[bytes, Sequence[tuple[int, int]], tuple[int, int]]:
+    """The frames of a submission, where each element's own lie in them, and where those that all of them read.
+
+    `numbered`: the ops are told the numbers of their GPUs.
+    """
     numbers: dict[bytes, int] = {}
     ops = []
     for element in elements:
-        text = op_text(element.job, element.gpus)
+        text = op_text(element.job, element.gpus if numbered else ())
         numbers.setdefault(text, len(numbers) + 1)
         ops.append(numbers[text])
     common = b"".join(op_frame(number, text) for text, number in numbers.items())
@@ -96,6 +101,7 @@ def index(
     places: Sequence[tuple[int, int]],
     env: Mapping[str, object],
     walltime_s: float | None,
+    gpus: int,
 ) -> dict[str, object]:
     """What `index.json` says, but for where it lies."""
     return {
@@ -103,6 +109,7 @@ def index(
         "common": common,
         "elements": places,
         "walltime_s": walltime_s,
+        "gpus": gpus,  # of a task; their numbers are the batch system's to say
         "at": around.at,
         "env": env,
         "hello": {

@@ -16,6 +16,7 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.job import Job
+from sciflow.executors.batch.record import read_cleared
 from sciflow.runner.hashing import file_hash
 from sciflow.runner.packs import read_stored
 
@@ -48,6 +49,7 @@ class Supplier:
         self._root = root
         self._at = at
         self._batches = batches
+        self._cleared = read_cleared(root)  # what they made was brought home, and lies there no more
 
     def code(self, supply: Supply) -> None:
         """Adds the run's own code: its script, and functions that are in no file."""
@@ -75,7 +77,7 @@ class Supplier:
     def _tree(self, tree: Tree, supply: Supply) -> Tree:
         match tree:
             case {"$": "artifact"}:
-                if tree.get("at") != self._at:
+                if tree.get("at") != self._at or (self._cleared and (self._root / tree["path"]).exists()):
                     self._artifact(tree, supply)
                 return tree
             case {"$": "value"}:
@@ -100,7 +102,8 @@ class Supplier:
         return {"$": "value", "file": path, "at": 0, "size": len(data), "sha256": sha256}
 
     def _made_there(self, file: str) -> bool:
-        return file.partition("/")[2].rpartition("-")[0] in self._batches
+        batch = file.partition("/")[2].rpartition("-")[0]
+        return batch in self._batches and batch not in self._cleared
 
     def _artifact(self, tree: Mapping[str, Tree], supply: Supply) -> None:
         path = tree["path"]

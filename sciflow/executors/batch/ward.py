@@ -28,6 +28,7 @@ from sciflow.executors.transports.transport import Output
 ANSWER_BYTES = 16 << 20
 QUEUE_S = 30.0  # for the batch system's own commands
 SUBMIT_S = 120.0
+NEVER = TaskError(kind="never", message="it was not submitted")
 FULL_S = 15.0  # until a submission is tried again for which there was no room
 
 
@@ -40,6 +41,8 @@ class Open(msgspec.Struct, kw_only=True, eq=False):
     sought: bool = False  # of an earlier engine: whether the batch system has it is to be found out
     from_start: bool = False  # what it has said is to be told from the beginning
     ended: set[int] = msgspec.field(default_factory=set)
+    queued: set[int] = msgspec.field(default_factory=set)  # as the batch system said last
+    withdrawn: set[int] = msgspec.field(default_factory=set)
     taken: list[int] = msgspec.field(default_factory=list)  # closed elements, to be told with the next look
 
 
@@ -303,10 +306,23 @@ class Ward:
                 verdict = of_exit(code, began=began, tail=news.said.get(element, ""))
                 self._condemn(batch, int(element), verdict)
         if states is not None:
+            self._forgo(batch, news, states)
             died = set(map(int, news.died))
             unheard = [k for k in range(len(record.elements)) if k not in batch.ended and k not in died]
             for k, state in self._missing.look(self._depot, self._system, record, unheard, states):
                 self._condemn(batch, k, of_state(state, record, tail=self._tail(record, k)))
+
+    def _forgo(self, batch: Open, news: BatchNews, states: Sequence[JobState]) -> None:
+        """Notes what waits in the queue; what was withdrawn and is gone from there will not come."""
+        own = [state for state in states if state.job == batch.record.job and not state.state.ended]
+        everything = range(len(batch.record.elements))
+        listed = set(everything) if any(s.element is None for s in own) else {s.element for s in own}
+        waiting = {s.element for s in own if s.state in {State.QUEUED, State.HELD}}
+        batch.queued = (set(everything) if None in waiting else {k for k in waiting if k is not None}) - batch.ended
+        for element in sorted(batch.withdrawn - listed - batch.ended):
+            if str(element) not in news.elements:  # it had not begun
+                batch.ended.add(element)
+                self._tell(Closed(batch=batch.record.name, element=element))
 
     def _condemn(self, batch: Open, element: int, verdict: Verdict) -> None:
         batch.ended.add(element)
@@ -321,8 +337,7 @@ class Ward:
         if job:
             self._put_stage(batch, Stage.SUBMITTED, job=job)
             return
-        never = TaskError(kind="never", message="its engine died before it was submitted")
-        self._tell(Refused(batch=batch.record.name, error=never))
+        self._tell(Refused(batch=batch.record.name, error=NEVER))
         self._settle(batch)
 
     def _tail(self, record: BatchRecord, element: int) -> str:
@@ -332,6 +347,24 @@ class Ward:
         return said.stdout.decode(errors="replace") if said.code == 0 else ""
 
     # --- ending
+
+    def withdraw(self) -> None:
+        """Begins nothing more: what was not submitted or waits in the queue comes back, what runs may end."""
+        for batch in [batch for batch in self._open.values() if batch.send is not None]:
+            self._tell(Refused(batch=batch.record.name, error=NEVER))
+            self._settle(batch)
+        watched = self._watched()
+        if not watched:
+            return
+        self._depot.run(("touch", *(f"{self._folder(batch.record.name)}/stop" for batch in watched)))
+        parts: list[str | Part] = [
+            Part(job=batch.record.job, elements=tuple(sorted(batch.queued))) for batch in watched if batch.queued
+        ]
+        if parts:
+            command = self._system.cancel(parts)
+            command.parse(self._depot.run(command.argv, timeout_s=QUEUE_S))
+        for batch in watched:
+            batch.withdrawn |= batch.queued
 
     def cancel(self, elements: Mapping[str, Sequence[int]]) -> None:
         """Ends elements of submissions."""

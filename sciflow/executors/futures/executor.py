@@ -142,6 +142,11 @@ class FuturesExecutor:
         """See `Executor`: there is nothing elsewhere."""
         self._reports.append(Brought(paths=paths, problem=f"{paths[0]} is not there any more"))
 
+    def withdraw(self) -> None:
+        """See `Executor`; what has not begun hands all back as soon as it is its turn."""
+        for batch in {flight.batch for flight in self._flights.values()}:
+            (self._root / FOLDER / batch / "stop").touch()
+
     def close(self) -> None:
         """See `Executor`."""
         for flight in self._flights.values():
@@ -181,7 +186,15 @@ class FuturesExecutor:
         )
         env, references = environment(need)
         data, places, common = requests(elements)
-        about = index(name=name, around=self._around, common=common, places=places, env=env, walltime_s=walltime_s)
+        about = index(
+            name=name,
+            around=self._around,
+            common=common,
+            places=places,
+            env=env,
+            walltime_s=walltime_s,
+            gpus=need.resources.gpus,
+        )
         folder = folder_of(self._root, name)
         for part in ("out", "live", "done", "cancelled"):
             (folder / part).mkdir(parents=True, exist_ok=True)
