@@ -4,8 +4,6 @@ It stands for what a cluster does by PAM. A one-time password holds once: 100000
 What it was asked and what it let in is written to `--log`, one JSON list a line.
 """
 
-# ruff: noqa: ARG002 - what paramiko calls has paramiko's arguments
-
 from __future__ import annotations
 
 import argparse
