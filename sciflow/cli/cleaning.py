@@ -33,23 +33,46 @@ ABANDONED_S = 86400.0  # without a change to a run that is being made: nobody is
     help="Runs in this phase; may be given several times.",
 )
 @click.option("--keep", type=click.IntRange(min=0), metavar="N", help="All but the newest so many.")
+@click.option("--remote", is_flag=True, help="Not the runs: what they have left on other machines, once it is home.")
+@click.option("--discard", is_flag=True, help="With --remote: what is not home yet is lost.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clean(
-    *, runs: Path | None, older: float | None, phases: tuple[str, ...], keep: int | None, dry_run: bool, yes: bool
+    *,
+    runs: Path | None,
+    older: float | None,
+    phases: tuple[str, ...],
+    keep: int | None,
+    remote: bool,
+    discard: bool,
+    dry_run: bool,
+    yes: bool,
 ) -> int:
     """Remove runs that meet every condition given: age, phase, number kept. A run that goes on is never removed.
 
     Runs of which the making was killed halfway go too, a day after.
+
+    With --remote the runs stay, and what they have left on other machines is removed there.
     """
     from sciflow.engine import api
-    from sciflow.engine.run_folder import abandoned
-    from sciflow.view.runs import for_terminal
 
-    if older is None and not phases and keep is None:
+    if discard and not remote:
+        raise click.UsageError("--discard goes with --remote")
+    if older is None and not phases and keep is None and not remote:
         raise click.UsageError("say which: --older 30d, --phase Failed, --keep 10; together they must all hold")
     place = runs_folder(runs)
     chosen = _chosen(api.list_runs(runs=place), older=older, phases=phases, keep=keep)
+    if remote:
+        from sciflow.cli.clearing import clear_remote
+
+        return clear_remote(chosen, discard=discard, dry_run=dry_run, confirmed=lambda text: yes or _confirmed(text))
+    return _clean(place, chosen, dry_run=dry_run, yes=yes)
+
+
+def _clean(place: Path, chosen: Sequence[RunSummary], *, dry_run: bool, yes: bool) -> int:
+    from sciflow.engine.run_folder import abandoned
+    from sciflow.view.runs import for_terminal
+
     unfinished = abandoned(place, before_s=time.time() - ABANDONED_S)
     if chosen:
         show(for_terminal(chosen, now_s=time.time()))

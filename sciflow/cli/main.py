@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "suspend": ("control", "suspend", "Begin no further task until the run is resumed."),
     "stop": ("control", "stop", "Begin no further task, let running ones end, call the exit handler."),
     "cancel": ("control", "cancel", "End a run at once: running tasks are killed."),
+    "fetch": ("fetching", "fetch", "Bring home what tasks have left on other machines."),
     "clean": ("cleaning", "clean", "Remove old runs."),
     "config": ("settings", "config", "Show the settings, and where each comes from."),
     "connect": ("connecting", "connect", "Log in at a host, and keep the connection for all runs."),

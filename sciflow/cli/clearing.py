@@ -1,0 +1,42 @@
+"""`sciflow clean --remote`: what runs have left on other machines is removed; the runs stay."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from sciflow.cli.output import note, show
+from sciflow.core.progress import RunSummary
+from sciflow.errors import HostError, RunError, SciflowError
+from sciflow.view.quantity import count
+
+
+def clear_remote(runs: Sequence[RunSummary], *, discard: bool, dry_run: bool, confirmed: Callable[[str], bool]) -> int:
+    """Removes it, after it has come home; the exit code. `discard`: what is not home is lost."""
+    from sciflow.engine.clearing import all_remains, clear
+    from sciflow.view.runs import for_terminal
+
+    left = list(all_remains(run.folder for run in runs))
+    if not left:
+        note("these runs have left nothing on other machines")
+        return 0
+    roots = {found.folder.root for found in left}
+    show(for_terminal([run for run in runs if run.folder in roots], now_s=time.time()))
+    places = ", ".join(sorted({name for found in left for name in found.executors}))
+    told = f"what {count(len(left), 'run')} {'has' if len(left) == 1 else 'have'} left at {places}"
+    before = "; what is not home yet is LOST" if discard else "; what is not home yet comes home before"
+    if dry_run:
+        note(f"would remove {told}{before}")
+        return 0
+    if not confirmed(f"Remove {told}{before}?"):
+        note("nothing was removed")
+        return 0
+    failed = 0
+    for found in left:
+        try:
+            clear(found.folder, discard=discard)
+        except (RunError, HostError, SciflowError) as error:
+            note(f"sciflow: {error}")
+            failed += 1
+    note(f"removed what {count(len(left) - failed, 'run')} had left" + (f"; {failed} failed" if failed else ""))
+    return 1 if failed else 0
