@@ -13,6 +13,7 @@ from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.creation import create_again
 from sciflow.engine.reading import RunRecord
 from sciflow.engine.setup import RunSetup
+from sciflow.engine.stored_files import release
 from sciflow.errors import RunBusy
 
 R_co = TypeVar("R_co", covariant=True)
@@ -52,6 +53,17 @@ class Run(RunRecord[R_co]):
             requests = answers(reader, value, node, inbox=Inbox(self._folder.part("control")))
         heard = [steering.ask(self._folder, request) for request in [*requests, Request(verb=Verb.RESUME)]]
         return self.phase if all(heard) or self.phase is Phase.SUCCEEDED else self._go_on(detach=detach)
+
+    def release(self) -> int:
+        """Removes from the run's folder the files that lie in its storage too; how many files and folders.
+
+        They are brought again when somebody needs them, see `fetch`.
+
+        Raises:
+            RunBusy: an engine is at work on the run.
+        """
+        with self._folder.lock():
+            return release(self.folder)
 
     def resubmit(self, *, detach: bool | None = None) -> Run[R_co]:
         """Runs the same workflow with the same inputs once more, from its beginning, as a run of its own.

@@ -11,7 +11,7 @@ from sciflow.engine.elsewhere import files_elsewhere
 from sciflow.engine.records_db import Writer
 from sciflow.engine.stowage import Stowage
 from sciflow.errors import ConfigError
-from sciflow.storage.keys import artifact_key
+from sciflow.storage.keys import content_key
 
 if TYPE_CHECKING:
     from sciflow.engine.stowage import Stowage
@@ -32,7 +32,7 @@ def check_answers(name: str, settings: Settings) -> None:
 
     if name in settings.executors or name == "local":
         raise ConfigError(f"storage {name!r} has the name of an executor\n    fix:      give it a name of its own")
-    make_storage(name, settings.storages).exists(artifact_key("none", "none"))
+    make_storage(name, settings.storages).exists(content_key("none", "none", folder=False))
 
 
 def make_stowage(name: str, settings: Settings, root: Path, *, warn: Callable[[str], None]) -> Stowage | None:

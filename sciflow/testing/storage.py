@@ -37,6 +37,36 @@ class StorageContract:
         found = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*"))
         assert found == ["deep", "deep/er", "deep/er/naïve name 'x'.txt", "empty"]
 
+    def test_an_empty_file_and_an_empty_folder_come_back(self, storage: Storage, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        (tmp_path / "folder").mkdir()
+        for name, kind in (("file", "file"), ("folder", "folder")):
+            stored = storage.put(tmp_path / name, lambda _, name=name: self._key(name))  # type: ignore[misc]
+            assert (stored.kind, stored.size) == (kind, 0)
+            storage.get(stored, tmp_path / f"{name}-back")
+        assert (tmp_path / "file-back").read_bytes() == b""
+        assert list((tmp_path / "folder-back").iterdir()) == []
+
+    def test_what_a_folder_says_of_its_files_comes_back(self, storage: Storage, tmp_path: Path) -> None:
+        source = tmp_path / "in"
+        source.mkdir()
+        (source / "program").write_text("#!/bin/sh")
+        (source / "program").chmod(0o755)
+        (source / "link").symlink_to("program")
+        stored = storage.put(source, self._key)
+        storage.get(stored, tmp_path / "out")
+        assert (tmp_path / "out" / "program").stat().st_mode & 0o100
+        assert (tmp_path / "out" / "link").readlink() == Path("program")
+
+    def test_a_key_may_hold_what_a_file_name_may(self, storage: Storage, tmp_path: Path) -> None:
+        (tmp_path / "x").write_text("x")
+        keys = ["a/50%20 ü &+?#;'\"\\.txt", "a/.../..x", "a/new\nline"]
+        for key in keys:
+            stored = storage.put(tmp_path / "x", lambda _, key=key: key)  # type: ignore[misc]
+            assert storage.exists(key)
+            storage.get(stored, tmp_path / f"out{keys.index(key)}")
+        assert sorted(storage.keys("a/")) == sorted(keys)
+
     def test_a_change_of_what_came_back_does_not_change_what_is_stored(self, storage: Storage, tmp_path: Path) -> None:
         source = tmp_path / "in.txt"
         source.write_text("before")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 import sciflow
 from sciflow import op, workflow
-from sciflow.engine.stored_files import read_index, release
+from sciflow.engine.stored_files import read_index
 from tests.services.buckets import credentials_file
 from tests.services.s3 import S3Server
 
@@ -89,7 +91,7 @@ def test_all_files_of_a_run_lie_in_its_storage_at_the_end(configure: Configure, 
     expected = run.result.read_bytes()
     index = read_index(run.folder)
     assert len(index) == 20 + 20 + 1
-    assert release(run.folder) == 41
+    assert run.release() == 41
     assert [path for path in (run.folder / "tasks").rglob("*") if path.is_file()] == []
     assert run.result.read_bytes() == expected == b"".join(b"%d\n%d\n" % (n, n) for n in range(20))
     assert [path.read_text() for path in run.output("double")] == [f"{n}\n{n}\n" for n in range(20)]
@@ -106,7 +108,7 @@ def test_a_run_can_be_made_again_of_inputs_that_only_its_storage_has(configure: 
     configure(type="directory", path=str(tmp_path / "store"))
     run = doubled.options(storage="store").run(sources(tmp_path / "in", 3))
     expected = run.result.read_bytes()
-    release(run.folder)
+    run.release()
     assert run.resubmit(detach=False).result.read_bytes() == expected
 
 
@@ -114,7 +116,7 @@ def test_a_retried_task_gets_inputs_that_only_the_storage_has(configure: Configu
     configure(type="directory", path=str(tmp_path / "store"))
     run = checked.options(storage="store").run(sources(tmp_path / "in", 3), flag=str(tmp_path / "flag"))
     assert run.phase == "Failed"
-    release(run.folder)
+    run.release()
     (tmp_path / "flag").touch()
     assert run.retry(detach=False) == "Succeeded"
     assert run.result == 12
@@ -128,7 +130,7 @@ def test_a_run_that_was_moved_is_read_from_its_bucket(
     keys = str(credentials_file(bucket, tmp_path))
     configure(type="s3", endpoint=bucket.url, bucket=bucket.bucket, prefix="runs", credentials_file=keys)
     run = folders.options(storage="store").run(7)
-    release(run.folder)
+    run.release()
     moved = tmp_path / "elsewhere" / run.id
     moved.parent.mkdir()
     shutil.move(run.folder, moved)
@@ -171,9 +173,9 @@ def test_files_that_come_from_the_cache_are_stored_too(configure: Configure, tmp
     all_remembered.run([1, 2])
     run = all_remembered.options(storage="store").run([1, 2, 3])
     assert [task.cached for task in run.tasks("remembered")] == [True, True, False]
-    assert release(run.folder) == 3
+    assert run.release() == 3
     assert [path.read_text() for path in run.result] == ["1", "2", "3"]
-    release(run.folder)
+    run.release()
     again = all_remembered.options(storage="store").run([1, 2, 3])
     assert [path.read_text() for path in again.result] == ["1", "2", "3"]
 
@@ -196,3 +198,22 @@ def wait_for(flag: str) -> Path:
 @workflow
 def slow(flag: str) -> Path:
     return wait_for(flag)
+
+
+SCRIPT = """
+from pathlib import Path
+from sciflow import op
+
+@op
+def write(text: str) -> Path:
+    Path("text.txt").write_text(text)
+    return Path("text.txt")
+"""
+
+
+def test_the_command_line_names_a_storage(configure: Configure, tmp_path: Path) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    (tmp_path / "script.py").write_text(SCRIPT, "utf-8")
+    argv = [sys.executable, "-m", "sciflow", "run", "script.py:write", "--text", "x", "--storage", "store"]
+    subprocess.run(argv, check=True, capture_output=True)
+    assert len(read_index(sciflow.open_run("last").folder)) == 1
