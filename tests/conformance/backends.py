@@ -15,6 +15,7 @@ import pytest
 from sciflow import Run, list_runs
 from tests.services.podman import Podman
 from tests.services.slurm import Slurm
+from tests.services.sshd import Sshd
 
 
 class Backend(Protocol):
@@ -135,6 +136,44 @@ class SlurmShared(Elsewhere):
         return {"type": "batch", "system": "slurm", "throttle": 4}
 
 
+class SlurmOverSsh(Elsewhere):
+    """Slurm on a machine that only SSH reaches."""
+
+    service = "slurm_over_ssh"
+
+    def table(self, desk: Path, service: Sshd) -> dict[str, Any]:
+        """See `Elsewhere`."""
+        return {"type": "batch", "system": "slurm", "throttle": 4, **over_ssh(desk, service)}
+
+
+class ShellOverSsh(Elsewhere):
+    """A machine without a batch system that only SSH reaches."""
+
+    service = "plain_machine"
+
+    def table(self, desk: Path, service: Sshd) -> dict[str, Any]:
+        """See `Elsewhere`."""
+        return {"type": "batch", "system": "shell", "throttle": 4, **over_ssh(desk, service)}
+
+
+class ShellHere(Elsewhere):
+    """Processes of this machine that go on without the engine."""
+
+    def table(self, desk: Path, service: Any) -> dict[str, Any]:
+        """See `Elsewhere`."""
+        return {"type": "batch", "system": "shell", "cpus": 4, "gpus": 2}
+
+
+def over_ssh(desk: Path, server: Sshd) -> dict[str, Any]:
+    """Settings of a machine that is reached by SSH, and has our packages."""
+    return {
+        "host": server.host,
+        "ssh_config": str(server.config),
+        "work_root": f"{desk}-scratch",
+        "python": sys.executable,
+    }
+
+
 class InContainers(Elsewhere):
     """Containers of podman, with the Python and the packages of this machine, which images need not have."""
 
@@ -171,6 +210,9 @@ BACKENDS: dict[str, type[Local]] = {
     "local": Local,
     "slurm": SlurmHere,
     "slurm-shared": SlurmShared,
+    "slurm-ssh": SlurmOverSsh,
+    "shell": ShellHere,
+    "shell-ssh": ShellOverSsh,
     "podman": InContainers,
     "dask": OnDask,
 }

@@ -57,7 +57,8 @@ def subject_of(module: object) -> str:
 def backend(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backend:
     kind = BACKENDS[request.param]
     if issubclass(kind, Elsewhere):
-        return kind(tmp_path, monkeypatch, request.getfixturevalue(kind.service))
+        service = request.getfixturevalue(kind.service) if kind.service else None
+        return kind(tmp_path, monkeypatch, service)
     return kind(tmp_path, monkeypatch)
 
 

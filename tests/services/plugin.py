@@ -58,6 +58,14 @@ def slurm_over_ssh(slurm_of_session: Slurm) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session")
+def plain_machine() -> Iterator[Sshd]:
+    """An SSH server of a machine without a batch system."""
+    require("sshd")
+    with instances.running(SshdService()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def sge_of_session() -> Iterator[Sge]:
     require("sge")
     with instances.running(SERVICES["sge"]) as sge:
