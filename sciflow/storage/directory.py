@@ -28,10 +28,17 @@ class DirectoryStorage:
             place = self._root / stored.key
             if not place.exists():
                 place.parent.mkdir(parents=True, exist_ok=True)
-                (self._root / beside).rename(place)
+                self._show(beside, place)
             return stored
         finally:
             self.delete(beside)
+
+    def _show(self, beside: str, place: Path) -> None:
+        try:
+            (self._root / beside).rename(place)
+        except OSError:
+            if not place.exists():  # else somebody was quicker
+                raise
 
     def put_unseen(self, source: str, key: str) -> Stored:
         """Stores under a free key, in a folder that is there; nobody looks for it before what this gives is recorded.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,15 @@ class StorageContract:
         keys = {storage.put(tmp_path / name, self._key).key for name in ("one", "two")}
         assert len(keys) == 1
         assert list(storage.keys("a/")) == sorted(keys)
+
+    def test_several_may_store_the_same_at_once(self, storage: Storage, tmp_path: Path) -> None:
+        source = tmp_path / "in"
+        source.mkdir()
+        (source / "x").write_text("x" * 100_000)
+        with ThreadPoolExecutor(4) as pool:
+            keys = set(pool.map(lambda _: storage.put(source, self._key).key, range(8)))
+        assert len(keys) == 1
+        assert all(key.startswith(min(keys)) for key in storage.keys("a/"))
 
     def test_keys_are_found_by_their_beginning_and_deleted(self, storage: Storage, tmp_path: Path) -> None:
         (tmp_path / "x").write_text("x")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -217,3 +218,41 @@ def test_the_command_line_names_a_storage(configure: Configure, tmp_path: Path) 
     argv = [sys.executable, "-m", "sciflow", "run", "script.py:write", "--text", "x", "--storage", "store"]
     subprocess.run(argv, check=True, capture_output=True)
     assert len(read_index(sciflow.open_run("last").folder)) == 1
+
+
+MODULE = """
+from pathlib import Path
+from sciflow import op, workflow
+
+@op
+def write(number: int) -> Path:
+    Path("number.txt").write_text(str(number))
+    return Path("number.txt")
+
+@op
+def joined(files: list[Path], before: Path) -> Path:
+    Path("joined.txt").write_text(before.read_text() + "".join(file.read_text() for file in files))
+    return Path("joined.txt")
+
+@workflow
+def written(numbers: list[int], before: Path) -> Path:
+    return joined(write.map(number=numbers), before)
+"""
+
+
+def test_what_comes_home_from_another_machine_is_stored_too(
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    there = f'type = "batch"\nsystem = "shell"\nwork_root = "{tmp_path / "there"}"\npython = "{sys.executable}"'
+    with (tmp_path / "sciflow.toml").open("a") as settings:
+        settings.write(f"\n[executors.box]\n{there}\nlook_least_s = 0.1\n")
+    (tmp_path / "stored_elsewhere.py").write_text(MODULE, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "before.txt").write_text("before ")
+    written = importlib.import_module("stored_elsewhere").written
+    run = written.options(storage="store", executor="box").run([1, 2, 3], tmp_path / "before.txt")
+    expected = run.result.read_text()
+    assert run.release() == 2  # what was given, and the result
+    shutil.rmtree(tmp_path / "there")
+    assert run.result.read_text() == expected == "before 123"
