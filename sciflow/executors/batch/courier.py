@@ -17,6 +17,8 @@ from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.fetching import fetch
 from sciflow.executors.batch.news import (
     Adopt,
+    Allowed,
+    Ask,
     Broken,
     Cancel,
     Fetch,
@@ -32,6 +34,7 @@ from sciflow.executors.batch.ward import Ward
 
 FASTER = 0.5  # of the time since the last news passes until the next look, within the limits
 IDLE_S = 3600.0
+AGAIN = "\n    (the next attempt is made in"  # how the transport's message ends that says when
 
 
 class Tempo(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +55,7 @@ class Courier:
         self._ward = ward
         self._here = here
         self._tempo = tempo
-        self._pending: list[Cancel | Withdraw | Fetch] = []
+        self._pending: list[Ask | Cancel | Withdraw | Fetch] = []
         self._closing = threading.Event()
         self._next_look = 0.0
         self._trouble = ""
@@ -105,7 +108,7 @@ class Courier:
                 case Send() | Adopt():
                     self._ward.accept(order)
                     self._next_look = 0.0
-                case Cancel() | Withdraw() | Fetch():
+                case Ask() | Cancel() | Withdraw() | Fetch():
                     self._pending.append(order)
 
     def _turn(self) -> None:
@@ -120,9 +123,10 @@ class Courier:
 
     def _wait_for_host(self, error: HostError) -> None:
         self._waits_s = min(max(1.0, 2 * self._waits_s), max(self._tempo.most_s, 1.0))
-        if str(error) != self._trouble:
-            self._trouble = str(error)
-            self.news.put(Notice(text=f"{error}; waiting"))
+        trouble = str(error).partition(AGAIN)[0]  # when the next attempt is made is no news
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self.news.put(Notice(text=f"{trouble}\n    waiting for the host; `sciflow doctor` with its name says more"))
 
     def _work(self) -> None:
         if not (len(self._ward) or self._pending):
@@ -140,8 +144,10 @@ class Courier:
             quiet = time.monotonic() - self._ward.last_news
             self._next_look = time.monotonic() + min(max(self._tempo.least_s, FASTER * quiet), self._tempo.most_s)
 
-    def _obey(self, order: Cancel | Withdraw | Fetch) -> None:
+    def _obey(self, order: Ask | Cancel | Withdraw | Fetch) -> None:
         match order:
+            case Ask():
+                self.news.put(Allowed(limits=self._ward.limits()))
             case Cancel(elements=elements):
                 self._ward.cancel(elements)
             case Withdraw():

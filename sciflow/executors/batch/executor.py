@@ -21,6 +21,8 @@ from sciflow.errors import ConfigError
 from sciflow.executors.batch.courier import Courier
 from sciflow.executors.batch.news import (
     Adopt,
+    Allowed,
+    Ask,
     Broken,
     Cancel,
     Cancelled,
@@ -44,7 +46,7 @@ from sciflow.executors.containers.box import Box
 from sciflow.executors.containers.launch import Launch, launch_of, seen_inside
 from sciflow.executors.executor import Brought, Lost, Noticed, Offer, Report, Watch
 from sciflow.executors.secrets import resolve_secret
-from sciflow.executors.systems.system import Site, Submission
+from sciflow.executors.systems.system import Site, Submission, SystemLimits
 
 CLOSING_S = 2.0  # for what is under way with the host when the engine ends
 
@@ -89,6 +91,8 @@ class BatchExecutor:
         self._waiting: dict[tuple[Need, int, Launch | None], list[Element]] = {}
         self._underway = Underway(root)
         self._reports: list[Report] = []
+        self._limits: SystemLimits | None = None  # what the batch system allows, once that is known
+        self._asked = False
         for record in read_records(root, terms.name):
             self._underway.add(record)
             courier.order(Adopt(record=record))
@@ -98,7 +102,11 @@ class BatchExecutor:
 
     def offer(self, need: Need, template: str, *, remaining: int) -> Offer:  # noqa: ARG002
         """See `Executor`."""
-        room = self._terms.elements - self._underway.elements - sum(map(len, self._waiting.values()))
+        if self._limits is None:
+            self._ask()
+            return Offer(0)
+        most = min(self._terms.elements, self._limits.submitted or self._terms.elements)
+        room = most - self._underway.elements - sum(map(len, self._waiting.values()))
         if self._capacity is not None and not self._capacity.fits(need.resources):
             if _is_beyond(self._capacity, need.resources):
                 return Offer(remaining)  # to be refused
@@ -107,6 +115,12 @@ class BatchExecutor:
             return Offer(0)
         shares = room if self._capacity is None else min(room, self._jobs_each * self._capacity.cpus)
         return Offer(max(1, -(-remaining // shares)))
+
+    def _ask(self) -> None:
+        """Has the batch system asked what it allows, once, before anything is sized for it."""
+        if not self._asked:
+            self._asked = True
+            self._courier.order(Ask())
 
     def submit(self, job: Job) -> None:
         """See `Executor`."""
@@ -135,8 +149,9 @@ class BatchExecutor:
     def poll(self) -> list[Report]:
         """See `Executor`."""
         for (need, level, launch), elements in self._waiting.items():
-            if elements:
-                self._send(need, level, elements, launch)
+            most = len(elements) if self._limits is None else self._limits.elements or len(elements)
+            for begin in range(0, len(elements), most or 1):
+                self._send(need, level, elements[begin : begin + most], launch)
         self._waiting.clear()
         for news in self._courier.news.take():
             self._reports += self._told(news)
@@ -230,6 +245,9 @@ class BatchExecutor:
 
     def _told(self, news: News) -> Sequence[Report]:
         match news:
+            case Allowed(limits=limits):
+                self._limits = limits
+                return []
             case Heard(batch=batch, element=element, replies=replies):
                 return [report for reply in replies for report in self._underway.heard(batch, element, reply)]
             case Closed(batch=batch, element=element):
@@ -242,8 +260,8 @@ class BatchExecutor:
                 return self._gone(self._underway.cancelled(elements))
             case Fetched(paths=paths, problem=problem):
                 return [Brought(paths=paths, problem=problem)]
-            case Notice(text=text):
-                return [Noticed(text=text)]
+            case Notice(text=text, passing=passing):
+                return [Noticed(text=text, passing=passing)]
             case Broken(error=error):
                 raise error
 

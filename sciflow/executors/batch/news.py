@@ -15,7 +15,7 @@ from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.batch.verdict import Verdict
 from sciflow.executors.containers.launch import Launch
-from sciflow.executors.systems.system import Submission
+from sciflow.executors.systems.system import Submission, SystemLimits
 
 T = TypeVar("T")
 
@@ -49,6 +49,10 @@ class Cancel(msgspec.Struct, kw_only=True, eq=False):
     elements: Mapping[str, Sequence[int]]  # by submission
 
 
+class Ask(msgspec.Struct, eq=False):
+    """Find out what the batch system allows."""
+
+
 class Withdraw(msgspec.Struct, eq=False):
     """Nothing more is to be begun: what waits is taken back, what runs may end."""
 
@@ -59,7 +63,7 @@ class Fetch(msgspec.Struct, kw_only=True, eq=False):
     paths: Sequence[str]
 
 
-Order: TypeAlias = Send | Adopt | Cancel | Withdraw | Fetch
+Order: TypeAlias = Ask | Send | Adopt | Cancel | Withdraw | Fetch
 
 
 # --- news
@@ -108,10 +112,17 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class Allowed(msgspec.Struct, frozen=True, kw_only=True):
+    """What the batch system allows."""
+
+    limits: SystemLimits
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a person should know: what is waited for. Empty: nothing any more."""
 
     text: str
+    passing: bool = False  # of use to somebody who looks now
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,7 +131,7 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     error: BaseException
 
 
-News: TypeAlias = Heard | Closed | Condemned | Refused | Cancelled | Fetched | Notice | Broken
+News: TypeAlias = Allowed | Heard | Closed | Condemned | Refused | Cancelled | Fetched | Notice | Broken
 
 
 class Inbox(Generic[T]):

@@ -20,9 +20,10 @@ from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, ClosingFa
 from sciflow.executors.batch.missing import Missing
 from sciflow.executors.batch.news import Adopt, Cancelled, Closed, Condemned, Heard, News, Notice, Refused, Send
 from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, write_record
+from sciflow.executors.batch.standing import standing
 from sciflow.executors.batch.verdict import Verdict, of_exit, of_state
 from sciflow.executors.containers.launch import Place, command_of, told_of
-from sciflow.executors.systems.system import BatchSystem, JobState, Part, State
+from sciflow.executors.systems.system import BatchSystem, JobState, Part, State, SystemLimits
 from sciflow.executors.transports.transport import Output
 
 ANSWER_BYTES = 16 << 20
@@ -73,6 +74,7 @@ class Ward:
         self._missing = Missing()
         self._open: dict[str, Open] = {}
         self._queue_trouble = ""
+        self._standing = ""
         self.last_news = time.monotonic()
 
     def __len__(self) -> int:
@@ -105,6 +107,11 @@ class Ward:
     def _system(self) -> BatchSystem:
         """Made when the host has been reached: some need to know what is there."""
         return self._make_system(self._depot)
+
+    def limits(self) -> SystemLimits:
+        """What the batch system allows."""
+        command = self._system.limits()
+        return command.parse(self._depot.run(command.argv, timeout_s=QUEUE_S))
 
     # --- submitting
 
@@ -253,6 +260,7 @@ class Ward:
     def _digest(self, answer: Answer, body: memoryview, states: Sequence[JobState] | None) -> bool:
         """Tells what is new; whether there is more at once."""
         more = False
+        self._stand(states)
         by_folder = {self._folder(batch.record.name): batch for batch in self._watched()}
         for news in answer.batches:
             batch = by_folder[news.dir]
@@ -264,6 +272,14 @@ class Ward:
             if len(batch.ended) == len(batch.record.elements):
                 self._settle(batch)
         return more
+
+    def _stand(self, states: Sequence[JobState] | None) -> None:
+        """Tells what the queue says, if it says something else than before."""
+        jobs = {batch.record.job for batch in self._watched()}
+        told = self._standing if states is None else standing(self._depot.transport.name, jobs, states)
+        if told != self._standing:
+            self._standing = told
+            self._tell(Notice(text=told, passing=True))
 
     def _hear(self, batch: Open, news: BatchNews, body: memoryview) -> int:
         told, used = self._mirror.take(batch.record, news, body)
