@@ -97,7 +97,9 @@ class Session:
         if handler is None:
             return None
         if isinstance(handler, Verbs):
-            return self.template(handler)[0]
+            made, signature = self.template(handler)
+            # only a node has options, and arguments that are given before
+            return self._single(handler, made, signature) if handler.settings or handler.fixed else made
         found = f"{getattr(handler, '__name__', handler)!s}, which is neither" if callable(handler) else repr(handler)
         self.problems.append(
             Problem(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sciflow import op, workflow
+from sciflow import context, op, workflow
 from tests.conformance.cases.failures import after, picky
 from tests.conformance.table import Case, only
 
@@ -83,3 +83,30 @@ exit_workflow = Case(
     result=2,
     phases={"on-exit": "Succeeded", "on-exit/inner": "Succeeded"},
 )
+
+
+@op(retries=1, retry_on=[OSError], backoff_s=0.0)
+def told_at_last(phase: str, to: str) -> str:
+    if context().attempt == 1:
+        raise OSError("nobody listens")
+    return f"{to}: {phase}"
+
+
+@workflow(on_exit=told_at_last.partial(to="all"))
+def handled_with_patience(x: int) -> int:
+    return after(x)
+
+
+exit_with_options = Case(
+    "an exit handler has its options, and the arguments that it was given before",
+    handled_with_patience,
+    inputs={"x": 1},
+    result=2,
+    phases={"on-exit": "Succeeded", "on-exit/told_at_last": "Succeeded"},
+    attempts={"on-exit/told_at_last": 2},
+    check=lambda run: _gave(run, "all: Succeeded"),
+)
+
+
+def _gave(run, text: str) -> None:  # type: ignore[no-untyped-def]
+    assert only(run, "on-exit/told_at_last").output == text
