@@ -146,15 +146,7 @@ class _Session:
             executors=(setup.executor, *sorted(places)),
             keys=db.keys(),
         )
-        probe = Probe(
-            runs=root.parent,
-            root=root,
-            reuse=setup.reuse,
-            intake=Intake(root, values),
-            warn=self._warn,
-            traced_now=self._number == 1,
-        )
-        self._stack.callback(probe.close)
+        probe = self._probe(Intake(root, values))
         inputs = {name: msgspec.json.encode(tree) for name, tree in json.loads(db.fact("inputs") or b"{}").items()}
         return Engine(
             Parts(
@@ -174,6 +166,13 @@ class _Session:
                 on_update=on_update,
             )
         )
+
+    def _probe(self, intake: Intake) -> Probe:
+        root, reuse = self._folder.root, self._setup.reuse
+        traced_now = self._number == 1
+        probe = Probe(runs=root.parent, root=root, reuse=reuse, intake=intake, warn=self._warn, traced_now=traced_now)
+        self._stack.callback(probe.close)
+        return probe
 
     def _stowage(self, settings: config.Settings) -> Stowage | None:
         stowage = make_stowage(self._setup.storage, settings, self._folder.root, warn=self._warn)

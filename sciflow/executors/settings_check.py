@@ -14,6 +14,7 @@ from msgspec import inspect
 
 from sciflow.errors import Problem
 from sciflow.executors.origins import origin
+from sciflow.runner.duration import is_seconds
 
 if TYPE_CHECKING:
     from sciflow.executors.settings import BatchSettings
@@ -22,18 +23,18 @@ Check = Callable[[Any], bool]
 
 AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
 UNITS_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
-POSITIVE = ("a number above 0", lambda value: value > 0)
+SECONDS = ("a number above 0", lambda value: is_seconds(value) and value > 0)
 COUNT = ("a whole number from 1", lambda value: value >= 1)
 NUMBERS: Mapping[str, tuple[str, Check]] = {
-    "walltime_s": POSITIVE,
+    "walltime_s": SECONDS,
     "elements": COUNT,
     "throttle": COUNT,
     "workers": COUNT,
     "cpus": COUNT,
     "memory_mb": COUNT,
     "gpus": ("a whole number from 0", lambda value: value >= 0),
-    "look_least_s": POSITIVE,
-    "look_most_s": POSITIVE,
+    "look_least_s": SECONDS,
+    "look_most_s": SECONDS,
 }
 WORDS: Mapping[type, str] = {
     inspect.StrType: "text",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sciflow.errors import ConfigError
+from sciflow.runner.duration import is_seconds
 
 
 class DirectorySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,7 +65,7 @@ def _check(name: str, settings: S3Settings) -> None:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", settings.bucket):
         expected = "3 to 63 small letters, digits, dots and hyphens, a letter or digit at each end"
         raise ConfigError(f"storage {name}: bucket: expected {expected}, found {settings.bucket!r}")
-    if settings.parallel < 1 or settings.patience_s < 0:
+    if settings.parallel < 1 or not is_seconds(settings.patience_s):
         raise ConfigError(f"storage {name}: expected parallel from 1 and patience_s from 0")
 
 

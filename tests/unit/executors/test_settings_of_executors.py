@@ -76,6 +76,7 @@ def test_a_host_without_a_folder_there_is_refused(tmp_path):
         ('cleanup = "sometimes"', '"keep", "on_success", or an age such as'),
         ('ssh_config = "/nowhere"', "no such ssh_config"),
         ("walltime_s = 0", "a number above 0"),
+        ("walltime_s = inf", "a number above 0"),
         ("queue = 3", "expected: text"),
         ("[executors.cluster.options]\nwarnings_s = 3", "did you mean 'warning_s'?"),
         ("[executors.cluster.options]\nwarning_s = 'x'", "expected: a whole number"),
