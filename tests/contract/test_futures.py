@@ -1,0 +1,46 @@
+"""What becomes of a run when something happens to its pool."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sciflow import InvalidWorkflow
+from sciflow.errors import ConfigError
+from tests.contract.futures_ops import kill_worker_once
+
+PROCESSES = {
+    "type": "futures",
+    "factory": "concurrent.futures:ProcessPoolExecutor",
+    "arguments": {"max_workers": 2},
+}
+
+
+@pytest.fixture(autouse=True)
+def pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    executors = {"pool": PROCESSES, "none": {"type": "futures", "factory": "concurrent.futures:NoSuchPool"}}
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps(executors))
+    monkeypatch.setenv("SCIFLOW_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SCIFLOW_PROGRESS", "false")
+
+
+def test_a_worker_of_the_pool_that_dies_costs_an_attempt_and_the_pool_is_made_anew(tmp_path: Path) -> None:
+    from sciflow import workflow
+
+    @workflow
+    def flow(mark: str, numbers: list[int]) -> list[int]:
+        return kill_worker_once.options(executor="pool").partial(mark=mark).map(x=numbers)
+
+    assert flow.run(str(tmp_path / "mark"), [0, 1, 2, 3, 4, 5]).result == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_factory_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="NoSuchPool"):
+        kill_worker_once.options(executor="none").run(str(tmp_path / "mark"), 0)
+
+
+def test_an_image_is_refused_by_a_pool(tmp_path: Path) -> None:
+    with pytest.raises(InvalidWorkflow, match="has no container engine"):
+        kill_worker_once.options(executor="pool", image="some:1").run(str(tmp_path / "mark"), 0)
