@@ -32,6 +32,7 @@ def settings(**more: Any) -> S3Settings:
         (S3 | {"endpoint": "https://me:secret@s3.example.org"}, "an address with a password in it"),
         (S3 | {"bucket": "Results!"}, "small letters"),
         (S3 | {"parallel": 0}, "parallel from 1"),
+        (S3 | {"patience_s": float("inf")}, "patience_s from 0"),
         ({"type": "s4"}, "unknown type 's4'"),
     ],
 )
