@@ -25,6 +25,7 @@ class Broadcast:
         self._why = why
         self._messages: dict[str, str] = {}  # the last of each step
         self._notice = ""  # what the engine waits for
+        self._mentioned = ""  # how its jobs stand elsewhere
 
     def hear(self, said: Progress) -> None:
         """Takes what a task says of its progress."""
@@ -48,7 +49,7 @@ class Broadcast:
             now=begin,
             steps=parts.scheduler.steps,
             messages=self._messages,
-            message=self._notice or self._why() if error is None else error.message,
+            message=self._notice or self._why() or self._mentioned if error is None else error.message,
         )
         parts.db.put_fact("live", msgspec.json.encode(picture))
         took_s = time.monotonic() - begin
@@ -56,11 +57,15 @@ class Broadcast:
             parts.on_update(picture)
         return took_s
 
+    def mention(self, text: str) -> None:
+        """Has something shown to those who look, and to nobody else."""
+        self._mentioned = text
+
     def notify(self, notice: str) -> None:
         """Says what the engine waits for; nothing: that it goes on."""
         self._notice = notice
         self._parts.db.put_event(time.time(), "waits", notice or "no more")
         with suppress(OSError, ValueError):  # nobody reads it any more, or there is no room for a word of it
-            sys.stderr.write(f"sciflow: {notice or 'there is room again, the run goes on'}\n")
+            sys.stderr.write(f"sciflow: {notice or 'the run goes on'}\n")
             sys.stderr.flush()
         self.show()

@@ -212,8 +212,8 @@ class Engine:
                 self._identified(report)
             case Brought():
                 self._take(self._freight.brought(report), now)
-            case Noticed(text=text):
-                self._broadcast.notify(text)
+            case Noticed(text=text, passing=passing):
+                (self._broadcast.mention if passing else self._broadcast.notify)(text)
 
     def _finish(self, number: int, ending: Ending, now: float) -> None:
         flight = self._scheduler.in_flight[job_of(number)]

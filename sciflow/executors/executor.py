@@ -76,6 +76,7 @@ class Noticed(msgspec.Struct, frozen=True, kw_only=True):
     """What a person should know of the place: what is waited for. Empty: nothing any more."""
 
     text: str
+    passing: bool = False  # shown to those who look, and neither printed nor written down
 
 
 Report: TypeAlias = Ended | Died | Lost | Progress | Identified | Brought | Noticed

@@ -90,7 +90,7 @@ def test_an_engine_waits_for_room_and_goes_on_as_if_nothing_had_been(
     assert set(bench.tally.read().values()) == {1}
     assert Record.of(run.folder).attempts == 0
     said = (run.folder / "logs" / "engine.log").read_text()
-    assert "there is room again, the run goes on" in said
+    assert "sciflow: the run goes on" in said
 
 
 def test_a_script_that_waits_for_room_says_so_and_can_be_interrupted(bench: Bench, disk: Disk) -> None:
