@@ -18,6 +18,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--regenerate", action="store_true", help="write the golden files instead of comparing with them")
+    parser.addoption("--whole-table", action="store_true", help="every case of the conformance table at every place")
 
 
 @pytest.fixture

@@ -14,8 +14,10 @@ import pytest
 
 from sciflow import Run, list_runs
 from tests.services.podman import Podman
+from tests.services.sge import Sge
 from tests.services.slurm import Slurm
 from tests.services.sshd import Sshd
+from tests.services.stand_ins import StandIn
 
 
 class Backend(Protocol):
@@ -26,6 +28,7 @@ class Backend(Protocol):
 
     name: str
     desk: Path
+    long: int  # how many steps, one after the other, are many there
 
     def run(self, workflow: Any, inputs: Mapping[str, Any], **options: Any) -> Run[Any]:
         """A run that has ended, or waits for somebody."""
@@ -50,6 +53,7 @@ class Local:
     """Worker processes of this machine; `start` gives the run an engine in a process of its own."""
 
     name = "local"
+    long = 1000
 
     def __init__(self, desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.desk = desk
@@ -101,6 +105,7 @@ class Elsewhere(Local):
     """Tasks run at an executor of the settings, on which a real service stands behind it."""
 
     name = "cluster"
+    long = 10
     service: ClassVar[str] = ""  # fixtures that must be there, by name
 
     def __init__(self, desk: Path, monkeypatch: pytest.MonkeyPatch, service: Any) -> None:
@@ -114,7 +119,17 @@ class Elsewhere(Local):
         raise NotImplementedError
 
 
-class SlurmHere(Elsewhere):
+class Queue(Elsewhere):
+    """A batch system."""
+
+    system: ClassVar[str] = "slurm"
+
+    def settings(self) -> dict[str, Any]:
+        """Those of every batch system here; a fan of many slices becomes 40 elements, of which four run at once."""
+        return {"type": "batch", "system": self.system, "throttle": 4, "elements": 40}
+
+
+class SlurmHere(Queue):
     """Slurm, its commands on this machine, in a folder of its own as if it were another one."""
 
     service = "slurm"
@@ -122,10 +137,10 @@ class SlurmHere(Elsewhere):
     def table(self, desk: Path, service: Slurm) -> dict[str, Any]:
         """See `Elsewhere`."""
         self._patch.setenv("SLURM_CONF", str(service.conf))
-        return {"type": "batch", "system": "slurm", "throttle": 4, "work_root": f"{desk}-scratch"}
+        return {**self.settings(), "work_root": f"{desk}-scratch"}
 
 
-class SlurmShared(Elsewhere):
+class SlurmShared(Queue):
     """Slurm whose nodes see the run folder."""
 
     service = "slurm"
@@ -133,27 +148,55 @@ class SlurmShared(Elsewhere):
     def table(self, desk: Path, service: Slurm) -> dict[str, Any]:
         """See `Elsewhere`."""
         self._patch.setenv("SLURM_CONF", str(service.conf))
-        return {"type": "batch", "system": "slurm", "throttle": 4}
+        return self.settings()
 
 
-class SlurmOverSsh(Elsewhere):
+class SlurmOverSsh(Queue):
     """Slurm on a machine that only SSH reaches."""
 
     service = "slurm_over_ssh"
 
     def table(self, desk: Path, service: Sshd) -> dict[str, Any]:
         """See `Elsewhere`."""
-        return {"type": "batch", "system": "slurm", "throttle": 4, **over_ssh(desk, service)}
+        return {**self.settings(), **over_ssh(desk, service)}
 
 
-class ShellOverSsh(Elsewhere):
+class OnPath(Queue):
+    """A batch system whose programs are put on the PATH, in a folder of its own as if it were another machine."""
+
+    def table(self, desk: Path, service: Sge | StandIn) -> dict[str, Any]:
+        """See `Elsewhere`."""
+        self._patch.setenv("PATH", service.env["PATH"])
+        return {**self.settings(), "work_root": f"{desk}-scratch"}
+
+
+class Pbs(OnPath):
+    """Programs that behave like those of OpenPBS."""
+
+    service = system = "pbs"
+
+
+class Lsf(OnPath):
+    """Programs that behave like those of LSF."""
+
+    service = system = "lsf"
+
+
+class GridEngine(OnPath):
+    """Grid Engine."""
+
+    service = system = "sge"
+
+
+class ShellOverSsh(Queue):
     """A machine without a batch system that only SSH reaches."""
 
     service = "plain_machine"
+    system = "shell"
 
     def table(self, desk: Path, service: Sshd) -> dict[str, Any]:
         """See `Elsewhere`."""
-        return {"type": "batch", "system": "shell", "throttle": 4, **over_ssh(desk, service)}
+        return {**self.settings(), **over_ssh(desk, service)}
 
 
 class ShellHere(Elsewhere):
@@ -213,6 +256,9 @@ BACKENDS: dict[str, type[Local]] = {
     "slurm-ssh": SlurmOverSsh,
     "shell": ShellHere,
     "shell-ssh": ShellOverSsh,
+    "pbs": Pbs,
+    "lsf": Lsf,
+    "sge": GridEngine,
     "podman": InContainers,
     "dask": OnDask,
 }

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.services.stand_ins import StandIn
+
 pytest.register_assert_rewrite("tests.conformance.cases", "tests.conformance.table", "tests.conformance.likeness")
 
 CLUSTER = """
@@ -32,3 +34,21 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
         process.stdin.close()
+
+
+@pytest.fixture
+def pbs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """A queue like OpenPBS, without jobs."""
+    yield from _queue("pbs", tmp_path_factory)
+
+
+@pytest.fixture
+def lsf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """A queue like LSF, without jobs."""
+    yield from _queue("lsf", tmp_path_factory)
+
+
+def _queue(system: str, folders: pytest.TempPathFactory) -> Iterator[StandIn]:
+    made = StandIn.make(system, folders.mktemp(system), slots=8)
+    yield made
+    made.close()

@@ -1,6 +1,7 @@
 """The conformance suite: what every back end must do, one table of small workflows.
 
-The cases stand in `cases/`, a module a subject; a case's name is the sentence that it checks.
+The cases stand in `cases/`, a module a subject; a case's name is the sentence that it checks. All of them are run on
+this machine, a selection of them elsewhere, all of them everywhere with `pytest --whole-table`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance import selection
 from tests.conformance.backends import BACKENDS, Backend, Elsewhere
 from tests.conformance.cases import (
     arrays,
@@ -53,7 +55,25 @@ def subject_of(module: object) -> str:
     return module.__name__.rpartition(".")[2]  # type: ignore[attr-defined]
 
 
-@pytest.fixture(params=BACKENDS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" not in metafunc.fixturenames:
+        return
+    whole = metafunc.config.getoption("--whole-table")
+    asked = [
+        pytest.param(name, case, id=f"{name}-{subject_of(subject)}: {case.name}", marks=exceptions(case, name))
+        for name in BACKENDS
+        for subject, case in TABLE
+        if whole or selection.is_chosen(case.name, name)
+    ]
+    metafunc.parametrize(("backend", "case"), asked, indirect=["backend"])
+
+
+def exceptions(case: AnyCase, name: str) -> list[pytest.MarkDecorator]:
+    why = selection.EXCEPTIONS.get(case.name, {}).get(name)
+    return [pytest.mark.skip(reason=why)] if why else []
+
+
+@pytest.fixture
 def backend(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backend:
     kind = BACKENDS[request.param]
     if issubclass(kind, Elsewhere):
@@ -62,7 +82,6 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     return kind(tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=f"{subject_of(s)}: {case.name}") for s, case in TABLE])
 def test_a_back_end_keeps_the_contract(backend: Backend, case: AnyCase) -> None:
     case.play(backend)
 
@@ -70,3 +89,10 @@ def test_a_back_end_keeps_the_contract(backend: Backend, case: AnyCase) -> None:
 def test_no_two_cases_have_the_same_name() -> None:
     names = [case.name for _, case in TABLE]
     assert sorted(names) == sorted(set(names))
+
+
+def test_what_is_chosen_or_excepted_stands_in_the_table() -> None:
+    names = {case.name for _, case in TABLE}
+    assert {*selection.EVERYWHERE, *selection.FAR, *selection.EXCEPTIONS} <= names
+    assert {*selection.WHOLE, *selection.MORE} <= set(BACKENDS)
+    assert {name for reasons in selection.EXCEPTIONS.values() for name in reasons} <= set(BACKENDS)

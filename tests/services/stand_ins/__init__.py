@@ -46,6 +46,11 @@ class StandIn(NamedTuple):
         """The folder to be put on the PATH."""
         return str(self.home / "bin")
 
+    @property
+    def env(self) -> dict[str, str]:
+        """What a client's environment must hold."""
+        return {"PATH": f"{self.path}:{os.environ['PATH']}"}
+
     def down(self, down: bool = True) -> None:
         """Its server answers no more, or again."""
         (self.home / "down").touch() if down else (self.home / "down").unlink(missing_ok=True)
