@@ -41,6 +41,12 @@ class OpOptions(TypedDict, total=False):
     cpus: int
     memory_mb: int
     gpus: int
+    gpu_type: str  # this and what follows speak to batch systems
+    ranks: int  # MPI processes, of `cpus` and `memory_mb` each
+    nodes: int
+    walltime_s: float | None
+    memory_growth: float  # an attempt after one that ran out of memory asks for so many times as much
+    walltime_growth: float
     executor: str | None
     image: str | None
 

@@ -32,6 +32,7 @@ def preflight(spec: WorkflowSpec, setup: RunSetup, executors: Mapping[str, Mappi
         problems.append(_unknown_executor("the settings", setup.executor, known))
     used = used_executors(spec, setup.executor, known) & executors.keys()
     problems.extend(_settings_problems(used, executors))
+    problems.extend(problem for node in nodes for problem in _resource_problems(node, setup.executor, executors))
     problems.extend(problem for node in nodes for problem in _image_problems(node, setup.executor, spec, executors))
     if problems:
         raise InvalidWorkflow(problems)
@@ -84,6 +85,24 @@ def _problems(node: Node, setup: RunSetup, known: frozenset[str], capacity: Capa
             (capacity if here else setup.quota.capacity()).check(node.resources, node.id)
     except ConfigError as error:
         yield Problem(where=node.where, what=str(error))
+
+
+def _resource_problems(node: Node, default: str, executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    """What a batch system cannot be asked for: nodes of a plain machine, more nodes than ranks."""
+    place = _place(node, default)
+    if place not in executors:
+        return
+    from sciflow.executors.batch.rehearsal import refusal
+    from sciflow.executors.settings import BatchSettings, parse_executor
+
+    try:
+        settings = parse_executor(place, executors[place])
+    except InvalidSettings:  # told elsewhere
+        return
+    why = refusal(settings, node.resources) if isinstance(settings, BatchSettings) else ""
+    if why:
+        fix = f"correct the options of {node.id}, or [executors.{place}]"
+        yield Problem(where=node.where, what=f"{node.id} cannot be submitted at {place}: {why}", fix=fix)
 
 
 def _image_problems(
