@@ -275,8 +275,9 @@ class Ward:
 
     def _stand(self, states: Sequence[JobState] | None) -> None:
         """Tells what the queue says, if it says something else than before."""
-        jobs = {batch.record.job for batch in self._watched()}
-        told = self._standing if states is None else standing(self._depot.transport.name, jobs, states)
+        watched = {batch.record.job: batch.record.executor for batch in self._watched()}
+        name = next(iter(watched.values()), "")
+        told = self._standing if states is None else standing(name, watched.keys(), states)
         if told != self._standing:
             self._standing = told
             self._tell(Notice(text=told, passing=True))
