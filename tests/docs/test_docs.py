@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,12 @@ def test_the_page_of_the_command_line_has_every_command() -> None:
 
     page = (ROOT / "docs" / "command-line.md").read_text("utf-8")
     assert [name for name in COMMANDS if f"| `{name}" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_executors_of_a_page_have_settings_that_will_do(page: Path) -> None:
+    from sciflow.executors.settings import parse_executor
+
+    for block in re.findall(r"^```toml\n(.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        for name, table in tomllib.loads(block).get("executors", {}).items():
+            parse_executor(name, table)
