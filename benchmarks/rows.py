@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.cluster_rows import cluster
 from benchmarks.map_rows import durable_chain, durable_map, map_huge, map_large, map_small
 from benchmarks.measure import ROOT, python
 from benchmarks.records import OURS, Quantity, Row, Side, Target
@@ -20,7 +21,7 @@ def all_rows(*, quick: bool) -> list[Row]:
         _start(), _import(), _isolated(1000 // min(few, 10)), _trace(10_000 // few),
         _scheduler(100_000 // few, 1_000_000 // few), durable_map("durable-map-10k", 10_000 // few),
         durable_map("durable-map-100k", 100_000 // few), durable_chain(200 // min(few, 10)),
-        stored_large(1024 // few), stored_many(10_000 // few),
+        stored_large(1024 // few), stored_many(10_000 // few), cluster(10_000 // few),
     ]  # fmt: skip
 
 
