@@ -154,5 +154,5 @@ class Courier:
                 self._ward.withdraw()
                 self._next_look = 0.0
             case Fetch(paths=paths):
-                problem = fetch(self._depot, self._ward.root, self._here, paths)
+                problem = fetch(self._depot, self._ward.handover.root, self._here, paths)
                 self.news.put(Fetched(paths=paths, problem=problem))

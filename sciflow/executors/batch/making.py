@@ -13,6 +13,7 @@ from sciflow.executors.batch.courier import Courier, Tempo
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.executor import BatchExecutor, Terms
 from sciflow.executors.batch.fetching import fetch
+from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.news import Inbox, News
 from sciflow.executors.batch.removing import remove_run
 from sciflow.executors.batch.request import Surroundings
@@ -34,7 +35,8 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
     shared = shares(settings)
     there = None if shared else _there(errand.root)
     news: Inbox[News] = Inbox()
-    ward = Ward(depot, system_of(settings), here=errand.root, there=there, fresh_s=settings.look_least_s, tell=news.put)
+    handover = Handover(depot, system_of(settings), here=errand.root, there=there)
+    ward = Ward(handover, here=errand.root, fresh_s=settings.look_least_s, tell=news.put)
     tempo = Tempo(least_s=settings.look_least_s, most_s=settings.look_most_s)
     sys_path = [*(f"$DEPOT/code/{bundle}" for bundle in errand.code), *([] if settings.host else errand.sys_path)]
     around = Surroundings(

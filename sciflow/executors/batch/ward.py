@@ -1,34 +1,30 @@
-"""The submissions of an executor that are with a host: sent, asked after, taken leave of.
+"""The submissions that are with a host: asked after, ended, taken leave of. `handover` brings them there.
 
 Whatever it does may be done again after a break of the connection: it goes on with what is not done yet.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, SubmissionRefused
-from sciflow.executors.batch.depot import Depot
+from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, ClosingFacts, Mirror, QueueAnswer, split
 from sciflow.executors.batch.missing import Missing
 from sciflow.executors.batch.news import Adopt, Cancelled, Closed, Condemned, Heard, News, Notice, Refused, Send
-from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, write_record
+from sciflow.executors.batch.record import BatchRecord, Stage, write_record
 from sciflow.executors.batch.standing import standing
 from sciflow.executors.batch.verdict import Verdict, of_exit, of_state
-from sciflow.executors.containers.launch import Place, command_of, told_of
-from sciflow.executors.systems.system import BatchSystem, JobState, Part, State, SystemLimits
+from sciflow.executors.systems.system import JobState, Part, State, SystemLimits
 from sciflow.executors.transports.transport import Output
 
 ANSWER_BYTES = 16 << 20
 QUEUE_S = 30.0  # for the batch system's own commands
-SUBMIT_S = 120.0
 NEVER = TaskError(kind="never", message="it was not submitted")
 FULL_S = 15.0  # until a submission is tried again for which there was no room
 
@@ -52,25 +48,19 @@ class Ward:
 
     def __init__(
         self,
-        depot: Depot,
-        system: Callable[[Depot], BatchSystem],
+        handover: Handover,
         *,
         here: Path,
-        there: str | None,
         fresh_s: float,
         tell: Callable[[News], None],
     ) -> None:
-        """`here` is the run folder; `there` the run's root under the depot, None if that is the run folder itself.
-
-        `fresh_s`: an answer of the batch system that another run got so long ago will do.
-        """
-        self._depot = depot
-        self._make_system = system
+        """`here` is the run folder; `fresh_s`: an answer of the queue that another run got so long ago will do."""
+        self.handover = handover
+        self._depot = handover.depot
         self._here = here
-        self._there = there
         self._fresh_s = fresh_s
         self._tell = tell
-        self._mirror = Mirror(here, here=there is None)
+        self._mirror = Mirror(here, here=handover.shared)
         self._missing = Missing()
         self._open: dict[str, Open] = {}
         self._queue_trouble = ""
@@ -85,11 +75,6 @@ class Ward:
         """Whether something is still to be submitted."""
         return any(map(_is_due, self._open.values()))
 
-    @property
-    def root(self) -> str:
-        """The run's root on the host, which must have been reached before."""
-        return f"{self._depot.root}/{self._there}" if self._there is not None else str(self._here)
-
     def accept(self, order: Send | Adopt) -> None:
         """Takes a submission up."""
         match order:
@@ -99,18 +84,9 @@ class Ward:
                 sought = record.stage is Stage.SENT
                 self._open[record.name] = Open(record=record, from_start=True, sought=sought)
 
-    def _folder(self, name: str) -> str:
-        """A submission's folder on the host."""
-        return f"{self.root}/{FOLDER}/{name}"
-
-    @cached_property
-    def _system(self) -> BatchSystem:
-        """Made when the host has been reached: some need to know what is there."""
-        return self._make_system(self._depot)
-
     def limits(self) -> SystemLimits:
         """What the batch system allows."""
-        command = self._system.limits()
+        command = self.handover.system.limits()
         return command.parse(self._depot.run(command.argv, timeout_s=QUEUE_S))
 
     # --- submitting
@@ -124,13 +100,14 @@ class Ward:
                 self._seek(batch)
 
     def _submit(self, batch: Open, send: Send) -> None:
-        if batch.record.stage is Stage.PACKED:
-            self._send(batch, send)
         try:
-            job = self._submitted(send.record.name, send.secrets)
-        except QueueFull as error:
+            if batch.record.stage is Stage.PACKED:
+                self.handover.send(send)
+                self._put_stage(batch, Stage.SENT)
+            job = self.handover.submit(send.record.name, send.secrets)
+        except (QueueFull, QueueUnavailable) as error:  # what runs meanwhile is looked after
             batch.not_before = time.monotonic() + FULL_S
-            self._tell(Notice(text=f"{self._depot.transport.name}: {error}; waiting for jobs to end"))
+            self._tell(Notice(text=f"{self._depot.transport.name}: {error}; waiting"))
             return
         except (SubmissionRefused, ConfigError) as error:
             self._settle(batch)
@@ -140,65 +117,6 @@ class Ward:
         batch.send = None
         self._put_stage(batch, Stage.SUBMITTED, job=job)
         self.last_news = time.monotonic()
-
-    def _send(self, batch: Open, send: Send) -> None:
-        folder = self._folder(send.record.name)
-        told, command = self._command(send, folder)
-        submission = msgspec.structs.replace(send.submission, folder=folder, command=command)
-        script = self._system.script(submission).encode()
-        index = msgspec.json.encode({**send.index, **told, "root": self.root, "depot": self._depot.root})
-        files = {"index.json": index, "requests": send.requests, "script.sh": script}
-        if self._there is None:
-            self._write_here(send.record.name, files)
-        inside = f"{FOLDER}/{send.record.name}"
-        there = {} if self._there is None else {f"{inside}/{name}": content for name, content in files.items()}
-        root = self.root if self._there is not None else f"{self._depot.root}/runs/{self._here.name}"
-        self._depot.supply(root, send.supply, send.code, there)
-        self._put_stage(batch, Stage.SENT)
-
-    def _command(self, send: Send, folder: str) -> tuple[Mapping[str, object], tuple[str, ...]]:
-        """What runs an element, and what its index says of that."""
-        if send.launch is None:
-            return {}, self._depot.element(folder)
-        depot = self._depot
-        own = self._there is None
-        place = Place(
-            root=self.root, depot=depot.root, runner=depot.runner, folder=folder, batch=send.record.name, own=own
-        )
-        told = told_of(send.launch, place, (*send.environ, *send.secrets))
-        return {"container": told}, command_of(told, place, depot.python)
-
-    def _write_here(self, name: str, files: Mapping[str, bytes]) -> None:
-        folder = self._here / FOLDER / name
-        for file, content in files.items():
-            (folder / file).write_bytes(content)
-
-    def _submitted(self, name: str, secrets: Mapping[str, str], *, only_find: bool = False) -> str:
-        """Has the batch system take a submission, once, whatever has died meanwhile; its id, "" if it never did.
-
-        Raises:
-            SubmissionRefused, QueueUnavailable: see `BatchSystem.submit`.
-        """
-        folder = self._folder(name)
-        command, queue = self._system.submit(f"{folder}/script.sh"), self._system.queue()
-        request = {
-            "dir": folder,
-            "name": name,
-            "argv": command.argv,
-            "find": {"argv": queue.argv},
-            "timeout_s": SUBMIT_S,
-            "secrets": dict(secrets),
-            "only_find": only_find,
-        }
-        said = json.loads(self._depot.call("submit", request, timeout_s=SUBMIT_S + 30).stdout)
-        if said.get("never"):
-            return ""
-        if said.get("unsure"):
-            raise QueueUnavailable(f"whether {name} was submitted is not known yet: {said['stderr']}")
-        output = Output(code=said["code"], stdout=said["stdout"].encode(), stderr=said["stderr"].encode())
-        if said.get("found"):
-            return next((state.job for state in queue.parse(output) if state.name == name), "")
-        return command.parse(output)
 
     def _put_stage(self, batch: Open, stage: Stage, *, job: str | None = None) -> None:
         job = batch.record.job if job is None else job
@@ -221,17 +139,17 @@ class Ward:
         return self._digest(answer, body, self._states(answer))
 
     def _survey(self) -> tuple[Answer, memoryview]:
-        queue = {"argv": self._system.queue().argv, "timeout_s": QUEUE_S, "fresh_s": self._fresh_s}
+        queue = {"argv": self.handover.system.queue().argv, "timeout_s": QUEUE_S, "fresh_s": self._fresh_s}
         batches = [
             {
-                "dir": self._folder(batch.record.name),
+                "dir": self.handover.folder(batch.record.name),
                 "offsets": self._mirror.offsets(batch.record),
                 "taken": batch.taken,
                 "from_start": batch.from_start,
             }
             for batch in self._watched()
         ]
-        request = {"queue": queue, "mirror": self._there is not None, "limit": ANSWER_BYTES, "batches": batches}
+        request = {"queue": queue, "mirror": not self.handover.shared, "limit": ANSWER_BYTES, "batches": batches}
         said = self._depot.call("survey", request, timeout_s=QUEUE_S + 60)
         for batch in self._watched():
             batch.taken = []
@@ -249,7 +167,7 @@ class Ward:
             trouble = "the batch system does not answer"
         else:
             try:
-                states = self._system.queue().parse(_said(answer.queue))
+                states = self.handover.system.queue().parse(_said(answer.queue))
             except QueueUnavailable as error:
                 trouble = str(error)
         if trouble != self._queue_trouble:
@@ -261,7 +179,7 @@ class Ward:
         """Tells what is new; whether there is more at once."""
         more = False
         self._stand(states)
-        by_folder = {self._folder(batch.record.name): batch for batch in self._watched()}
+        by_folder = {self.handover.folder(batch.record.name): batch for batch in self._watched()}
         for news in answer.batches:
             batch = by_folder[news.dir]
             used = self._hear(batch, news, body)
@@ -326,7 +244,7 @@ class Ward:
             self._forgo(batch, news, states)
             died = set(map(int, news.died))
             unheard = [k for k in range(len(record.elements)) if k not in batch.ended and k not in died]
-            for k, state in self._missing.look(self._depot, self._system, record, unheard, states):
+            for k, state in self._missing.look(self._depot, self.handover.system, record, unheard, states):
                 self._condemn(batch, k, of_state(state, record, tail=self._tail(record, k)))
 
     def _forgo(self, batch: Open, news: BatchNews, states: Sequence[JobState]) -> None:
@@ -349,7 +267,7 @@ class Ward:
 
     def _seek(self, batch: Open) -> None:
         """An engine died about the time it submitted: whether it did is found out."""
-        job = self._submitted(batch.record.name, {}, only_find=True)
+        job = self.handover.submit(batch.record.name, {}, only_find=True)
         batch.sought = False
         if job:
             self._put_stage(batch, Stage.SUBMITTED, job=job)
@@ -359,7 +277,7 @@ class Ward:
 
     def _tail(self, record: BatchRecord, element: int) -> str:
         """The end of what a job's script has printed itself."""
-        argv = ("tail", "-c", "2000", f"{self._folder(record.name)}/out/{element}")
+        argv = ("tail", "-c", "2000", f"{self.handover.folder(record.name)}/out/{element}")
         said = self._depot.run(argv)
         return said.stdout.decode(errors="replace") if said.code == 0 else ""
 
@@ -373,12 +291,12 @@ class Ward:
         watched = self._watched()
         if not watched:
             return
-        self._depot.run(("touch", *(f"{self._folder(batch.record.name)}/stop" for batch in watched)))
+        self._depot.run(("touch", *(f"{self.handover.folder(batch.record.name)}/stop" for batch in watched)))
         parts: list[str | Part] = [
             Part(job=batch.record.job, elements=tuple(sorted(batch.queued))) for batch in watched if batch.queued
         ]
         if parts:
-            command = self._system.cancel(parts)
+            command = self.handover.system.cancel(parts)
             command.parse(self._depot.run(command.argv, timeout_s=QUEUE_S))
         for batch in watched:
             batch.withdrawn |= batch.queued
@@ -394,7 +312,7 @@ class Ward:
             whole = rest <= set(wanted)
             ids.append(batch.record.job if whole else Part(job=batch.record.job, elements=tuple(wanted)))
         if ids:
-            command = self._system.cancel(ids)
+            command = self.handover.system.cancel(ids)
             command.parse(self._depot.run(command.argv, timeout_s=QUEUE_S))
         for name, wanted in elements.items():
             batch = self._open.get(name)

@@ -1,0 +1,113 @@
+"""Hands submissions to a batch system: what belongs to them is brought to the host, then the system is told, once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from sciflow.errors import QueueUnavailable
+from sciflow.executors.batch.depot import Depot
+from sciflow.executors.batch.news import Send
+from sciflow.executors.batch.record import FOLDER
+from sciflow.executors.containers.launch import Place, command_of, told_of
+from sciflow.executors.systems.system import BatchSystem
+from sciflow.executors.transports.transport import Output
+
+SUBMIT_S = 120.0
+
+
+class Handover:
+    """Brings submissions of one run to one host. Whatever it does may be done again after a break."""
+
+    def __init__(self, depot: Depot, system: Callable[[Depot], BatchSystem], *, here: Path, there: str | None) -> None:
+        """`here` is the run folder; `there` the run's root under the depot, None if that is the run folder itself."""
+        self.depot = depot
+        self.shared = there is None
+        self._make_system = system
+        self._here = here
+        self._there = there
+
+    @property
+    def root(self) -> str:
+        """The run's root on the host, which must have been reached before."""
+        return str(self._here) if self._there is None else f"{self.depot.root}/{self._there}"
+
+    def folder(self, name: str) -> str:
+        """A submission's folder on the host."""
+        return f"{self.root}/{FOLDER}/{name}"
+
+    @cached_property
+    def system(self) -> BatchSystem:
+        """Made when the host has been reached: some need to know what is there."""
+        return self._make_system(self.depot)
+
+    def send(self, send: Send) -> None:
+        """Brings all that a submission needs to the host.
+
+        Raises:
+            ConfigError: it asks for what the batch system has no word for.
+            HostError: see `Depot`.
+        """
+        name = send.record.name
+        folder = self.folder(name)
+        told, command = self._command(send, folder)
+        submission = msgspec.structs.replace(send.submission, folder=folder, command=command)
+        script = self.system.script(submission).encode()
+        index = msgspec.json.encode({**send.index, **told, "root": self.root, "depot": self.depot.root})
+        files = {"index.json": index, "requests": send.requests, "script.sh": script}
+        if self.shared:
+            for file, content in files.items():
+                (self._here / FOLDER / name / file).write_bytes(content)
+            self.depot.supply(f"{self.depot.root}/runs/{self._here.name}", send.supply, send.code, {})
+        else:
+            there = {f"{FOLDER}/{name}/{file}": content for file, content in files.items()}
+            self.depot.supply(self.root, send.supply, send.code, there)
+
+    def _command(self, send: Send, folder: str) -> tuple[Mapping[str, object], tuple[str, ...]]:
+        """What runs an element, and what its index says of that."""
+        if send.launch is None:
+            return {}, self.depot.element(folder)
+        depot = self.depot
+        place = Place(
+            root=self.root,
+            depot=depot.root,
+            runner=depot.runner,
+            folder=folder,
+            batch=send.record.name,
+            own=self.shared,
+        )
+        told = told_of(send.launch, place, (*send.environ, *send.secrets))
+        return {"container": told}, command_of(told, place, depot.python)
+
+    def submit(self, name: str, secrets: Mapping[str, str], *, only_find: bool = False) -> str:
+        """Has the batch system take a submission, once, whatever has died meanwhile; its id.
+
+        With `only_find` nothing is submitted: "" says that it never was.
+
+        Raises:
+            SubmissionRefused, QueueUnavailable: see `BatchSystem.submit`.
+        """
+        folder = self.folder(name)
+        command, queue = self.system.submit(f"{folder}/script.sh"), self.system.queue()
+        request = {
+            "dir": folder,
+            "name": name,
+            "argv": command.argv,
+            "find": {"argv": queue.argv},
+            "timeout_s": SUBMIT_S,
+            "secrets": dict(secrets),
+            "only_find": only_find,
+        }
+        said = json.loads(self.depot.call("submit", request, timeout_s=SUBMIT_S + 30).stdout)
+        if said.get("never"):
+            return ""
+        if said.get("unsure"):
+            raise QueueUnavailable(f"whether {name} was submitted is not known yet: {said['stderr']}")
+        output = Output(code=said["code"], stdout=said["stdout"].encode(), stderr=said["stderr"].encode())
+        if said.get("found"):
+            return next((state.job for state in queue.parse(output) if state.name == name), "")
+        return command.parse(output)
