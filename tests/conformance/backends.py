@@ -204,6 +204,7 @@ class ShellHere(Elsewhere):
 
     def table(self, desk: Path, service: Any) -> dict[str, Any]:
         """See `Elsewhere`."""
+        self._patch.setenv("HOME", str(desk))  # a queue of its own: else all tests of a user share the machine's cores
         return {"type": "batch", "system": "shell", "cpus": 4, "gpus": 2}
 
 
@@ -238,6 +239,7 @@ class OnDask(Elsewhere):
     """Workers of Dask on this machine."""
 
     name = "pool"
+    long = 100
     service = "dask"
 
     def table(self, desk: Path, service: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a worker that imports a case's ops has no need of more
     from tests.conformance.backends import Backend
 
 E = TypeVar("E", bound=Exception)
+PATIENCE_S = 100.0  # with a run of a second, on a machine with much else to do
 Files = Callable[[Any], Mapping[str, Any]]  # from the author's folder to inputs that are files
 
 

@@ -86,7 +86,8 @@ def _capacity(settings: BatchSettings, asked: Quota) -> Capacity | None:
 def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> str:
     """See `registry.fetch_files`."""
     if shares(settings):
-        return f"{paths[0]} is not there any more"
+        lost = [path for path in paths if not (root / path).exists()]
+        return f"{lost[0]} is not there any more" if lost else ""
     depot = make_depot(settings)
     try:
         depot.prepare()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sciflow import op, suspend, workflow
 from tests.conformance.likeness import File, Folder
-from tests.conformance.table import Case, only, story
+from tests.conformance.table import PATIENCE_S, Case, only, story
 
 BIG = 100 * 2**20
 HOSTILE = ("with space.txt", 'it\'s "quoted".txt', "ünï-文字-🙂.txt", "two\nlines.txt", "{{item}}$(touch x)`y`;&|.txt")
@@ -376,7 +376,7 @@ def file_at_resume(backend: Any) -> None:
     run = backend.run(asks_for_a_file, {})
     own = _own_file(backend.desk)["file"]
     run.resume(own)
-    assert run.wait(20).value == "Succeeded", run.report()
+    assert run.wait(PATIENCE_S).value == "Succeeded", run.report()
     own.write_text("changed")
     assert run.result == "mine\n"
 

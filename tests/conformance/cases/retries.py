@@ -9,7 +9,7 @@ import time
 
 from sciflow import FatalError, TransientError, context, op, workflow
 from tests.conformance.cases.failures import known
-from tests.conformance.table import Case, only, story
+from tests.conformance.table import PATIENCE_S, Case, only, story
 
 
 @op(backoff_s=0.15, backoff_factor=2.0)
@@ -92,11 +92,11 @@ def naps(seconds: float) -> float:
 
 @workflow
 def limited(seconds: list[float]) -> list[float]:
-    return naps.options(timeout_s=0.5).map(seconds=seconds)
+    return naps.options(timeout_s=1).map(seconds=seconds)
 
 
 def _in_time(run) -> None:  # type: ignore[no-untyped-def]
-    assert run.snapshot().seconds < 25
+    assert run.snapshot().seconds < PATIENCE_S
     (error,) = run.errors
     assert error.kind == "timeout"
 
@@ -104,11 +104,11 @@ def _in_time(run) -> None:  # type: ignore[no-untyped-def]
 op_timeout = Case(
     "an op that takes longer than its time limit is ended and fails, no other slice with it",
     limited,
-    inputs={"seconds": [0.0, 30.0, 0.01, 0.0]},
+    inputs={"seconds": [0.0, 2 * PATIENCE_S, 0.01, 0.0]},
     phase="Failed",
     phases={"naps/0": "Succeeded", "naps/1": "Failed", "naps/2": "Succeeded", "naps/3": "Succeeded"},
     failed=("naps/1",),
-    report=("naps/1", "0.5 s"),
+    report=("naps/1", "1 s"),
     check=_in_time,
 )
 
@@ -125,11 +125,11 @@ def first(numbers: list[float]) -> float:
 
 @story("a run that takes longer than its time limit is ended and fails")
 def run_timeout(backend) -> None:  # type: ignore[no-untyped-def]
-    run = backend.run(limited_as_a_whole, {"seconds": [0.0, 60.0]})
+    run = backend.run(limited_as_a_whole, {"seconds": [0.0, 2 * PATIENCE_S]})
     assert run.phase.value == "Failed"
-    assert run.snapshot().seconds < 40
+    assert run.snapshot().seconds < PATIENCE_S
     assert "longer than its time limit" in run.snapshot().message
-    assert only(run, "first").phase.value == "Omitted"
+    assert only(run, "first").phase.value in {"Omitted", "Pending"}  # Pending: what it needs had not even begun
 
 
 @op(backoff_s=0.0)
