@@ -133,6 +133,7 @@ class Depot:
         links = {sha256: sorted(paths) for sha256, paths in supply.links.items()}
         executable = sorted(supply.executable)
         absent = self._absent(root, links, sorted(code), executable)
+        apart = self._put_large(absent, supply)
         header = {
             "root": root,
             "work_root": self.root,
@@ -144,7 +145,7 @@ class Depot:
         with tempfile.NamedTemporaryFile(prefix="sciflow-") as file:
             file.write(json.dumps(header).encode() + b"\n")
             with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
-                for sha256 in absent.blobs:
+                for sha256 in (sha for sha in absent.blobs if sha not in apart):
                     _add(tar, f"blobs/{sha256}", supply.files[sha256])
                 for name in absent.code:
                     _add(tar, f"code/{name}.tar", code[name])
@@ -154,6 +155,17 @@ class Depot:
             said = self._run(self._argv("unpack"), stdin=Path(file.name), timeout_s=TRANSFER_S)
         self._checked("unpack", said)
         self._known |= links.keys() | code.keys()
+
+    def _put_large(self, absent: Absent, supply: Supply) -> set[str]:
+        """Brings large files one by one: what has come across stays there when the connection breaks."""
+        apart = set()
+        for sha256 in absent.blobs:
+            source = supply.files[sha256]
+            if isinstance(source, Path) and source.stat().st_size >= LARGE:
+                self.round_trips += 1
+                self.transport.put(source, f"{self.root}/blobs/{sha256}", timeout_s=TRANSFER_S)
+                apart.add(sha256)
+        return apart
 
     def _absent(
         self, root: str, links: Mapping[str, Sequence[str]], code: Sequence[str], executable: Sequence[str]
