@@ -273,7 +273,8 @@ def secrets(backend: Any) -> None:
         assert SECRET[:10] not in run.report()
         assert SECRET[:10] not in repr(run.tasks())
         assert SECRET[:10] not in repr(run.graph())
-    places = [p for p in backend.desk.rglob("*") if p.is_file()]
+    folders = (backend.desk, Path(f"{backend.desk}-scratch"))  # what a place works in, should it be another one
+    places = [p for folder in folders for p in folder.rglob("*") if p.is_file()]
     assert places
     assert not [p for p in places if SECRET[:10].encode() in p.read_bytes()]
 
