@@ -123,6 +123,23 @@ class LiveBatchSystemContract(BatchSystemContract):
         wait_for(lambda: not self.seen(system, run, job))
         assert sorted(map(int, (tmp_path / "log").read_text().split())) == list(range(12))
 
+    def test_a_job_has_the_secrets_of_its_submission_and_the_queue_does_not_tell_them(
+        self, system: BatchSystem, run: Run, tmp_path: Path
+    ) -> None:
+        program = 'echo "$SCIFLOW_SECRET_0" > seen; while [ ! -e enough ]; do sleep 0.1; done; touch "done/$1"'
+        wanted = submission(tmp_path, program, elements=1, secrets=("SCIFLOW_SECRET_0",))
+        (tmp_path / "script.sh").write_text(system.script(wanted))
+        command = system.submit("script.sh")
+        job = command.parse(run(("env", "SCIFLOW_SECRET_0=a hidden/word", *command.argv), tmp_path))
+        wait_for((tmp_path / "seen").exists)
+        said = run(system.queue().argv, tmp_path)
+        (tmp_path / "enough").touch()
+        wait_for((tmp_path / "done" / "0").exists)
+        assert (tmp_path / "seen").read_text() == "a hidden/word\n"
+        assert job in said.stdout.decode()
+        assert b"hidden" not in said.stdout
+        assert not any("hidden" in path.read_text() for path in tmp_path.iterdir() if path.name == "script.sh")
+
     def test_a_queue_names_each_element_and_the_submission(self, system: BatchSystem, run: Run, tmp_path: Path) -> None:
         job = self.submit(system, run, submission(tmp_path, "sleep 60", elements=5, throttle=1))
         wait_for(lambda: any(state.state is State.RUNNING for state in self.seen(system, run, job).values()))

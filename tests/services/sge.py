@@ -128,6 +128,7 @@ def _configure(sge: Sge) -> None:
     """One host of 64 slots, two queues, two parallel environments, and a scheduler that looks each second."""
     reporting = "accounting=true reporting=false accounting_flush_time=00:00:00 flush_time=00:00:01 joblog=false"
     settings = {"min_uid": "0", "min_gid": "0", "load_report_time": "00:00:02", "mailer": "/bin/true"}
+    settings["login_shells"] = "none"  # as it comes a job's shell reads the profile of whoever runs the tests
     _change(sge, "conf", {**settings, "reporting_params": f"{reporting} sharelog=00:00:00"}, name="global")
     quick = {"schedule_interval": "0:0:1", "flush_submit_sec": "1", "flush_finish_sec": "1"}
     _change(sge, "sconf", {**quick, "job_load_adjustments": "NONE", "max_pending_tasks_per_job": "1000"})

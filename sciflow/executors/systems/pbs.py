@@ -4,7 +4,8 @@ What is not obvious of it:
 
 - An array of one element is refused by PBS Pro, so that one element is an ordinary job.
 - Names are cut (Torque: 15 characters), so the submission's name travels as the variable SCIFLOW_BATCH, which
-  `qstat -f` shows. Nothing else is exported: without -V a job begins with a bare environment, and so it shall.
+  `qstat -f` shows. But for secrets nothing else is exported: without -V a job begins with a bare environment, and so
+  it shall. `qstat -f` shows the values of secrets too, to their owner: they are cut off before anybody keeps them.
 - Standard output reaches its place when the job has ended, if at all. The script writes `out/<element>` itself, and
   what PBS adds of its own lies beside it.
 - `qstat -F json` of several versions is no JSON where a variable holds quotes, and leaves out jobs (OpenPBS 2672), so
@@ -42,7 +43,8 @@ _ATTRIBUTES = "Job_Name|job_state|[Ee]xit_status|comment|(Resource_List|resource
 # Long values go on in lines that begin with a tab, broken anywhere: put together before lines are chosen.
 _KEPT = (
     r"sed -e ':a' -e '$!N' -e 's/\n\t//' -e 'ta' -e 'P' -e 'D' "
-    f"| {{ grep -E '^Job Id:|^    ({_ATTRIBUTES}) =|SCIFLOW_BATCH=' || true; }}"
+    f"| {{ grep -E '^Job Id:|^    ({_ATTRIBUTES}) =|SCIFLOW_BATCH=' || true; }} "
+    r"| sed -e 's/^.*\(SCIFLOW_BATCH=[^,]*\).*$/    \1/'"
 )
 _QUEUE = (
     'found=$(qstat -t -u "$(id -un)") || exit; printf "%s\\n" "$found"; '
@@ -79,7 +81,8 @@ class PBS(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if submission.elements > 1:
             throttle = f"%{submission.throttle}" if submission.throttle else ""
             yield f"{'-J' if self.dialect == 'pro' else '-t'} 0-{submission.elements - 1}{throttle}"
-        yield f"-v SCIFLOW_BATCH={directives.word(submission.name, 'name')}"
+        variables = (f"SCIFLOW_BATCH={directives.word(submission.name, 'name')}", *submission.secrets)
+        yield f"-v {','.join(variables)}"
         yield "-S /bin/bash"
         yield "-j oe"
         yield f"-o {folder}/out/"

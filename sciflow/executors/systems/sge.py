@@ -10,6 +10,7 @@ What is not obvious of it:
 - Ended jobs are known by `qacct` alone, some seconds later and, in some cells, on the master only. Of elements that
   were deleted before they began it knows nothing.
 - Names may not begin with a digit.
+- A job has none of the submitting program's variables but those that `-v` names.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ class SGE(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         yield "-j y"
         yield f"-o {folder}/out/"
         yield "-m n"
+        if submission.secrets:
+            yield f"-v {','.join(submission.secrets)}"
         yield from self._size(submission)
         options = (("-q", "queue", site.queue), ("-P", "account", site.account))
         yield from (f"{option} {directives.word(value, what, also='@*')}" for option, what, value in options if value)

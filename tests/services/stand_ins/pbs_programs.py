@@ -76,7 +76,8 @@ class PBS:
         seconds = sum(int(part) * 60**k for k, part in enumerate(reversed(wall.split(":")))) if wall else 0
         pro = re.findall(r"(\d+):ncpus=(\d+)", limits.get("select", ""))
         cores = sum(int(a) * int(b) for a, b in pro) or int((re.findall(r"ppn=(\d+)", str(given.l)) or ["1"])[0])
-        variables = dict(pair.split("=", 1) for pair in given.v.split(",") if "=" in pair)
+        named = (pair.partition("=") for pair in given.v.split(",") if pair)
+        variables = {key: value if mark else os.environ.get(key, "") for key, mark, value in named}
         index = "PBS_ARRAYID" if self.torque else "PBS_ARRAY_INDEX"
         env = {
             **{key: os.environ[key] for key in ("HOME", "USER", "LOGNAME", "LANG", "TZ") if key in os.environ},
@@ -177,8 +178,9 @@ class PBS:
         lines += [f"resources_used.walltime = {time.strftime('%H:%M:%S', time.gmtime(max(0, used)))}"]
         lines += [f"job_state = {letter}", f"queue = {row['queue']}", f"server = {SERVER}"]
         lines += [f"Resource_List.walltime = {clock}"] if row["walltime"] else []
-        values = f"PBS_O_HOME={row['cwd']},PBS_O_SYSTEM=Linux,SCIFLOW_BATCH={row['batch']},PBS_O_HOST={SERVER}"
-        lines += [f"Variable_List = {values}"]
+        exported = [f"{key}={value}" for key, value in json.loads(row["env"]).items() if key.startswith("SCIFLOW_")]
+        values = ["PBS_O_HOME=" + row["cwd"], "PBS_O_SYSTEM=Linux", *exported, f"PBS_O_HOST={SERVER}"]
+        lines += [f"Variable_List = {','.join(values)}"]
         if status is not None and letter in "FXC":
             lines += [f"{'exit_status' if self.torque else 'Exit_status'} = {status}"]
         print(f"Job Id: {identity}")
