@@ -42,6 +42,7 @@ class Engine:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._scheduler = parts.scheduler
+        self._outliving = {name for name, executor in parts.executors.items() if executor.outlives}
         self._db = parts.db
         self._halt = Halt()
         self._swept = False  # all files were looked at that belong into the run's storage
@@ -79,7 +80,8 @@ class Engine:
             if self._halt.level is Level.NONE:
                 self._dispatch()
             self._commit()
-            outcome = outcome_of(self._scheduler, self._halt, asking=bool(self._unidentified))
+            asking = bool(self._unidentified)
+            outcome = outcome_of(self._scheduler, self._halt, asking=asking, outliving=self._outliving)
             if outcome is None or not self._complete(outcome):
                 self._wait()
                 self._collect()

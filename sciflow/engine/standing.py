@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from sciflow.core.graph import Suspend, WorkflowSpec
 from sciflow.core.records import Phase, TaskError
 from sciflow.engine.activation import NodeRun
@@ -10,15 +12,20 @@ from sciflow.engine.scheduler import Scheduler
 from sciflow.engine.walk import Outcome
 
 
-def outcome_of(scheduler: Scheduler, halt: Halt, *, asking: bool) -> Outcome | None:
+def outcome_of(
+    scheduler: Scheduler, halt: Halt, *, asking: bool, outliving: Container[str] = frozenset()
+) -> Outcome | None:
     """What the run has come to, if its engine has nothing more to do.
 
     `asking`: an op was sent to be loaded, and what it is known by has not come back.
+    `outliving`: executors whose tasks go on without the engine; one that is interrupted leaves them to the next.
     """
     outcome = scheduler.outcome
     if outcome is not None and not (halt.ends and outcome.phase is Phase.FAILED):
         return outcome
-    if scheduler.in_flight or (asking and halt.level is Level.NONE):
+    leaves = halt.level >= Level.STOP and not halt.ends
+    held = (flight for flight in scheduler.in_flight.values() if not (leaves and flight.job.need.executor in outliving))
+    if any(True for _ in held) or (asking and halt.level is Level.NONE):
         return None
     if halt.level >= Level.STOP:
         error = TaskError(kind="cancelled", type="sciflow:Halted", message=halt.why)

@@ -175,7 +175,7 @@ class Element:
         elif number in left:
             self._end_of(number, began, hand, doom)
         elif self._signals.told:
-            self._why = "signal"
+            self._why = "time" if self._is_late() else "signal"
         elif left and self._silent > 1:  # before its first task: that one fails, lest worker after worker die
             self._answer(left[0], time.monotonic(), "Error", _death(hand.code))
         elif not left and self._silent and hand.state != DONE:
@@ -192,8 +192,14 @@ class Element:
             self._answer(number, began, "Error", _death(hand.code))
 
     def _stop(self, why: str, number: int, began: float) -> None:
-        self._why = why
+        self._why = "time" if why == "signal" and self._is_late() else why
         self._cut = {"number": number, "seconds": round(time.monotonic() - began, 3)} if number else None
+
+    def _is_late(self) -> bool:
+        """Whether the signal is the warning of a time limit: before the end as we know it, and not long before."""
+        if self._end is None or not self._signals.of_time:
+            return False
+        return time.monotonic() >= (self._began + self._end) / 2
 
     def _answer(self, number: int, began: float, phase: str, error: Tree) -> None:
         seconds = max(0.0, time.monotonic() - began)

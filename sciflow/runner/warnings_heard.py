@@ -7,6 +7,7 @@ import os
 import select
 import time
 
+OF_TIME = (_signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGXCPU)  # by which batch systems warn of a time limit
 WARNINGS = (_signal.SIGTERM, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGINT, _signal.SIGHUP, _signal.SIGXCPU)
 
 
@@ -15,6 +16,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.told = False
+        self.of_time = True  # none was heard but those that warn of a time limit
         self._awake, write = os.pipe()
         os.set_blocking(self._awake, False)
         os.set_blocking(write, False)
@@ -24,8 +26,9 @@ class Signals:
         self._before[_signal.SIGCHLD] = _signal.signal(_signal.SIGCHLD, lambda *_: None)
         _signal.set_wakeup_fd(write, warn_on_full_buffer=False)
 
-    def _hear(self, *_: object) -> None:
+    def _hear(self, number: int, _: object) -> None:
         self.told = True
+        self.of_time = self.of_time and number in OF_TIME
 
     def wait(self, seconds: float | None) -> None:
         """Wait for a signal."""

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.cluster import Cluster
 from tests.faults.harness import MARK, ROOT, Bench, Processes, Tally
+from tests.services.slurm import Slurm
+from tests.services.sshd import Sshd
 
 
 @pytest.fixture
@@ -39,3 +42,11 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: None) -> Itera
     left = [] if processes.gone(3.0) else processes.all()
     processes.end()
     assert not left, f"processes were left behind: {left}"
+
+
+@pytest.fixture
+def cluster(bench: Bench, slurm: Slurm, slurm_over_ssh: Sshd, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """Runs go to a Slurm behind SSH."""
+    made = Cluster(bench, slurm, slurm_over_ssh, monkeypatch)
+    made.settings()
+    return made

@@ -19,6 +19,7 @@ from sciflow.core.job import Job, Need, job_of
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError
 from sciflow.executors.batch.courier import Courier
+from sciflow.executors.batch.farewell import Farewell
 from sciflow.executors.batch.news import (
     Adopt,
     Allowed,
@@ -33,6 +34,7 @@ from sciflow.executors.batch.news import (
     Heard,
     News,
     Notice,
+    Over,
     Refused,
     Send,
     Withdraw,
@@ -90,6 +92,7 @@ class BatchExecutor:
         self._supplier = Supplier(root, at=around.at, batches=self._batches)
         self._waiting: dict[tuple[Need, int, Launch | None], list[Element]] = {}
         self._underway = Underway(root)
+        self._farewell = Farewell(root)
         self._reports: list[Report] = []
         self._limits: SystemLimits | None = None  # what the batch system allows, once that is known
         self._asked = False
@@ -148,6 +151,7 @@ class BatchExecutor:
 
     def poll(self) -> list[Report]:
         """See `Executor`."""
+        self._farewell.let_go()
         for (need, level, launch), elements in self._waiting.items():
             most = len(elements) if self._limits is None else self._limits.elements or len(elements)
             for begin in range(0, len(elements), most or 1):
@@ -156,6 +160,7 @@ class BatchExecutor:
         for news in self._courier.news.take():
             self._reports += self._told(news)
         reports, self._reports = self._reports, []
+        self._farewell.told(self._underway.early)
         return reports
 
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
@@ -250,14 +255,11 @@ class BatchExecutor:
                 return []
             case Heard(batch=batch, element=element, replies=replies):
                 return [report for reply in replies for report in self._underway.heard(batch, element, reply)]
-            case Closed(batch=batch, element=element):
-                return self._gone(self._underway.closed(batch, element))
-            case Condemned(batch=batch, element=element, verdict=verdict):
-                return self._gone(self._underway.condemned(batch, element, verdict))
-            case Refused(batch=batch, error=error):
-                return self._gone(self._underway.refused(batch, error))
-            case Cancelled(elements=elements):
-                return self._gone(self._underway.cancelled(elements))
+            case Closed() | Condemned() | Refused() | Cancelled():
+                return self._gone(self._underway.ended(news))
+            case Over(record=record):
+                self._farewell.over(record)
+                return []
             case Fetched(paths=paths, problem=problem):
                 return [Brought(paths=paths, problem=problem)]
             case Notice(text=text, passing=passing):

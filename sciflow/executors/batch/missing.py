@@ -43,7 +43,7 @@ class Missing(msgspec.Struct, eq=False):
             elif now - self._since.setdefault((record.name, element), now) >= PATIENCE_S:
                 given_up.append(element)
         if given_up:
-            known = self._accounted(depot, system, record)
+            known = self.accounted(depot, system, record)
             unknown = JobState(job=record.job, state=State.UNKNOWN)
             for element in given_up:
                 yield element, known.get(element) or known.get(None) or said.get(element) or said.get(None) or unknown
@@ -52,7 +52,8 @@ class Missing(msgspec.Struct, eq=False):
         """Nothing of this submission is missing."""
         self._since = {place: since for place, since in self._since.items() if place[0] != name}
 
-    def _accounted(self, depot: Depot, system: BatchSystem, record: BatchRecord) -> dict[int | None, JobState]:
+    def accounted(self, depot: Depot, system: BatchSystem, record: BatchRecord) -> dict[int | None, JobState]:
+        """How elements have ended by the accounting, as far as it knows; under None: the whole job."""
         command = system.accounting([record.job])
         if not command.argv:
             return {}

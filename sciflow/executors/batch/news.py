@@ -99,6 +99,12 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     error: TaskError
 
 
+class Over(msgspec.Struct, frozen=True, kw_only=True):
+    """All elements of a submission have ended, and how was told."""
+
+    record: BatchRecord
+
+
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
     """Elements are ended, as was ordered."""
 
@@ -131,7 +137,7 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     error: BaseException
 
 
-News: TypeAlias = Allowed | Heard | Closed | Condemned | Refused | Cancelled | Fetched | Notice | Broken
+News: TypeAlias = Allowed | Heard | Closed | Condemned | Refused | Over | Cancelled | Fetched | Notice | Broken
 
 
 class Inbox(Generic[T]):

@@ -24,6 +24,7 @@ class Stage(Enum):
     PACKED = "packed"  # nothing has left this machine
     SENT = "sent"  # all of it is on the host; the batch system may have it
     SUBMITTED = "submitted"
+    OVER = "over"  # all elements have ended; what they came to may not all be in the run's records
     ENDED = "ended"  # nothing more will come of it
 
 
@@ -63,7 +64,8 @@ def write_record(root: Path, record: BatchRecord) -> None:
 
 def read_records(root: Path, executor: str) -> Sequence[BatchRecord]:
     """The submissions of an executor of which something may still come, oldest first."""
-    return [r for r in _records(root) if r.executor == executor and r.stage in {Stage.SENT, Stage.SUBMITTED}]
+    open_ = {Stage.SENT, Stage.SUBMITTED, Stage.OVER}
+    return [record for record in _records(root) if record.executor == executor and record.stage in open_]
 
 
 def batch_names(root: Path, executors: Sequence[str]) -> frozenset[str]:

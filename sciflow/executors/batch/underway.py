@@ -14,6 +14,7 @@ import msgspec
 
 from sciflow.core.job import Job, job_of
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
+from sciflow.executors.batch.news import Cancelled, Closed, Condemned, Refused
 from sciflow.executors.batch.record import BatchRecord, TaskName
 from sciflow.executors.batch.request import Element
 from sciflow.executors.batch.verdict import Verdict
@@ -23,6 +24,7 @@ from sciflow.executors.executor import Died, Ended, Lost, Report
 class OpenElement(msgspec.Struct, kw_only=True, eq=False):
     """An element that has not come to its end, and its tasks that have not."""
 
+    batch: str
     worker: str
     pending: dict[int, TaskName]  # in the order in which they are run
     asked: dict[int, int] = msgspec.field(default_factory=dict)  # the host's number -> the engine's
@@ -46,7 +48,7 @@ class Underway:
         self._logs = root / "logs"
         self._open: dict[tuple[str, int], OpenElement] = {}
         self._tasks: dict[tuple[str, int], tuple[OpenElement, int]] = {}  # (path, attempt) -> where, which number
-        self._early: dict[tuple[str, int], Report] = {}  # ends that nobody has asked for yet
+        self._early: dict[tuple[str, int], tuple[str, Report]] = {}  # ends that nobody asked for yet, and whence
 
     @property
     def elements(self) -> int:
@@ -57,12 +59,18 @@ class Underway:
         """A submission is on its way; without `elements` it is an earlier engine's."""
         for k, names in enumerate(record.elements):
             element = elements[k] if elements else None
-            opened = OpenElement(worker=record.worker(k), pending={n.number: n for n in names}, element=element)
+            pending = {name.number: name for name in names}
+            opened = OpenElement(batch=record.name, worker=record.worker(k), pending=pending, element=element)
             self._open[record.name, k] = opened
             for position, name in enumerate(names):
                 self._tasks[name.path, name.attempt] = (opened, name.number)
                 if element is not None:
                     opened.asked[name.number] = element.numbers[position]
+
+    @property
+    def early(self) -> set[str]:
+        """The submissions of which ends are kept here that nobody has asked for yet."""
+        return {batch for batch, _ in self._early.values()}
 
     def adopt(self, job: Job) -> tuple[list[int], list[Report]]:
         """The positions of a job's tasks that are not on their way, and what is known already of those that are."""
@@ -70,7 +78,7 @@ class Underway:
         for position, attempt in enumerate(job.attempts):
             task, number = (job.task_path(position), attempt), job.number(position)
             if task in self._early:
-                reports.append(_numbered(self._early.pop(task), number))
+                reports.append(_numbered(self._early.pop(task)[1], number))
             elif task in self._tasks:
                 opened, there = self._tasks[task]
                 opened.asked[there] = number
@@ -93,17 +101,25 @@ class Underway:
             case Progress(number=number) if opened is not None and number in opened.asked:
                 yield msgspec.structs.replace(said, number=opened.asked[number])
 
+    def ended(self, news: Closed | Condemned | Refused | Cancelled) -> Told:
+        """Elements are at their end; what they did not get to is to be handed over again."""
+        match news:
+            case Closed(batch=batch, element=element):
+                return self.closed(batch, element)
+            case Condemned(batch=batch, element=element, verdict=verdict):
+                return self.condemned(batch, element, verdict)
+            case Refused(batch=batch, error=error):  # its tasks have failed, or go on if it was never made
+                return self._all(batch, None if error.kind == "never" else error)
+            case Cancelled(elements=elements):
+                return self.cancelled(elements)
+
     def closed(self, batch: str, element: int) -> Told:
-        """An element has ended in order; what it did not get to is to be handed over again."""
+        """An element has ended in order."""
         return self._close(batch, element, error=None, all_=False)
 
     def condemned(self, batch: str, element: int, verdict: Verdict) -> Told:
         """An element has ended without a word."""
         return self._close(batch, element, error=verdict.error, all_=verdict.all)
-
-    def refused(self, batch: str, error: TaskError) -> Told:
-        """A submission came to nothing: its tasks have failed, or go on if it was never made."""
-        return self._all(batch, None if error.kind == "never" else error)
 
     def condemn(self, jobs: set[int], error: TaskError) -> dict[str, list[int]]:
         """The elements in which tasks of these jobs are; what they come to is `error`."""
@@ -161,7 +177,7 @@ class Underway:
         if number in opened.asked:
             yield _numbered(report, opened.asked[number])
         else:
-            self._early[task] = report
+            self._early[task] = (opened.batch, report)
 
     def _death(self, opened: OpenElement, number: int, error: TaskError) -> Died:
         return Died(

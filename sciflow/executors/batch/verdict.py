@@ -71,7 +71,7 @@ def of_state(state: JobState, record: BatchRecord, *, tail: str) -> Verdict:
         transient=transient,
         exit_code=state.exit_code,
     )
-    return Verdict(error=error)
+    return Verdict(error=error, all=state.state is State.CANCELLED)
 
 
 def _with_tail(message: str, tail: str) -> str:

@@ -13,10 +13,11 @@ import msgspec
 
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, SubmissionRefused
+from sciflow.executors.batch.doubts import SIGNAL, Doubt, gone
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, ClosingFacts, Mirror, QueueAnswer, split
 from sciflow.executors.batch.missing import Missing
-from sciflow.executors.batch.news import Adopt, Cancelled, Closed, Condemned, Heard, News, Notice, Refused, Send
+from sciflow.executors.batch.news import Adopt, Cancelled, Closed, Condemned, Heard, News, Notice, Over, Refused, Send
 from sciflow.executors.batch.record import BatchRecord, Stage, write_record
 from sciflow.executors.batch.standing import standing
 from sciflow.executors.batch.verdict import Verdict, of_exit, of_state
@@ -39,6 +40,7 @@ class Open(msgspec.Struct, kw_only=True, eq=False):
     from_start: bool = False  # what it has said is to be told from the beginning
     ended: set[int] = msgspec.field(default_factory=set)
     queued: set[int] = msgspec.field(default_factory=set)  # as the batch system said last
+    doubts: dict[int, Doubt] = msgspec.field(default_factory=dict)
     withdrawn: set[int] = msgspec.field(default_factory=set)
     taken: list[int] = msgspec.field(default_factory=list)  # closed elements, to be told with the next look
 
@@ -96,8 +98,8 @@ class Ward:
         for batch in list(self._open.values()):
             if batch.send is not None and _is_due(batch):
                 self._submit(batch, batch.send)
-            elif batch.sought:
-                self._seek(batch)
+            elif batch.sought and _is_due(batch):
+                self._seek_in_time(batch)
 
     def _submit(self, batch: Open, send: Send) -> None:
         try:
@@ -117,16 +119,18 @@ class Ward:
         batch.send = None
         self._put_stage(batch, Stage.SUBMITTED, job=job)
         self.last_news = time.monotonic()
+        if batch.not_before:
+            self._tell(Notice(text=""))
 
     def _put_stage(self, batch: Open, stage: Stage, *, job: str | None = None) -> None:
         job = batch.record.job if job is None else job
         batch.record = msgspec.structs.replace(batch.record, stage=stage, job=job)
         write_record(self._here, batch.record)
 
-    def _settle(self, batch: Open) -> None:
+    def _settle(self, batch: Open, stage: Stage = Stage.ENDED) -> None:
         """Nothing more will come of it."""
         batch.send = None
-        self._put_stage(batch, Stage.ENDED)
+        self._put_stage(batch, stage)
         self._mirror.forget(batch.record)
         self._missing.forget(batch.record.name)
         self._open.pop(batch.record.name, None)
@@ -188,7 +192,8 @@ class Ward:
             if not news.more:
                 self._miss(batch, news, states)
             if len(batch.ended) == len(batch.record.elements):
-                self._settle(batch)
+                self._settle(batch, Stage.OVER)
+                self._tell(Over(record=batch.record))
         return more
 
     def _stand(self, states: Sequence[JobState] | None) -> None:
@@ -221,6 +226,14 @@ class Ward:
             over = JobState(job=batch.record.job, state=State.TIME_LIMIT)
             self._condemn(batch, element, of_state(over, batch.record, tail=""))
             return
+        if facts.why == "signal" and facts.left:
+            batch.doubts[element] = Doubt.of(facts, len(batch.record.elements[element]))
+            batch.taken.append(element)
+            return
+        self._end(batch, element)
+
+    def _end(self, batch: Open, element: int) -> None:
+        """An element has ended in order, or hands back what it did not get to."""
         batch.ended.add(element)
         batch.taken.append(element)
         self._tell(Closed(batch=batch.record.name, element=element))
@@ -231,21 +244,42 @@ class Ward:
         name, record = self._depot.transport.name, batch.record
         if news.gone:
             problem = f"{name}: {news.dir} is gone: somebody has removed it"
-            error = TaskError(kind="died", type="sciflow:JobLost", message=problem, transient=True)
-            self._tell(Refused(batch=record.name, error=error))
+            lost = TaskError(kind="died", type="sciflow:JobLost", message=problem, transient=True)
+            self._tell(Refused(batch=record.name, error=NEVER if record.stage is Stage.OVER else lost))
             self._settle(batch)
             return
         for element, code in news.died.items():
-            if int(element) not in batch.ended:
+            if int(element) not in batch.ended | batch.doubts.keys():
                 began = self._mirror.place(record.name, int(element)).replies > 0
                 verdict = of_exit(code, began=began, tail=news.said.get(element, ""))
-                self._condemn(batch, int(element), verdict)
+                if code > SIGNAL:
+                    batch.doubts[int(element)] = Doubt(verdict=verdict)
+                else:
+                    self._condemn(batch, int(element), verdict)
         if states is not None:
             self._forgo(batch, news, states)
-            died = set(map(int, news.died))
+            self._resolve(batch, states)
+            died = {*map(int, news.died), *batch.doubts}
             unheard = [k for k in range(len(record.elements)) if k not in batch.ended and k not in died]
             for k, state in self._missing.look(self._depot, self.handover.system, record, unheard, states):
                 self._condemn(batch, k, of_state(state, record, tail=self._tail(record, k)))
+
+    def _resolve(self, batch: Open, states: Sequence[JobState]) -> None:
+        """Says what became of elements that a signal has ended, once they have left the queue."""
+        record = batch.record
+        left = list(gone(batch.doubts, states, record.job))
+        known = self._missing.accounted(self._depot, self.handover.system, record) if left else {}
+        for element in left:
+            doubt, cause = batch.doubts[element], known.get(element) or known.get(None)
+            if not doubt.decided(cause):
+                continue
+            del batch.doubts[element]
+            if named := doubt.outweighed(cause):
+                self._condemn(batch, element, of_state(named, record, tail=self._tail(record, element)))
+            elif doubt.verdict is not None:
+                self._condemn(batch, element, doubt.verdict)
+            else:
+                self._end(batch, element)
 
     def _forgo(self, batch: Open, news: BatchNews, states: Sequence[JobState]) -> None:
         """Notes what waits in the queue; what was withdrawn and is gone from there will not come."""
@@ -265,11 +299,27 @@ class Ward:
         self.last_news = time.monotonic()
         self._tell(Condemned(batch=batch.record.name, element=element, verdict=verdict))
 
+    def _seek_in_time(self, batch: Open) -> None:
+        """Finds it out now or later; what runs meanwhile is looked after."""
+        try:
+            self._seek(batch)
+        except QueueUnavailable as error:
+            batch.not_before = time.monotonic() + FULL_S
+            self._tell(Notice(text=f"{self._depot.transport.name}: {error}; waiting"))
+            return
+        if batch.not_before:
+            self._tell(Notice(text=""))
+
+    def _unsure(self) -> list[Open]:
+        """Submissions that the batch system may have without our knowing."""
+        return [batch for batch in self._open.values() if batch.record.stage is Stage.SENT]
+
     def _seek(self, batch: Open) -> None:
-        """An engine died about the time it submitted: whether it did is found out."""
+        """Finds out whether a submission was made about which an engine, or the connection, has died."""
         job = self.handover.submit(batch.record.name, {}, only_find=True)
         batch.sought = False
         if job:
+            batch.send = None
             self._put_stage(batch, Stage.SUBMITTED, job=job)
             return
         self._tell(Refused(batch=batch.record.name, error=NEVER))
@@ -285,6 +335,8 @@ class Ward:
 
     def withdraw(self) -> None:
         """Begins nothing more: what was not submitted or waits in the queue comes back, what runs may end."""
+        for unsure in self._unsure():
+            self._seek(unsure)
         for batch in [batch for batch in self._open.values() if batch.send is not None]:
             self._tell(Refused(batch=batch.record.name, error=NEVER))
             self._settle(batch)
@@ -303,6 +355,9 @@ class Ward:
 
     def cancel(self, elements: Mapping[str, Sequence[int]]) -> None:
         """Ends elements of submissions."""
+        for unsure in self._unsure():
+            if unsure.record.name in elements:
+                self._seek(unsure)
         ids: list[str | Part] = []
         for name, wanted in elements.items():
             batch = self._open.get(name)
@@ -325,7 +380,7 @@ class Ward:
 
 
 def _is_due(batch: Open) -> bool:
-    return batch.sought or (batch.send is not None and batch.not_before <= time.monotonic())
+    return (batch.sought or batch.send is not None) and batch.not_before <= time.monotonic()
 
 
 def _said(answer: QueueAnswer) -> Output:

@@ -1,0 +1,195 @@
+"""Workflows for a cluster: each task notes on the node when it begins and when it ends, so that both can be counted.
+
+Where the notes go, and what tasks wait for, is among the settings of the executing machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from sciflow import TransientError, context, op, workflow
+
+
+def note(what: str) -> None:
+    """Appends a line to the tally, in one write."""
+    place = context()
+    fd = os.open(place.host.get("tally", os.devnull), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(fd, f"{what} {place.path} {place.attempt}\n".encode())
+    os.close(fd)
+
+
+def work(pause_s: float = 0.2) -> None:
+    note("began")
+    time.sleep(pause_s)
+    note("ended")
+
+
+def wait(name: str) -> None:
+    """Notes its beginning, and waits until the test makes a file of that name."""
+    note("began")
+    sign = Path(context().host["signs"], name)
+    while not sign.exists():
+        time.sleep(0.05)
+    note("ended")
+
+
+@op
+def square(x: int) -> int:
+    work()
+    return x * x
+
+
+@op
+def total(xs: list[int]) -> int:
+    work(0.05)
+    return sum(xs)
+
+
+@op(retries=3, backoff_s=0.05)
+def flaky(x: int) -> int:
+    work(0.1)
+    if context().attempt < 1 + x % 3:
+        raise TransientError("not yet")
+    return x * 7
+
+
+@op
+def write(x: int) -> Path:
+    place = Path(f"number {x}.txt")
+    place.write_text(f"{x}\n" * 2000)
+    work(0.1)
+    return place
+
+
+@op
+def edit(file: Path) -> Path:
+    with file.open("a") as end:
+        end.write("edited\n")
+    work(0.1)
+    return file
+
+
+@op
+def digest(files: list[Path]) -> str:
+    work(0.05)
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+@op
+def spread(x: int) -> list[int]:
+    work(0.1)
+    return [x * 1000 + i for i in range(1500)]  # too long for a row of the database
+
+
+@workflow
+def fan(xs: list[int]) -> int:
+    return total(square.map(x=xs))
+
+
+@workflow
+def fan_of_fans(xs: list[int]) -> int:
+    return total(branch.map(x=xs))
+
+
+@workflow
+def branch(x: int) -> int:
+    return total(square.map(x=[x, x, x]))
+
+
+@workflow
+def retries(xs: list[int]) -> int:
+    return total(flaky.map(x=xs))
+
+
+@workflow
+def files(xs: list[int]) -> str:
+    return digest(edit.map(file=write.map(x=xs)))
+
+
+@workflow
+def large_values(xs: list[int]) -> int:
+    return total(total.map(xs=spread.map(x=xs)))
+
+
+@op
+def patient(x: int) -> int:
+    wait("go on")
+    return x + 100
+
+
+@op(retries=2, backoff_s=0.05)
+def steadfast(x: int) -> int:
+    """Patient at the first attempt, quick at the next."""
+    if context().attempt == 1:
+        wait("go on")
+    else:
+        work(0.05)
+    return x + 100
+
+
+@op(retries=2, backoff_s=0.05)
+def vanishing(x: int) -> int:
+    """Takes its whole job with it at the first attempt: script, runner and all, and leaves no mark."""
+    work(0.05)
+    if context().attempt == 1:
+        Path(context().host["signs"], "job").write_text(os.environ["SLURM_JOB_ID"])
+        mine = f"SLURM_JOB_ID={os.environ['SLURM_JOB_ID']}".encode()
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                own = mine in (entry / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if own and int(entry.name) != os.getpid():
+                os.kill(int(entry.name), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x + 100
+
+
+@op(retries=2, backoff_s=0.05)
+def warned(x: int) -> int:
+    """Has its job warned of its end by the batch system, as at a preemption, at the first attempt."""
+    sign = Path(context().host["signs"], "warned")
+    if not sign.exists():
+        sign.touch()
+        note("began")
+        job = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{os.environ['SLURM_ARRAY_TASK_ID']}"
+        subprocess.run(["scancel", "--signal=USR1", "--batch", job], check=True)
+        time.sleep(60)
+    work(0.05)
+    return x + 100
+
+
+@op
+def long(seconds: float) -> float:
+    work(seconds)
+    return seconds
+
+
+@workflow
+def patiently(xs: list[int]) -> list[int]:
+    return patient.map(x=xs)
+
+
+@workflow
+def steadfastly(xs: list[int]) -> list[int]:
+    return steadfast.map(x=xs)
+
+
+@workflow
+def vanishingly(x: int) -> int:
+    return vanishing(x=x)
+
+
+@workflow
+def with_warning(x: int) -> int:
+    return warned(x=x)
+
+
+@workflow
+def longer(seconds: list[float]) -> list[float]:
+    return long.map(seconds=seconds)

@@ -1,0 +1,130 @@
+"""`kill -9` while jobs are queued and running: they go on, are found again, and nothing is submitted or run twice.
+
+SCIFLOW_TEST_KILLS sets how many kills there are in all; SCIFLOW_TEST_SEED repeats a sequence of moments.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+import pytest
+
+import sciflow
+from tests.faults.cluster import Cluster, ends, engine_log, is_over, kill_engines
+from tests.faults.harness import NEEDS_LINUX, eventually
+from tests.faults.programs import jobs
+
+KILLS = int(os.environ.get("SCIFLOW_TEST_KILLS", "20"))
+SEED = os.environ.get("SCIFLOW_TEST_SEED", "")
+SETTLED_S = 10.0
+
+pytestmark = [pytest.mark.faults, NEEDS_LINUX, pytest.mark.timeout(300 + 15 * KILLS)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A workflow to be killed, and what it comes to."""
+
+    workflow: sciflow.Workflow[..., Any]
+    inputs: dict[str, Any]
+
+
+CASES = {
+    "fan": Case(jobs.fan, {"xs": list(range(30))}),
+    "fan of a workflow that fans": Case(jobs.fan_of_fans, {"xs": list(range(4))}),
+    "retries": Case(jobs.retries, {"xs": list(range(12))}),
+    "files": Case(jobs.files, {"xs": list(range(12))}),
+    "large values": Case(jobs.large_values, {"xs": list(range(8))}),
+}
+
+
+@dataclass
+class Ordeal:
+    """One workflow's runs under fire."""
+
+    case: Case
+    cluster: Cluster
+    dice: random.Random
+    wanted: int
+    kills: Counter[str] = field(default_factory=Counter)
+    runs: int = 0
+
+    def go(self) -> None:
+        expected = self._undisturbed()
+        while self.kills.total() < self.wanted:
+            self.cluster.tally.unlink(missing_ok=True)
+            run = self.case.workflow.submit(**self.case.inputs)
+            while self.kills.total() < self.wanted and not is_over(run):
+                self._disturb(run)
+                if not self.cluster.bench.processes.engines() and not is_over(run):
+                    run.detach()
+            self.runs += 1
+            if not self.cluster.bench.processes.engines() and not is_over(run):
+                run.resume()
+            assert ends(run) == "Succeeded", run.report() + engine_log(run)
+            assert run.result == expected
+            self._count(run)
+
+    def _undisturbed(self) -> Any:
+        return self.case.workflow.options(executor="local").run(**self.case.inputs).result
+
+    def _disturb(self, run: sciflow.Run[Any]) -> None:
+        """Waits for a random moment and kills something, if there is something."""
+        dice, bench = self.dice, self.cluster.bench
+        event = dice.choice(("submission", "task", "any"))
+        seen = self._marks(event)
+        eventually(lambda: self._marks(event) > seen or is_over(run), timeout_s=dice.uniform(1, 5), pause_s=0.002)
+        time.sleep(dice.choice((0.0, dice.uniform(0, 0.1), dice.uniform(0, 2))))
+        target = dice.choices(("engine", "helpers", "both"), (5, 2, 3))[0]
+        killed = target != "engine" and self._kill_helpers()
+        if target != "helpers" and bench.processes.engines():
+            kill_engines(bench)
+            killed = True
+        self.kills[target] += bool(killed)
+
+    def _kill_helpers(self) -> bool:
+        found = self.cluster.helpers()
+        for helper in self.dice.sample(found, len(found)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                helper.kill()
+        return bool(found)
+
+    def _marks(self, event: str) -> int:
+        if event == "submission":  # handed to the batch system, and not yet recorded
+            return len(list(self.cluster.work_root.glob("runs/*/batches/*/submitting")))
+        return self.cluster.tally.stat().st_size if event == "task" and self.cluster.tally.exists() else 0
+
+    def _count(self, run: sciflow.Run[Any]) -> None:
+        began, ended = self.cluster.notes("began"), self.cluster.notes("ended")
+        assert set(began.values()) == {1}, f"ran twice: {[task for task, n in began.items() if n > 1]}"
+        assert began == ended
+        submitted = self.cluster.submissions(run)
+        eventually(lambda: self._ended_of(submitted) == submitted, timeout_s=SETTLED_S, pause_s=0.2)
+        assert self._ended_of(submitted) == submitted, "elements by submission, that ended and that were wanted"
+        held = {path.parent.name for path in (self.cluster.work_root / "runs" / run.id).glob("batches/*/submitted")}
+        assert held == set(submitted), "what the host has submitted, and what is recorded of it"
+
+    def _ended_of(self, submitted: dict[str, int]) -> dict[str, int]:
+        finished = self.cluster.finished()
+        return {name: finished[name] for name in submitted}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_run_on_a_cluster_whose_engine_is_killed_again_and_again_runs_and_submits_everything_once(
+    name: str, cluster: Cluster, record_property: Any
+) -> None:
+    cluster.settings(elements=12, throttle=6)
+    seed = SEED or f"{name}{time.time_ns()}"
+    print(f"SCIFLOW_TEST_SEED={seed}")
+    ordeal = Ordeal(CASES[name], cluster, random.Random(seed), -(-KILLS // len(CASES)))
+    ordeal.go()
+    told = f"{dict(ordeal.kills)} kills in {ordeal.runs} runs"
+    record_property("kills", told)
+    print(f"{name}: {told}")
