@@ -15,7 +15,7 @@ from typing import Any
 from sciflow import SciflowError, context, op, secret, workflow
 from tests.conformance.table import Case, Refusal, only, raised, story
 
-SECRET = "tr0ub4dor-&-3 {{x}} 'quoted'"
+SECRET = "".join(reversed("'detouq' }}x{{ 3-&-rod4bu0rt"))  # as it is it shall not lie in this file, which travels
 
 
 @op
