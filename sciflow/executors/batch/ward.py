@@ -226,7 +226,7 @@ class Ward:
             over = JobState(job=batch.record.job, state=State.TIME_LIMIT)
             self._condemn(batch, element, of_state(over, batch.record, tail=""))
             return
-        if facts.why == "signal" and facts.left:
+        if facts.why == "signal" and facts.left and element not in batch.withdrawn:
             batch.doubts[element] = Doubt.of(facts, len(batch.record.elements[element]))
             batch.taken.append(element)
             return
@@ -252,7 +252,9 @@ class Ward:
             if int(element) not in batch.ended | batch.doubts.keys():
                 began = self._mirror.place(record.name, int(element)).replies > 0
                 verdict = of_exit(code, began=began, tail=news.said.get(element, ""))
-                if code > SIGNAL:
+                if code > SIGNAL and int(element) in batch.withdrawn:
+                    self._end(batch, int(element))
+                elif code > SIGNAL:
                     batch.doubts[int(element)] = Doubt(verdict=verdict)
                 else:
                     self._condemn(batch, int(element), verdict)
@@ -262,7 +264,10 @@ class Ward:
             died = {*map(int, news.died), *batch.doubts}
             unheard = [k for k in range(len(record.elements)) if k not in batch.ended and k not in died]
             for k, state in self._missing.look(self._depot, self.handover.system, record, unheard, states):
-                self._condemn(batch, k, of_state(state, record, tail=self._tail(record, k)))
+                if k in batch.withdrawn:  # it had begun just then
+                    self._end(batch, k)
+                else:
+                    self._condemn(batch, k, of_state(state, record, tail=self._tail(record, k)))
 
     def _resolve(self, batch: Open, states: Sequence[JobState]) -> None:
         """Says what became of elements that a signal has ended, once they have left the queue."""
