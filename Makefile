@@ -1,6 +1,6 @@
 # All work is done in .venv/, which these targets make: a second run only does what is new.
 #   make demo    equations of state of seven metals and their alloys: a table and a plot
-#   make test    the tests          (ARGS="-k name" is handed to pytest)
+#   make test    the tests          (ARGS="-k name" is handed to pytest; ARGS=--whole-table: all cases at all places)
 #   make services  installs Slurm, podman, S3 servers, ... that tests start, and tries each (root; without them tests skip)
 #   make check   types, style and layers alone
 #   make bench   the benchmark table
