@@ -39,7 +39,10 @@ class Broadcast:
     def show(self, outcome: Outcome | None = None) -> float:
         """Shows the run as it is now, or as it has ended; how many seconds that took, without those who watch."""
         parts, begin = self._parts, time.monotonic()
-        error = None if outcome is None else outcome.error
+        if outcome is None:
+            message = self._notice or self._why() or self._mentioned
+        else:
+            message = outcome.error.message if outcome.error is not None else ""
         picture = snapshot(
             run_id=parts.folder.id,
             name=parts.name,
@@ -49,7 +52,7 @@ class Broadcast:
             now=begin,
             steps=parts.scheduler.steps,
             messages=self._messages,
-            message=self._notice or self._why() or self._mentioned if error is None else error.message,
+            message=message,
         )
         parts.db.put_fact("live", msgspec.json.encode(picture))
         took_s = time.monotonic() - begin

@@ -17,7 +17,7 @@ import pytest
 
 import sciflow
 from sciflow.core.records import Phase
-from tests.faults.harness import Bench, eventually
+from tests.faults.harness import MARK, Bench, eventually
 from tests.services.slurm import Slurm
 from tests.services.sshd import Sshd
 
@@ -68,6 +68,17 @@ class Cluster:
     def sign(self, name: str) -> None:
         """What tasks wait for has come."""
         (self.signs / name).touch()
+
+    def controller(self, state: str) -> None:
+        """Stops, starts, freezes or thaws the batch system's controller, which is no process of the test."""
+        with self.patch.context() as patch:
+            patch.delenv(MARK)
+            {
+                "stop": self.slurm.stop_controller,
+                "start": self.slurm.start_controller,
+                "freeze": self.slurm.freeze_controller,
+                "thaw": self.slurm.thaw_controller,
+            }[state]()
 
     # --- what can be seen
 

@@ -193,3 +193,27 @@ def with_warning(x: int) -> int:
 @workflow
 def longer(seconds: list[float]) -> list[float]:
     return long.map(seconds=seconds)
+
+
+@op(retries=3, backoff_s=0.05, memory_mb=100, memory_growth=2, walltime_s=6, walltime_growth=4)
+def demanding(seconds: float) -> float:
+    work(seconds)
+    return seconds
+
+
+@workflow
+def growing(seconds: float) -> float:
+    return demanding(seconds=seconds)
+
+
+@op
+def heavy(x: int) -> Path:
+    wait("go on")
+    place = Path(f"heavy {x}")
+    place.write_bytes(b"x" * 2_000_000)
+    return place
+
+
+@workflow
+def heavily(xs: list[int]) -> list[Path]:
+    return heavy.map(x=xs)
