@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.services import instances
-from tests.services.catalogue import SERVICES
+from tests.services.catalogue import ON_REQUEST, SERVICES
 from tests.services.processes import Processes, ServiceFailed
 from tests.services.service import NotHereError, Service
 
@@ -32,12 +32,15 @@ def main() -> int:
         "status": _status,
     }
     arguments.add_argument("verb", nargs="?", choices=list(verbs), default="status")
-    arguments.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SERVICES)}; all if none is given")
+    arguments.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(SERVICES)}; all but sge if none is given"
+    )
     chosen = arguments.parse_args()
     if unknown := set(chosen.names) - set(SERVICES):
         arguments.error(f"no service {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
     instances.sweep()
-    services = [SERVICES[name] for name in chosen.names or SERVICES]
+    names = chosen.names or [name for name in SERVICES if name not in ON_REQUEST or chosen.verb in {"status", "stop"}]
+    services = [SERVICES[name] for name in names]
     with ThreadPoolExecutor(len(services)) as pool:
         rows = list(pool.map(lambda service: _timed(verbs[chosen.verb], service), services))
     table = Table("service", "what", "state", "seconds")

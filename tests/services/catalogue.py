@@ -22,4 +22,7 @@ _ALL = (
     RcloneService(),
 )
 
+# Grid Engine takes a minute to begin a job while other tests use the cores: it is there for those who ask for it.
+ON_REQUEST = frozenset({"sge"})
+
 SERVICES: Mapping[str, Service[Any]] = {service.name: service for service in _ALL}

@@ -66,7 +66,9 @@ def plain_machine() -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session")
-def sge_of_session() -> Iterator[Sge]:
+def sge_of_session(request: pytest.FixtureRequest) -> Iterator[Sge]:
+    if not request.config.getoption("--whole-table"):
+        pytest.skip("Grid Engine is asked for by --whole-table only")
     require("sge")
     with instances.running(SERVICES["sge"]) as sge:
         yield sge
