@@ -47,6 +47,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: int = 0  # what an element asked for
     walltime_s: float | None = None
     grows: bool = False  # another attempt asks for more
+    withdrawn: tuple[int, ...] = ()  # elements that were taken back out of the queue
 
     def worker(self, element: int) -> str:
         """The name of an element's log files and pack."""
