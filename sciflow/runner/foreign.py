@@ -37,11 +37,17 @@ def outcome(
     stdin: bytes = b"",
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
+    keeps: Sequence[int] = (),
 ) -> Tree:
-    """Exit code (negative: a signal's, also at the time limit) and output of a program; `env` in place of ours."""
+    """Exit code (negative: a signal's, also at the time limit) and output of a program; `env` in place of ours.
+
+    `keeps`: descriptors of ours that it gets, too.
+    """
     pipe = subprocess.PIPE
     try:
-        process = subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=env, start_new_session=True)
+        process = subprocess.Popen(
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, cwd=cwd, env=env, start_new_session=True, pass_fds=keeps
+        )
     except OSError as error:
         code = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_EXECUTABLE
         return {"code": code, "stdout": "", "stderr": f"{argv[0]}: {error.strerror}", "timed_out": False}

@@ -1,7 +1,8 @@
 """`host submit`: hands a batch to the batch system, once, whatever dies meanwhile.
 
 `submitting` is written before the program is started, `submitted` by a process that outlives the connection. Where the
-one is there without the other, the batch system is asked for a job of that name before anything is submitted again.
+one is there without the other, the batch system is asked for a job of that name before anything is submitted again; if
+that process was killed, not before the program that it had started has ended, which holds a lock.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 import time
 
 from sciflow.runner.foreign import outcome
-from sciflow.runner.placing import locked, write_whole
+from sciflow.runner.placing import locked, taken, write_whole
 from sciflow.runner.text import dump, parse
 
 TYPE_CHECKING = False
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     Tree = Any
 
 UNSURE = -1  # a code that says nothing of the submission
+SETTLING_S = 2.0  # within which a batch system shows a job whose submission was cut off
 WAIT_S = 5.0  # beyond the program's own time limit
+PROGRAM_LOCK = "submit.program.lock"
 MARKS = ("live", "done", "taken", "died", "out")  # folders in which elements leave something
 
 
@@ -49,6 +52,9 @@ def _submit(folder: str, request: Tree, beyond_s: float) -> Tree:
     begun = _read(f"{folder}/submitting")
     if begun is not None:
         known = _await_other(folder, begun, beyond_s) or _found(folder, request)
+        if known is None:
+            _await_program(folder, beyond_s)
+            known = _read(f"{folder}/submitted") or _found(folder, request)
         if known is not None:
             return {**known, "again": True}
     if request.get("only_find"):
@@ -72,6 +78,12 @@ def _await_other(folder: str, begun: Tree, beyond_s: float) -> Tree | None:
     return _read(f"{folder}/submitted")
 
 
+def _await_program(folder: str, beyond_s: float) -> None:
+    """Until no program is left that was started to submit this, and what it did must have become known."""
+    with locked(f"{folder}/{PROGRAM_LOCK}", patience_s=beyond_s):
+        time.sleep(SETTLING_S)
+
+
 def _alive(begun: Tree) -> bool:
     if time.time() - begun["clock"] > begun["timeout_s"] + WAIT_S:
         return False  # another process has its number
@@ -90,10 +102,12 @@ def _found(folder: str, request: Tree) -> Tree | None:
         answer = {"code": 0, "stdout": told["stdout"], "stderr": "", "found": True, "clock": time.time()}
         write_whole(f"{folder}/submitted", dump(answer).encode())
         return answer
-    if any(os.path.isdir(f"{folder}/{mark}") and os.listdir(f"{folder}/{mark}") for mark in MARKS):
-        return _unsure("elements of this batch have run, and its job is no longer found")
     if told is not None and told["code"] != 0:
         return {**told, "code": UNSURE, "unsure": True}
+    if any(os.path.isdir(f"{folder}/{mark}") and os.listdir(f"{folder}/{mark}") for mark in MARKS):
+        answer = {"code": 0, "stdout": "", "stderr": "", "found": True, "clock": time.time()}  # it was, and is over
+        write_whole(f"{folder}/submitted", dump(answer).encode())
+        return answer
     return None
 
 
@@ -130,6 +144,8 @@ def _be_clerk(folder: str, request: Tree, read: int, write: int) -> None:
         for fd in (0, 1):  # the connection must not be held open by what the batch system starts
             os.dup2(null, fd)
         env = {**os.environ, **request.get("secrets", {})}
+        lock = os.open(f"{folder}/{PROGRAM_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        taken(lock)
         begun = {
             "pid": os.getpid(),
             "host": os.uname().nodename,
@@ -137,7 +153,7 @@ def _be_clerk(folder: str, request: Tree, read: int, write: int) -> None:
             "timeout_s": request["timeout_s"],
         }
         write_whole(f"{folder}/submitting", dump(begun).encode())
-        answer = outcome(request["argv"], timeout_s=request["timeout_s"], cwd=folder, env=env)
+        answer = outcome(request["argv"], timeout_s=request["timeout_s"], cwd=folder, env=env, keeps=(lock,))
         if answer["code"] == 0:
             kept = {name: answer[name] for name in ("code", "stdout", "stderr")}
             write_whole(f"{folder}/submitted", dump({**kept, "clock": time.time()}).encode())

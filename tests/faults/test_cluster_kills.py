@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
+import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,7 +19,7 @@ import psutil
 import pytest
 
 import sciflow
-from tests.faults.cluster import Cluster, ends, engine_log, is_over, kill_engines
+from tests.faults.cluster import PATIENCE_S, Cluster, ends, engine_log, is_over, kill_engines
 from tests.faults.harness import NEEDS_LINUX, eventually
 from tests.faults.programs import jobs
 
@@ -128,3 +130,67 @@ def test_a_run_on_a_cluster_whose_engine_is_killed_again_and_again_runs_and_subm
     told = f"{dict(ordeal.kills)} kills in {ordeal.runs} runs"
     record_property("kills", told)
     print(f"{name}: {told}")
+
+
+SBATCH = """#!/bin/sh
+touch {signs}/submitting
+while [ ! -e {signs}/submit ]; do sleep 0.05; done
+{real} "$@" || exit
+touch {signs}/submitted
+while [ ! -e {signs}/answer ]; do sleep 0.05; done
+"""
+
+
+@pytest.fixture
+def slow_sbatch(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    """A cluster, on this machine, whose `sbatch` waits before it submits, and before it says what it has done."""
+    real = shutil.which("sbatch")
+    place = cluster.bench.folder / "bin"
+    place.mkdir()
+    program = place / "sbatch"
+    program.write_text(SBATCH.format(signs=cluster.signs, real=real))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_CONF", str(cluster.slurm.conf))
+    cluster.settings(host="", ssh_config="")
+    cluster.sign("go on")
+    return cluster
+
+
+def kill_helpers_and_engines(cluster: Cluster) -> None:
+    for process in (*cluster.bench.processes.engines(), *cluster.helpers()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_submission_that_goes_on_when_all_that_began_it_were_killed_is_not_made_again(slow_sbatch: Cluster) -> None:
+    cluster = slow_sbatch
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert eventually((cluster.signs / "submitting").exists, timeout_s=PATIENCE_S)
+    kill_helpers_and_engines(cluster)
+    run.detach()
+    assert eventually(cluster.helpers, timeout_s=PATIENCE_S)  # it looks for the submission
+    cluster.sign("answer")
+    time.sleep(1.0)
+    cluster.sign("submit")
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [100, 101]
+    assert set(cluster.notes("began").values()) == {1}
+    names = [path.name for path in run.folder.glob("batches/*")]
+    finished = cluster.finished()
+    assert sum(finished[name] for name in names) == 2
+
+
+def test_jobs_of_a_submission_that_nobody_has_recorded_before_they_ended_are_collected(slow_sbatch: Cluster) -> None:
+    cluster = slow_sbatch
+    cluster.sign("submit")
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert eventually((cluster.signs / "submitted").exists, timeout_s=PATIENCE_S)
+    kill_helpers_and_engines(cluster)
+    for process in cluster.bench.processes.all():  # the program, too
+        process.kill()
+    assert cluster.is_empty()
+    cluster.sign("answer")
+    assert run.resume(detach=False) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [100, 101]
+    assert set(cluster.notes("began").values()) == {1}

@@ -162,12 +162,18 @@ def connect(cluster: Cluster) -> None:
     assert find(route(cluster.sshd.host, config=cluster.sshd.config)) is not None
 
 
+def kill_connection(cluster: Cluster) -> None:
+    found = [process for process in cluster.bench.processes.all() if "connection_process" in process.command]
+    assert found
+    for process in found:
+        process.kill()
+
+
 def test_a_connection_process_that_is_killed_is_done_without_where_nobody_need_be_asked(cluster: Cluster) -> None:
     connect(cluster)
     run = jobs.patiently.submit(xs=[0, 1, 2])
     assert cluster.began(3)
-    (process,) = [p for p in cluster.bench.processes.all() if "connection_process" in p.command]
-    process.kill()
+    kill_connection(cluster)
     cluster.sign("go on")
     went_well(cluster, run, 3)
 
@@ -176,8 +182,7 @@ def test_engine_and_connection_process_that_are_killed_together_lose_nothing(clu
     connect(cluster)
     run = jobs.patiently.submit(xs=[0, 1, 2])
     assert cluster.began(3)
-    (process,) = [p for p in cluster.bench.processes.all() if "connection_process" in p.command]
-    process.kill()
+    kill_connection(cluster)
     kill_engines(cluster.bench)
     cluster.sign("go on")
     assert eventually(lambda: not cluster.queue(), timeout_s=60, pause_s=0.2)

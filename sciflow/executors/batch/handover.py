@@ -83,10 +83,10 @@ class Handover:
         told = told_of(send.launch, place, (*send.environ, *send.secrets))
         return {"container": told}, command_of(told, place, depot.python)
 
-    def submit(self, name: str, secrets: Mapping[str, str], *, only_find: bool = False) -> str:
-        """Has the batch system take a submission, once, whatever has died meanwhile; its id.
+    def submit(self, name: str, secrets: Mapping[str, str], *, only_find: bool = False) -> str | None:
+        """Has the batch system take a submission, once, whatever has died meanwhile; its id, "" if it is over already.
 
-        With `only_find` nothing is submitted: "" says that it never was.
+        With `only_find` nothing is submitted: None says that it never was.
 
         Raises:
             SubmissionRefused, QueueUnavailable: see `BatchSystem.submit`.
@@ -104,7 +104,7 @@ class Handover:
         }
         said = json.loads(self.depot.call("submit", request, timeout_s=SUBMIT_S + 30).stdout)
         if said.get("never"):
-            return ""
+            return None
         if said.get("unsure"):
             raise QueueUnavailable(f"whether {name} was submitted is not known yet: {said['stderr']}")
         output = Output(code=said["code"], stdout=said["stdout"].encode(), stderr=said["stderr"].encode())

@@ -54,6 +54,8 @@ class Missing(msgspec.Struct, eq=False):
 
     def accounted(self, depot: Depot, system: BatchSystem, record: BatchRecord) -> dict[int | None, JobState]:
         """How elements have ended by the accounting, as far as it knows; under None: the whole job."""
+        if not record.job:  # nobody has recorded its id before it was over
+            return {}
         command = system.accounting([record.job])
         if not command.argv:
             return {}

@@ -61,6 +61,8 @@ def of_state(state: JobState, record: BatchRecord, *, tail: str) -> Verdict:
         case State.FAILED | State.SUCCEEDED:
             code = "" if state.exit_code is None else f" with exit code {state.exit_code}"
             message = f"its job ended{code} and left no word of the task{said}"
+            if not tail.strip():
+                message += ": it was killed, or it could not write there (is the disk full, or the quota used up?)"
         case _:
             message = f"the batch system no longer knows its job, and it left no word{said}"
     error = TaskError(

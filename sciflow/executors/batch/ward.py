@@ -84,7 +84,8 @@ class Ward:
                 self._open[record.name] = Open(record=record, send=order)
             case Adopt(record=record):
                 sought = record.stage is Stage.SENT
-                self._open[record.name] = Open(record=record, from_start=True, sought=sought)
+                withdrawn = set(record.withdrawn)
+                self._open[record.name] = Open(record=record, from_start=True, sought=sought, withdrawn=withdrawn)
 
     def limits(self) -> SystemLimits:
         """What the batch system allows."""
@@ -323,7 +324,7 @@ class Ward:
         """Finds out whether a submission was made about which an engine, or the connection, has died."""
         job = self.handover.submit(batch.record.name, {}, only_find=True)
         batch.sought = False
-        if job:
+        if job is not None:
             batch.send = None
             self._put_stage(batch, Stage.SUBMITTED, job=job)
             return
@@ -349,14 +350,20 @@ class Ward:
         if not watched:
             return
         self._depot.run(("touch", *(f"{self.handover.folder(batch.record.name)}/stop" for batch in watched)))
+        for batch in watched:
+            self._note_withdrawn(batch)
         parts: list[str | Part] = [
             Part(job=batch.record.job, elements=tuple(sorted(batch.queued))) for batch in watched if batch.queued
         ]
         if parts:
             command = self.handover.system.cancel(parts)
             command.parse(self._depot.run(command.argv, timeout_s=QUEUE_S))
-        for batch in watched:
-            batch.withdrawn |= batch.queued
+
+    def _note_withdrawn(self, batch: Open) -> None:
+        """Writes down what is taken back, before it is: the engine may end before it hears of it."""
+        batch.withdrawn |= batch.queued
+        batch.record = msgspec.structs.replace(batch.record, withdrawn=tuple(sorted(batch.withdrawn)))
+        write_record(self._here, batch.record)
 
     def cancel(self, elements: Mapping[str, Sequence[int]]) -> None:
         """Ends elements of submissions."""
