@@ -76,8 +76,8 @@ def evaluate(expr: Expr, scope: Scope) -> Tree:
 
 def _call(expr: Call, scope: Scope) -> Tree:
     match expr.function, expr.args:
-        case "choose", (condition, then, otherwise):
-            return evaluate(then if scope.decode(evaluate(condition, scope)) else otherwise, scope)
+        case "choose", (which_one, then, otherwise):
+            return evaluate(then if condition(which_one, scope) else otherwise, scope)
         case ("and" | "or") as which, (left, right):
             tree = evaluate(left, scope)
             stops = bool(scope.decode(tree)) is (which == "or")
@@ -131,7 +131,7 @@ def _short(tree: Tree) -> str:
 
 
 def condition(expr: Expr, scope: Scope) -> bool:
-    """The truth of a `when`.
+    """The truth of a `when`, or of the first operand of a `choose`.
 
     Raises:
         Absent: it rests on a skipped node.

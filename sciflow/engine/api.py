@@ -10,8 +10,9 @@ from sciflow import config
 from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
 from sciflow.core.progress import Plan, RunSummary
-from sciflow.engine.creation import create_run
+from sciflow.engine.creation import create_run, setup_of
 from sciflow.engine.handle import Run
+from sciflow.engine.preflight import preflight
 from sciflow.engine.run_folder import find_run_folder, list_run_folders
 from sciflow.engine.setup import RunOptions
 from sciflow.engine.status import summary
@@ -49,13 +50,14 @@ def plan(spec: WorkflowSpec, args: Mapping[str, Tree], *, options: RunOptions = 
 
     Raises:
         ConfigError: a setting will not do.
+        InvalidWorkflow: a run could not succeed from here.
     """
     from sciflow.engine.plan import make_plan
 
     settings = config.load(arguments={"runs": options.runs})
-    executor = options.executor or settings.executor
-    name = options.name or spec.name
-    return make_plan(spec, args, name=name, runs=settings.runs, reuse=options.reuse, executor=executor)
+    setup = setup_of(spec, options, settings, detached=False)
+    preflight(spec, setup, settings.executors)
+    return make_plan(spec, args, name=setup.name, runs=settings.runs, reuse=options.reuse, executor=setup.executor)
 
 
 def open_run(reference: str | Path, *, runs: Path | None = None) -> Run[Any]:

@@ -37,7 +37,7 @@ def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions
         RunDamaged: the folder cannot be made, or an input file cannot be read.
     """
     settings = config.load(arguments={"runs": options.runs, "durable": _durable(options.durable)})
-    setup = _setup(spec, options, settings, detached=detached)
+    setup = setup_of(spec, options, settings, detached=detached)
     preflight(spec, setup, settings.executors)
     check_answers(setup.storage, settings)
     return _create(settings.runs, spec, args, msgspec.structs.replace(setup, reuse=dict(options.reuse)))
@@ -99,7 +99,9 @@ def _fill(folder: RunFolder, spec: WorkflowSpec, args: Mapping[str, Tree], setup
     db.close()
 
 
-def _setup(spec: WorkflowSpec, options: RunOptions, settings: config.Settings, *, detached: bool) -> RunSetup:
+def setup_of(spec: WorkflowSpec, options: RunOptions, settings: config.Settings, *, detached: bool) -> RunSetup:
+    """How a run is to be executed: what the caller says, else what the settings say."""
+
     def chosen(given: Any, setting: Any) -> Any:
         return setting if given is None else given
 

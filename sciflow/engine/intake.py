@@ -69,6 +69,11 @@ class Intake:
         return taken
 
     def _put(self, source: str) -> dict[str, Tree]:
+        if f"{self._root.resolve()}/".startswith(f"{os.path.realpath(source)}/"):
+            raise RunDamaged(
+                f"{source}: this folder holds the run itself, and would be copied into itself\n"
+                "    fix:      give a folder of its own, or another folder for runs (--runs)"
+            )
         try:
             stored = self._stored(source, _name(source))
         except OSError as error:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -181,15 +182,26 @@ class _Session:
             keep_all(stowage, self._folder.root, self._db)
         return stowage
 
+    @cached_property
+    def _script(self) -> Path | None:
+        """The user's script as it was when this session began: what is edited while it goes on is for the next one."""
+        script = self._setup.script
+        if script is None:
+            return None
+        copy = self._folder.part("code") / os.path.basename(script)
+        if self._number > 1 and os.path.isfile(script):  # mended, it may be, before a retry
+            beside = copy.with_name(f"{copy.name}.new")
+            beside.write_bytes(Path(script).read_bytes())
+            os.replace(beside, copy)
+        return copy if copy.exists() else None
+
     def _warn(self, text: str) -> None:
         sys.stderr.write(f"sciflow: {text}\n")
         self._db.put_event(time.time(), "warning", text)
 
     def _executors(self, settings: config.Settings, deadline: float | None) -> Mapping[str, Executor]:
         setup, root = self._setup, self._folder.root
-        script = setup.script
-        if script is not None and not os.path.exists(script):
-            script = str(root / "code" / os.path.basename(script))  # the folder was moved to another machine
+        script = self._script
         capacity = Capacity(cpus=setup.workers, memory_mb=setup.memory_mb, gpus=setup.gpus)
         place = Place(
             root=root,
@@ -197,7 +209,7 @@ class _Session:
             inline_bytes=setup.inline_bytes,
             sys_path=setup.sys_path,
             argv=setup.argv,
-            main=script,
+            main=None if script is None else str(script),
             host=settings.host,
             deadline=deadline,
         )
@@ -211,12 +223,12 @@ class _Session:
         names = used_executors(self._spec, setup.executor, known) - {LOCAL}
         if not names:
             return {}
-        bundle = bundle_of(self._spec, setup.sys_path)
+        bundle, script = bundle_of(self._spec, setup.sys_path), self._script
         errand = Errand(
             root=self._folder.root,
             sys_path=setup.sys_path,
             argv=setup.argv,
-            main=f"code/{os.path.basename(setup.script)}" if setup.script is not None else None,
+            main=None if script is None else f"code/{script.name}",
             inline_bytes=setup.inline_bytes,
             code=bundle,
             host=settings.host,

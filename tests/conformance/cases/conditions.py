@@ -253,3 +253,18 @@ nan_in_a_condition = Case(
     failed=("default",),
     report=("the condition of default, fraction > 0.5, has no value", "NaN"),
 )
+
+
+@workflow
+def undecided_choice(b: float) -> float:
+    share = fraction(1.0, b)
+    return choose(share > 0.5, share, 3.0)
+
+
+nan_in_a_choice = Case(
+    "a choice that compares with NaN is none, and the run says so",
+    undecided_choice,
+    inputs={"b": 0.0},
+    phase="Failed",
+    report=("NaN",),
+)

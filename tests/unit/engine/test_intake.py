@@ -91,3 +91,10 @@ def test_a_file_that_cannot_be_read_is_told_and_leaves_nothing(root: Path, tmp_p
     with pytest.raises(RunDamaged, match=r"loop: .*needed for an input of the run"):
         taken(intake_of(root), source)
     assert list(root.glob("artifacts/*/*")) == []
+
+
+def test_a_folder_that_holds_the_run_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "input.txt").write_text("x")
+    with pytest.raises(RunDamaged, match="this folder holds the run itself"):
+        taken(intake_of(root), tmp_path)
+    assert not list((root / "artifacts").iterdir())
