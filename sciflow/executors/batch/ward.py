@@ -13,36 +13,20 @@ import msgspec
 
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, SubmissionRefused
-from sciflow.executors.batch.doubts import SIGNAL, Doubt, gone
+from sciflow.executors.batch.aftermath import Aftermath
 from sciflow.executors.batch.handover import Handover
-from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, ClosingFacts, Mirror, QueueAnswer, split
-from sciflow.executors.batch.missing import Missing
-from sciflow.executors.batch.news import Adopt, Cancelled, Closed, Condemned, Heard, News, Notice, Over, Refused, Send
-from sciflow.executors.batch.record import BatchRecord, Stage, write_record
+from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, Mirror, QueueAnswer, split
+from sciflow.executors.batch.news import Adopt, Cancelled, Heard, News, Notice, Over, Refused, Send
+from sciflow.executors.batch.opened import Open
+from sciflow.executors.batch.record import Stage, write_record
 from sciflow.executors.batch.standing import standing
-from sciflow.executors.batch.verdict import Verdict, of_exit, of_state
-from sciflow.executors.systems.system import JobState, Part, State, SystemLimits
+from sciflow.executors.systems.system import JobState, Part, SystemLimits
 from sciflow.executors.transports.transport import Output
 
 ANSWER_BYTES = 16 << 20
 QUEUE_S = 30.0  # for the batch system's own commands
 NEVER = TaskError(kind="never", message="it was not submitted")
 FULL_S = 15.0  # until a submission is tried again for which there was no room
-
-
-class Open(msgspec.Struct, kw_only=True, eq=False):
-    """A submission of which something is to come."""
-
-    record: BatchRecord
-    send: Send | None = None  # what is still to be sent
-    not_before: float = 0.0  # when to try to submit it again
-    sought: bool = False  # of an earlier engine: whether the batch system has it is to be found out
-    from_start: bool = False  # what it has said is to be told from the beginning
-    ended: set[int] = msgspec.field(default_factory=set)
-    queued: set[int] = msgspec.field(default_factory=set)  # as the batch system said last
-    doubts: dict[int, Doubt] = msgspec.field(default_factory=dict)
-    withdrawn: set[int] = msgspec.field(default_factory=set)
-    taken: list[int] = msgspec.field(default_factory=list)  # closed elements, to be told with the next look
 
 
 class Ward:
@@ -63,19 +47,24 @@ class Ward:
         self._fresh_s = fresh_s
         self._tell = tell
         self._mirror = Mirror(here, here=handover.shared)
-        self._missing = Missing()
+        self._aftermath = Aftermath(handover, self._mirror, tell)
         self._open: dict[str, Open] = {}
         self._queue_trouble = ""
         self._standing = ""
-        self.last_news = time.monotonic()
+        self._last_news = time.monotonic()
 
     def __len__(self) -> int:
         return len(self._open)
 
     @property
+    def last_news(self) -> float:
+        """When something has happened last, by the monotonic clock."""
+        return max(self._last_news, self._aftermath.last_news)
+
+    @property
     def unsent(self) -> bool:
         """Whether something is still to be submitted."""
-        return any(map(_is_due, self._open.values()))
+        return any(batch.due for batch in self._open.values())
 
     def accept(self, order: Send | Adopt) -> None:
         """Takes a submission up."""
@@ -97,9 +86,9 @@ class Ward:
     def submit(self) -> None:
         """Brings to the host and submits what is not there yet."""
         for batch in list(self._open.values()):
-            if batch.send is not None and _is_due(batch):
+            if batch.send is not None and batch.due:
                 self._submit(batch, batch.send)
-            elif batch.sought and _is_due(batch):
+            elif batch.sought and batch.due:
                 self._seek_in_time(batch)
 
     def _submit(self, batch: Open, send: Send) -> None:
@@ -119,7 +108,7 @@ class Ward:
             return
         batch.send = None
         self._put_stage(batch, Stage.SUBMITTED, job=job)
-        self.last_news = time.monotonic()
+        self._last_news = time.monotonic()
         if batch.not_before:
             self._tell(Notice(text=""))
 
@@ -133,7 +122,7 @@ class Ward:
         batch.send = None
         self._put_stage(batch, stage)
         self._mirror.forget(batch.record)
-        self._missing.forget(batch.record.name)
+        self._aftermath.forget(batch.record.name)
         self._open.pop(batch.record.name, None)
 
     # --- looking
@@ -190,8 +179,11 @@ class Ward:
             used = self._hear(batch, news, body)
             body = body[used:]
             more = more or news.more
+            if news.gone:
+                self._lose(batch, news.dir)
+                continue
             if not news.more:
-                self._miss(batch, news, states)
+                self._aftermath.look(batch, news, states)
             if len(batch.ended) == len(batch.record.elements):
                 self._settle(batch, Stage.OVER)
                 self._tell(Over(record=batch.record))
@@ -209,101 +201,24 @@ class Ward:
     def _hear(self, batch: Open, news: BatchNews, body: memoryview) -> int:
         told, used = self._mirror.take(batch.record, news, body)
         if used:
-            self.last_news = time.monotonic()
+            self._last_news = time.monotonic()
         for element, lines in told:
             replies = [line for line in lines if not isinstance(line, Closing)]
             if replies:
                 self._tell(Heard(batch=batch.record.name, element=element, replies=replies))
             for closing in (line for line in lines if isinstance(line, Closing)):
-                self._close(batch, element, closing.facts)
+                self._aftermath.close(batch, element, closing.facts)
         batch.from_start = False
         return used
 
-    def _close(self, batch: Open, element: int, facts: ClosingFacts) -> None:
-        """An element has come to its end by itself."""
-        self._mirror.place(batch.record.name, element).closed = True
-        if facts.why == "time" and facts.cut is not None and len(facts.left) == len(batch.record.elements[element]):
-            # it had all the time of its job: another one would not be enough either
-            over = JobState(job=batch.record.job, state=State.TIME_LIMIT)
-            self._condemn(batch, element, of_state(over, batch.record, tail=""))
-            return
-        if facts.why == "signal" and facts.left and element not in batch.withdrawn:
-            batch.doubts[element] = Doubt.of(facts, len(batch.record.elements[element]))
-            batch.taken.append(element)
-            return
-        self._end(batch, element)
+    def _lose(self, batch: Open, folder: str) -> None:
+        """Somebody has removed what the host had of a submission."""
+        problem = f"{self._depot.transport.name}: {folder} is gone: somebody has removed it"
+        lost = TaskError(kind="died", type="sciflow:JobLost", message=problem, transient=True)
+        self._tell(Refused(batch=batch.record.name, error=NEVER if batch.record.stage is Stage.OVER else lost))
+        self._settle(batch)
 
-    def _end(self, batch: Open, element: int) -> None:
-        """An element has ended in order, or hands back what it did not get to."""
-        batch.ended.add(element)
-        batch.taken.append(element)
-        self._tell(Closed(batch=batch.record.name, element=element))
-
-    # --- what ended without a word
-
-    def _miss(self, batch: Open, news: BatchNews, states: Sequence[JobState] | None) -> None:
-        name, record = self._depot.transport.name, batch.record
-        if news.gone:
-            problem = f"{name}: {news.dir} is gone: somebody has removed it"
-            lost = TaskError(kind="died", type="sciflow:JobLost", message=problem, transient=True)
-            self._tell(Refused(batch=record.name, error=NEVER if record.stage is Stage.OVER else lost))
-            self._settle(batch)
-            return
-        for element, code in news.died.items():
-            if int(element) not in batch.ended | batch.doubts.keys():
-                began = self._mirror.place(record.name, int(element)).replies > 0
-                verdict = of_exit(code, began=began, tail=news.said.get(element, ""))
-                if code > SIGNAL and int(element) in batch.withdrawn:
-                    self._end(batch, int(element))
-                elif code > SIGNAL:
-                    batch.doubts[int(element)] = Doubt(verdict=verdict)
-                else:
-                    self._condemn(batch, int(element), verdict)
-        if states is not None:
-            self._forgo(batch, news, states)
-            self._resolve(batch, states)
-            died = {*map(int, news.died), *batch.doubts}
-            unheard = [k for k in range(len(record.elements)) if k not in batch.ended and k not in died]
-            for k, state in self._missing.look(self._depot, self.handover.system, record, unheard, states):
-                if k in batch.withdrawn:  # it had begun just then
-                    self._end(batch, k)
-                else:
-                    self._condemn(batch, k, of_state(state, record, tail=self._tail(record, k)))
-
-    def _resolve(self, batch: Open, states: Sequence[JobState]) -> None:
-        """Says what became of elements that a signal has ended, once they have left the queue."""
-        record = batch.record
-        left = list(gone(batch.doubts, states, record.job))
-        known = self._missing.accounted(self._depot, self.handover.system, record) if left else {}
-        for element in left:
-            doubt, cause = batch.doubts[element], known.get(element) or known.get(None)
-            if not doubt.decided(cause):
-                continue
-            del batch.doubts[element]
-            if named := doubt.outweighed(cause):
-                self._condemn(batch, element, of_state(named, record, tail=self._tail(record, element)))
-            elif doubt.verdict is not None:
-                self._condemn(batch, element, doubt.verdict)
-            else:
-                self._end(batch, element)
-
-    def _forgo(self, batch: Open, news: BatchNews, states: Sequence[JobState]) -> None:
-        """Notes what waits in the queue; what was withdrawn and is gone from there will not come."""
-        own = [state for state in states if state.job == batch.record.job and not state.state.ended]
-        everything = range(len(batch.record.elements))
-        listed = set(everything) if any(s.element is None for s in own) else {s.element for s in own}
-        waiting = {s.element for s in own if s.state in {State.QUEUED, State.HELD}}
-        batch.queued = (set(everything) if None in waiting else {k for k in waiting if k is not None}) - batch.ended
-        for element in sorted(batch.withdrawn - listed - batch.ended):
-            if str(element) not in news.elements:  # it had not begun
-                batch.ended.add(element)
-                self._tell(Closed(batch=batch.record.name, element=element))
-
-    def _condemn(self, batch: Open, element: int, verdict: Verdict) -> None:
-        batch.ended.add(element)
-        batch.taken.append(element)
-        self.last_news = time.monotonic()
-        self._tell(Condemned(batch=batch.record.name, element=element, verdict=verdict))
+    # --- what is not known
 
     def _seek_in_time(self, batch: Open) -> None:
         """Finds it out now or later; what runs meanwhile is looked after."""
@@ -330,12 +245,6 @@ class Ward:
             return
         self._tell(Refused(batch=batch.record.name, error=NEVER))
         self._settle(batch)
-
-    def _tail(self, record: BatchRecord, element: int) -> str:
-        """The end of what a job's script has printed itself."""
-        argv = ("tail", "-c", "2000", f"{self.handover.folder(record.name)}/out/{element}")
-        said = self._depot.run(argv)
-        return said.stdout.decode(errors="replace") if said.code == 0 else ""
 
     # --- ending
 
@@ -389,10 +298,6 @@ class Ward:
                     self._settle(batch)
         if elements:
             self._tell(Cancelled(elements=elements))
-
-
-def _is_due(batch: Open) -> bool:
-    return (batch.sought or batch.send is not None) and batch.not_before <= time.monotonic()
 
 
 def _said(answer: QueueAnswer) -> Output:
