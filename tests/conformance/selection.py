@@ -58,7 +58,14 @@ MORE = ("slurm-ssh",)
 NONE = ("slurm", "sge")  # slurm-ssh has what slurm has; Grid Engine takes minutes where other tests use the cores
 
 # Why a case cannot hold at a place, by case and back end.
-EXCEPTIONS: dict[str, dict[str, str]] = {}
+EXCEPTIONS: dict[str, dict[str, str]] = {
+    "GPUs are counted, each given to one task at a time, and named to it": {
+        "pbs": "which GPUs a job has is PBS's to say, and its stand-in has none to give",
+        "lsf": "which GPUs a job has is LSF's to say, and its stand-in has none to give",
+        "sge": "the cell of the tests has no resource for GPUs",
+    },
+    "a task may have several GPUs": {"sge": "the cell of the tests has no resource for GPUs"},
+}
 
 
 def is_chosen(case: str, backend: str) -> bool:

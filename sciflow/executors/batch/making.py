@@ -47,6 +47,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         inline_bytes=errand.inline_bytes,
         at=None if shared else name,
     )
+    capacity = _capacity(settings, errand.quota)
     terms = Terms(
         name=name,
         site=settings.site,
@@ -54,7 +55,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         throttle=settings.throttle,
         walltime_s=settings.walltime_s,
         box=settings.box,
-        numbers_gpus=_counts(settings),
+        numbers_gpus=settings.system == "shell" and capacity is not None,
     )
     return BatchExecutor(
         terms,
@@ -62,7 +63,8 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         root=errand.root,
         around=around,
         code=errand.code,
-        capacity=_capacity(settings, errand.quota),
+        capacity=capacity,
+        is_over=errand.is_over,
     )
 
 
