@@ -233,6 +233,7 @@ class _Session:
             code=bundle,
             host=settings.host,
             quota=setup.quota,
+            is_over=self._db.is_over,
         )
         made = {}
         for name in sorted(names):

@@ -208,7 +208,9 @@ class Stowage:
     def close(self) -> None:
         """What is under way ends; what is not in the storage by then is put there by the run's next engine."""
         self._pool.shutdown(cancel_futures=True)
-        self.poll()
+        for parcel in list(self._under_way):
+            if parcel.future is not None and parcel.future.done() and not parcel.future.cancelled():
+                self._ended(parcel)
         if not self.idle:
             self._warn(f"storage {self.name}: not all files of the run are there: {self._problem or 'it was ended'}")
         os.close(self._news)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     code: Mapping[str, bytes]  # bundles of the user's modules by name
     host: Mapping[str, object]
     quota: Quota = Quota()
+    is_over: Callable[[str, int], bool] = lambda _path, _attempt: False  # whether a task's attempt is recorded as ended
 
 
 def executor_names(settings: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import select
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -93,6 +94,8 @@ class Courier:
                 self._turn()
         except BaseException as error:  # noqa: BLE001  what ends a thread must be heard by the one who waits for it
             self.news.put(Broken(error=error))
+        finally:
+            self._depot.transport.close()
 
     def _pause(self) -> float:
         """Seconds until there is something to do."""
@@ -114,14 +117,14 @@ class Courier:
     def _turn(self) -> None:
         try:
             self._work()
-        except HostError as error:
+        except (HostError, OSError) as error:  # a full disk here is waited for as well
             self._wait_for_host(error)
             return
         if self._trouble:
             self._trouble, self._waits_s = "", 0.0
             self.news.put(Notice(text=""))
 
-    def _wait_for_host(self, error: HostError) -> None:
+    def _wait_for_host(self, error: HostError | OSError) -> None:
         self._waits_s = min(max(1.0, 2 * self._waits_s), max(self._tempo.most_s, 1.0))
         trouble = str(error).partition(AGAIN)[0]  # when the next attempt is made is no news
         if trouble != self._trouble:
@@ -132,17 +135,32 @@ class Courier:
         if not (len(self._ward) or self._pending):
             return
         self._depot.prepare()
+        troubles = [trouble for step in (self._submit, self._obey_all, self._look) if (trouble := _tried(step))]
+        if troubles:  # each was tried: one that cannot be done keeps no other from being done
+            raise troubles[0]
+
+    def _submit(self) -> None:
         if self._ward.unsent:
             self._ward.submit()
             self._next_look = time.monotonic() + self._tempo.least_s / 4
-        while self._pending:
-            self._obey(self._pending[0])
-            del self._pending[0]
-        if len(self._ward) and time.monotonic() >= self._next_look:
-            while self._ward.look() and not self._closing.is_set():
-                pass
-            quiet = time.monotonic() - self._ward.last_news
-            self._next_look = time.monotonic() + min(max(self._tempo.least_s, FASTER * quiet), self._tempo.most_s)
+
+    def _obey_all(self) -> None:
+        """Carries orders out; one that fails is tried again after the others."""
+        orders, self._pending = self._pending, []
+        for place, order in enumerate(orders):
+            try:
+                self._obey(order)
+            except (HostError, OSError):
+                self._pending = [*orders[place + 1 :], order]
+                raise
+
+    def _look(self) -> None:
+        if not len(self._ward) or time.monotonic() < self._next_look:
+            return
+        while self._ward.look() and not self._closing.is_set():
+            pass
+        quiet = time.monotonic() - self._ward.last_news
+        self._next_look = time.monotonic() + min(max(self._tempo.least_s, FASTER * quiet), self._tempo.most_s)
 
     def _obey(self, order: Ask | Cancel | Withdraw | Fetch) -> None:
         match order:
@@ -156,3 +174,12 @@ class Courier:
             case Fetch(paths=paths):
                 problem = fetch(self._depot, self._ward.handover.root, self._here, paths)
                 self.news.put(Fetched(paths=paths, problem=problem))
+
+
+def _tried(step: Callable[[], None]) -> HostError | OSError | None:
+    """What kept a step from being done."""
+    try:
+        step()
+    except (HostError, OSError) as error:
+        return error
+    return None

@@ -195,9 +195,9 @@ class Depot:
     def _checked(self, verb: str, said: Output) -> Output:
         if said.code == 0:
             return said
+        self._known.clear()  # something that was brought may be gone
         if said.code in NO_RUNNER:
             self.root = ""  # somebody has removed it: it is brought again
-            self._known.clear()
         raise HostUnreachable(f"{self.transport.name}: {verb} ended with exit code {said.code}: {said.said[-2000:]}")
 
 

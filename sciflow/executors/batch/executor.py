@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -79,6 +79,7 @@ class BatchExecutor:
         around: Surroundings,
         code: Mapping[str, bytes],
         capacity: Capacity | None,
+        is_over: Callable[[str, int], bool],
     ) -> None:
         """`capacity` is what the machine has, where no batch system counts it."""
         self._terms = terms
@@ -91,7 +92,7 @@ class BatchExecutor:
         self._batches = set(batch_names(root, [terms.name]))
         self._supplier = Supplier(root, at=around.at, batches=self._batches)
         self._waiting: dict[tuple[Need, int, Launch | None], list[Element]] = {}
-        self._underway = Underway(root)
+        self._underway = Underway(root, is_over=lambda task: is_over(task.path, task.attempt))
         self._farewell = Farewell(root)
         self._reports: list[Report] = []
         self._limits: SystemLimits | None = None  # what the batch system allows, once that is known

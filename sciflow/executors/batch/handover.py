@@ -105,7 +105,7 @@ class Handover:
         said = json.loads(self.depot.call("submit", request, timeout_s=SUBMIT_S + 30).stdout)
         if said.get("never"):
             return None
-        if said.get("unsure"):
+        if said.get("unsure") or said["code"] < 0:  # ended at its time limit: it may have been heard
             raise QueueUnavailable(f"whether {name} was submitted is not known yet: {said['stderr']}")
         output = Output(code=said["code"], stdout=said["stdout"].encode(), stderr=said["stderr"].encode())
         if said.get("found"):

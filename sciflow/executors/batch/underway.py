@@ -7,7 +7,7 @@ until it does, which is when the scheduler has come so far again.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -44,7 +44,9 @@ class Told(msgspec.Struct, frozen=True):
 class Underway:
     """The tasks of one executor that are with its host."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_over: Callable[[TaskName], bool] = lambda _: False) -> None:
+        """`is_over`: whether the run's records have the end of a task's attempt."""
+        self._is_over = is_over
         self._logs = root / "logs"
         self._open: dict[tuple[str, int], OpenElement] = {}
         self._tasks: dict[tuple[str, int], tuple[OpenElement, int]] = {}  # (path, attempt) -> where, which number
@@ -63,6 +65,9 @@ class Underway:
             opened = OpenElement(batch=record.name, worker=record.worker(k), pending=pending, element=element)
             self._open[record.name, k] = opened
             for position, name in enumerate(names):
+                if element is None and self._is_over(name):  # written down by an earlier engine: not told again
+                    del pending[name.number]
+                    continue
                 self._tasks[name.path, name.attempt] = (opened, name.number)
                 if element is not None:
                     opened.asked[name.number] = element.numbers[position]
@@ -161,8 +166,7 @@ class Underway:
             if error is not None and (all_ or place == 0):
                 reports += self._end(opened, number, self._death(opened, number, error))
                 continue
-            name = opened.pending.pop(number)
-            del self._tasks[name.path, name.attempt]
+            self._drop(opened, number)
             if number in opened.asked:
                 lost.append(opened.asked[number])
         if lost:
@@ -171,13 +175,19 @@ class Underway:
 
     def _end(self, opened: OpenElement, number: int, report: Report) -> Iterator[Report]:
         """A task has ended: reported, or kept until somebody asks for it."""
-        name = opened.pending.pop(number)
-        task = (name.path, name.attempt)
-        del self._tasks[task]
+        task = self._drop(opened, number)
         if number in opened.asked:
             yield _numbered(report, opened.asked[number])
         else:
             self._early[task] = (opened.batch, report)
+
+    def _drop(self, opened: OpenElement, number: int) -> tuple[str, int]:
+        """A task is no longer on its way in an element; another one may have it, which was submitted later."""
+        name = opened.pending.pop(number)
+        task = (name.path, name.attempt)
+        if task in self._tasks and self._tasks[task][0] is opened:
+            del self._tasks[task]
+        return task
 
     def _death(self, opened: OpenElement, number: int, error: TaskError) -> Died:
         return Died(
