@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Function, OpTemplate
 from sciflow.core.job import SINGLE, Job, Need
-from sciflow.core.records import Extra, Phase
+from sciflow.core.records import Extra, Phase, TaskError
 from sciflow.engine.activation import ENDED, NodeRun
 from sciflow.engine.binding import split_object
 from sciflow.engine.bringing import bring_values
@@ -99,8 +100,7 @@ class Probe:
         keys = {i: key for i in _open(run) if (key := scheduler.claim(run, i)) is not None}
         for slice_, key in keys.items():
             if key in self._reuse:
-                text = self._intake.text(self._reuse[key])
-                scheduler.known(run, slice_, key, Ending(Phase.SUCCEEDED, text, cached=f"key {key}"))
+                scheduler.known(run, slice_, key, self._reused(key, template))
         if run.node.policy.cache:
             told = self._print(run, template, need)
             run.input_seed = told.seed  # so that a result from the cache is what a run would have made
@@ -108,6 +108,16 @@ class Probe:
             for slice_, ending in self._cached(run, told, wanted):
                 scheduler.known(run, slice_, keys.get(slice_), ending)
         scheduler.release(run)
+
+    def _reused(self, key: str, template: OpTemplate) -> Ending:
+        """The end of a task whose output the caller gave; it has failed if that is no output of its op."""
+        wrong = misfit(self._reuse[key], template.output)
+        if wrong is None:
+            return Ending(Phase.SUCCEEDED, self._intake.text(self._reuse[key]), cached=f"key {key}")
+        at = f" at {wrong.at}" if wrong.at else ""
+        message = f"reuse gives {wrong.found}{at} for key {key!r}, and {template.name} gives {wrong.expected}"
+        error = TaskError(kind="contract", type="sciflow:InvalidReuse", message=message, fatal=True)
+        return Ending(Phase.FAILED, extra=Extra(error=error))
 
     def _cached(self, run: NodeRun, told: Fingerprint, slices: list[int]) -> Iterator[tuple[int, Ending]]:
         """The tasks among `slices` whose outcome is in the cache."""

@@ -286,7 +286,7 @@ class Scheduler:
 
     def known(self, run: NodeRun, slice_: int, key: str | None, ending: Ending) -> None:
         """A probed task's outcome is known from elsewhere."""
-        run.step.cached += 1
+        run.step.cached += ending.phase is Phase.SUCCEEDED
         self._walk.end_task(run, slice_, 1, key, ending)
 
     def release(self, run: NodeRun) -> None:

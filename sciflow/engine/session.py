@@ -257,6 +257,9 @@ class _Session:
         """Writes down what the run came to; then what lies on other machines is removed, where the settings say so."""
         if outcome.phase is Phase.SUCCEEDED:
             self._db.put_fact("result", outcome.result)
+            unused = sorted(self._setup.reuse.keys() - self._db.keys().keys())
+            if unused:
+                self._warn(f"reuse names keys that no task has: {', '.join(unused[:5])}")
         message = outcome.error.message if outcome.error is not None else ""
         _put_end(self._db, outcome.phase, message, because=outcome.because)
         _remove_scratch(self._folder.part("work"))

@@ -123,6 +123,14 @@ def file_reused_by_key(backend: Any) -> None:
     assert run.result == ["a", "edited"]
 
 
+@story("a value given for a key is checked against what the op gives")
+def reused_is_checked(backend: Any) -> None:
+    run = backend.run(keyed_files, {"texts": ["x"]}, reuse={"file-0": 7.5})
+    assert run.phase.value == "Failed"
+    (error,) = run.errors
+    assert "reuse gives float 7.5 for key 'file-0'" in error.message
+
+
 # --- by content
 
 
