@@ -99,9 +99,10 @@ class Cluster:
         return eventually(lambda: not self.queue(), timeout_s=PATIENCE_S, pause_s=0.2)
 
     def submissions(self, run: sciflow.Run[Any]) -> dict[str, int]:
-        """The run's submissions that have left this machine, and of how many elements each is."""
+        """The run's submissions that the batch system has taken, and of how many elements each is."""
+        taken = {path.parent.name for path in (self.work_root / "runs" / run.id).glob("batches/*/submitted")}
         records = [json.loads(path.read_bytes()) for path in run.folder.glob("batches/*/record.json")]
-        return {record["name"]: len(record["elements"]) for record in records if record.get("job")}
+        return {record["name"]: len(record["elements"]) for record in records if record["name"] in taken}
 
     def finished(self) -> Counter[str]:
         """How many jobs have ended by Slurm's own log, by name."""

@@ -110,8 +110,6 @@ class Ordeal:
         submitted = self.cluster.submissions(run)
         eventually(lambda: self._ended_of(submitted) == submitted, timeout_s=SETTLED_S, pause_s=0.2)
         assert self._ended_of(submitted) == submitted, "elements by submission, that ended and that were wanted"
-        held = {path.parent.name for path in (self.cluster.work_root / "runs" / run.id).glob("batches/*/submitted")}
-        assert held == set(submitted), "what the host has submitted, and what is recorded of it"
 
     def _ended_of(self, submitted: dict[str, int]) -> dict[str, int]:
         finished = self.cluster.finished()
@@ -177,8 +175,7 @@ def test_a_submission_that_goes_on_when_all_that_began_it_were_killed_is_not_mad
     assert run.result == [100, 101]
     assert set(cluster.notes("began").values()) == {1}
     names = [path.name for path in run.folder.glob("batches/*")]
-    finished = cluster.finished()
-    assert sum(finished[name] for name in names) == 2
+    assert sum(cluster.finished()[name] for name in names) == 2
 
 
 def test_jobs_of_a_submission_that_nobody_has_recorded_before_they_ended_are_collected(slow_sbatch: Cluster) -> None:
