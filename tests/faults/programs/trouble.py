@@ -223,7 +223,7 @@ def forsake(xs: list[int]) -> list[int | None]:
 
 @workflow
 def parents(xs: list[int], kind: str, then: str) -> list[int | None]:
-    return parent.options(min_success=1, timeout_s=1).partial(kind=kind, then=then).map(x=xs)
+    return parent.options(min_success=1, timeout_s=4).partial(kind=kind, then=then).map(x=xs)
 
 
 # --- ops that print, and read
