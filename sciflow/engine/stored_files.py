@@ -6,7 +6,6 @@ A file or folder of the run that is not in its folder any more, and is named the
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -69,6 +68,7 @@ def bring(storage: Storage, root: Path, wanted: Iterable[Placed]) -> None:
 
 
 def _bring_one(storage: Storage, root: Path, parts: list[Placed]) -> None:
+    import tempfile  # not needed where nothing is stored
 
     (root / "work").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root / "work", prefix="stored-") as beside:

@@ -121,7 +121,10 @@ class Capacity:
         return given
 
     def _free_gpus(self) -> Iterator[int]:
-        return (gpu for gpu in self.gpus if gpu not in self._used_gpus)
+        """Looks for GPUs only when the first is asked for: to find them out takes a program."""
+        for gpu in self.gpus:
+            if gpu not in self._used_gpus:
+                yield gpu
 
     def give(self, want: Resources, gpus: Sequence[int]) -> None:
         """Counts it as free again."""
