@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 import msgspec
 
@@ -72,23 +72,24 @@ class ConnectionProcess:
         return self._calls == 0 and time.monotonic() - self._used > limit_s
 
     def _attend(self, peer: socket.socket) -> None:
+        with peer, suppress(OSError, EOFError, msgspec.DecodeError):  # it has gone, or only looked if somebody is here
+            if not of_this_user(peer):
+                return
+            send(peer, READY, b"")
+            ask = msgspec.json.decode(receive(peer)[1], type=Ask)
+            with self._using() if ask.do != "tell" else nullcontext():
+                send(peer, SAID, self._answer(ask, peer))
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
         with self._count:
             self._calls += 1
-        used = False
         try:
-            with peer:
-                if not of_this_user(peer):
-                    return
-                send(peer, READY, b"")
-                ask = msgspec.json.decode(receive(peer)[1], type=Ask)
-                used = ask.do != "tell"
-                send(peer, SAID, self._answer(ask, peer))
-        except (OSError, EOFError, msgspec.DecodeError):
-            pass  # it has gone, or only looked whether somebody is here
+            yield
         finally:
             with self._count:
                 self._calls -= 1
-                self._used = time.monotonic() if used else self._used
+                self._used = time.monotonic()
 
     def _answer(self, ask: Ask, peer: socket.socket) -> Said:
         try:
@@ -98,7 +99,7 @@ class ConnectionProcess:
                 case "log in":
                     self._log_in(ask, peer)
                 case "close":
-                    self._ending.set()
+                    self._end()
                 case "tell":
                     pass
             return Said(told=self._told())
@@ -110,9 +111,14 @@ class ConnectionProcess:
             self._redial.log_in(_Terminal(peer), ask.accept)
         except (HostError, MissingExtra):
             if not self._logged_in:
-                self._ending.set()  # the user will start again
+                self._end()  # the user will start again
             raise
         self._logged_in = True
+
+    def _end(self) -> None:
+        """Nobody finds it from now on: who asks after this answer would speak to one that is going away."""
+        self._setup.path.unlink(missing_ok=True)
+        self._ending.set()
 
     def _call(self, ask: Ask, peer: socket.socket) -> Said:
         peer.settimeout(ask.timeout_s + STUCK_S)
@@ -175,6 +181,20 @@ def _failure(error: HostError | MissingExtra) -> Said:
             return Said(failure=str(error), kind="HostUnreachable")
 
 
+def _locked(lock: int) -> bool:
+    """Whether this process is the one, after waiting for one that is just going away."""
+    end = time.monotonic() + 2 * LOOK_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        else:
+            return True
+
+
 def main() -> None:
     """The process; its setup comes by standard input."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -182,9 +202,7 @@ def main() -> None:
     os.umask(0o077)
     # whoever holds the lock is the one process; the file stays, since a removed one could be locked twice
     lock = os.open(setup.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _locked(lock):
         return  # another one is coming up
     setup.path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:

@@ -193,7 +193,8 @@ def test_a_host_key_is_accepted_by_its_fingerprint(sshd: Sshd) -> None:
     code, shown = connect(*words)
     assert code == 2
     assert sshd.fingerprint in shown
-    assert connect(*words, "--accept-host-key", sshd.fingerprint)[0] == 0
+    code, shown = connect(*words, "--accept-host-key", sshd.fingerprint)
+    assert code == 0, shown
     assert sshd.host in sshd.known_hosts.read_text()
 
 
