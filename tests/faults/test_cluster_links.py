@@ -163,7 +163,7 @@ def connect(cluster: Cluster) -> None:
 
 
 def kill_connection(cluster: Cluster) -> None:
-    found = [process for process in cluster.bench.processes.all() if "connection_process" in process.command]
+    found = [process for process in cluster.bench.processes.all() if "transports.connection_process" in process.command]
     assert found
     for process in found:
         process.kill()
