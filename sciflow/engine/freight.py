@@ -16,7 +16,7 @@ import msgspec
 from sciflow.core.job import Job
 from sciflow.core.records import TaskError
 from sciflow.engine.elsewhere import files_elsewhere
-from sciflow.executors.executor import Brought, Died, Executor, Report
+from sciflow.executors.executor import Brought, Executor, Report, never_began
 
 if TYPE_CHECKING:
     from sciflow.engine.stowage import Stowage
@@ -90,7 +90,9 @@ class Freight:
         for waiting in list(self._waiting):
             lost = next((path for path in waiting.missing if path in self._lost), None)
             if lost is not None:
-                reports += _deaths(waiting.job, f"an input cannot be brought: {self._lost[lost]}")
+                why = f"an input cannot be brought: {self._lost[lost]}"
+                error = TaskError(kind="place", type="sciflow:InputLost", message=why)
+                reports += never_began(waiting.job, range(len(waiting.job.slices)), error)
                 self._waiting.remove(waiting)
             elif not waiting.missing:
                 self._executors[waiting.executor].submit(waiting.job)
@@ -109,7 +111,7 @@ class Freight:
         for at, paths in found.items():
             asked = sorted(paths - self._asked - self._lost.keys())
             if at not in self._executors:
-                self._lost.update(dict.fromkeys(asked, f"{asked[0]} lies at {at!r}, which the settings do not name"))
+                self._lost.update((path, f"{path} lies at {at!r}, which the settings do not name") for path in asked)
             elif asked:
                 self._asked.update(asked)
                 self._executors[at].fetch(asked)
@@ -118,21 +120,3 @@ class Freight:
     def _place(self, at: str, path: str) -> str:
         """Where a file is had from: the run's storage, if it has it."""
         return self._stowage.name if self._stowage is not None and self._stowage.holds(path) else at
-
-
-def _deaths(job: Job, why: str) -> list[Report]:
-    import time
-
-    error = TaskError(kind="place", type="sciflow:InputLost", message=why)
-    return [
-        Died(
-            number=job.number(position),
-            error=error,
-            started=time.time(),
-            seconds=0.0,
-            worker="",
-            stdout=(0, 0),
-            stderr=(0, 0),
-        )
-        for position in range(len(job.slices))
-    ]

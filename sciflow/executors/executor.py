@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
@@ -50,6 +51,16 @@ class Died(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     stdout: tuple[int, int]
     stderr: tuple[int, int]
+
+
+def never_began(job: Job, positions: Iterable[int], error: TaskError) -> list[Died]:
+    """The ends of tasks of a job that no process ever saw."""
+    now = time.time()
+    nothing = (0, 0)
+    return [
+        Died(number=job.number(p), error=error, started=now, seconds=0.0, worker="", stdout=nothing, stderr=nothing)
+        for p in positions
+    ]
 
 
 class Lost(msgspec.Struct, frozen=True, kw_only=True):

@@ -164,10 +164,13 @@ class Element:
         if self._containers is not None:
             self._containers.end()
         self._silent = 0 if self._replies.catch_up() else self._silent + 1
-        number, began = hand.board.read()
-        left = [task[0] for request in self._left() for task in request["tasks"]]
         if hand.state == BROKEN:
             raise Broken
+        self._conclude(hand, doom, [task[0] for request in self._left() for task in request["tasks"]])
+
+    def _conclude(self, hand: Hand, doom: Doom | None, left: list[int]) -> None:
+        """What the worker's end means to the tasks that are left."""
+        number, began = hand.board.read()
         if doom is not None and doom.why in ("signal", "time"):
             self._stop(doom.why, number if number in left else 0, began)
         elif hand.state == OUT_OF_TIME:
@@ -271,9 +274,8 @@ def _death(code: int) -> Tree:
     return {**_error("died", f"its process was killed by signal {-code} ({how['signal']}){hint}"), **how}
 
 
-def main(argv: list[str]) -> int:
+def main(folder: str, number: int) -> int:
     """Run an element; 0 when its replies are complete."""
-    folder, number = argv[0], int(argv[1])
     try:
         batch = Batch(folder)
         if any(os.path.exists(batch.place(part, number)) for part in ("done", "taken")):

@@ -15,26 +15,16 @@ USAGE = "usage: python3 RUNNER.zip element BATCH_DIR K | host VERB [WORK_ROOT] |
 
 
 def main(argv: list[str]) -> int:
-    """Run the command; its exit code."""
+    """Run the command; its exit code. Only what it needs is imported."""
+    if argv[:2] == ["host", "shell"]:
+        argv = argv[1:]
     command, rest = argv[:1], argv[1:]
-    if command == ["element"] and len(rest) == 2 and rest[1].isdigit():
-        from sciflow.runner import element
-
-        return element.main(rest)
-    if command == ["pooled"] and len(rest) == 2 and rest[1].isdigit():
-        from sciflow.runner import pooled
-
-        return pooled.main(rest[0], int(rest[1]))
-    if command == ["keep"] and len(rest) == 2 and rest[1].isdigit():
-        from sciflow.runner import keeper
-
-        return keeper.keep(rest[0], int(rest[1]))
+    if len(rest) == 2 and rest[1].isdigit() and command in (["element"], ["pooled"], ["keep"]):
+        return _run_element(command[0], rest[0], int(rest[1]))
     if command == ["watch"] and len(rest) == 3:
         from sciflow.runner import keeper
 
         return keeper.watch(rest[0], int(rest[1]), int(rest[2]))
-    if command == ["host"] and rest[:1] == ["shell"]:
-        command, rest = ["shell"], rest[1:]
     if command == ["host"] and len(rest) in (1, 2):
         from sciflow.runner import host
 
@@ -45,6 +35,20 @@ def main(argv: list[str]) -> int:
         return shell_queue.main(rest)
     sys.stderr.write(USAGE + "\n")
     return 64
+
+
+def _run_element(how: str, folder: str, number: int) -> int:
+    if how == "pooled":
+        from sciflow.runner import pooled
+
+        return pooled.main(folder, number)
+    if how == "keep":
+        from sciflow.runner import keeper
+
+        return keeper.keep(folder, number)
+    from sciflow.runner import element
+
+    return element.main(folder, number)
 
 
 if __name__ == "__main__":

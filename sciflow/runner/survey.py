@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
-from sciflow.runner.text import dump, parse
+from sciflow.runner.text import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,13 +82,13 @@ def survey(request: Tree) -> None:
     answer = Answer(request.get("limit", LIMIT_BYTES))
     mirror = request.get("mirror", True)
     batches = [_batch(batch, answer, mirror=mirror) for batch in request["batches"]]
-    answer.write({"clock": time.time(), "queue": queue, "batches": batches})
+    answer.write({"queue": queue, "batches": batches})
 
 
 def _batch(asked: Tree, answer: Answer, *, mirror: bool) -> Tree:
     folder = asked["dir"]
     if not os.path.isdir(folder):
-        return {"dir": folder, "gone": True, "submitted": None, "died": {}, "said": {}, "elements": {}, "more": False}
+        return {"dir": folder, "gone": True, "died": {}, "said": {}, "elements": {}, "more": False}
     for number in asked.get("taken", ()):
         _acknowledge(folder, number)
     live = _numbers(f"{folder}/live")  # listed first: one that ends now is seen twice, and not never
@@ -109,7 +108,6 @@ def _batch(asked: Tree, answer: Answer, *, mirror: bool) -> Tree:
     return {
         "dir": folder,
         "gone": False,
-        "submitted": _submitted(folder),
         "died": {str(number): _code(f"{folder}/died/{number}") for number in died},
         "said": {str(number): _end_of(f"{folder}/out/{number}") for number in died},
         "elements": elements,
@@ -147,14 +145,6 @@ def _end_of(file: str) -> str:
             return said.read().decode(errors="replace")
     except OSError:
         return ""
-
-
-def _submitted(folder: str) -> Tree | None:
-    try:
-        with open(f"{folder}/submitted", encoding="utf-8") as file:
-            return parse(file.read())
-    except FileNotFoundError:
-        return None
 
 
 def _element(

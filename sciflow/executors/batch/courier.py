@@ -77,11 +77,6 @@ class Courier:
         self._orders.put(Cancel(elements={}))  # wakes it
         self._thread.join(seconds)
 
-    @property
-    def round_trips(self) -> int:
-        """Calls to the host so far."""
-        return self._depot.round_trips
-
     # --- the thread
 
     def _run(self) -> None:

@@ -66,7 +66,6 @@ class Depot:
         self.transport = transport
         self.python = python
         self.root = ""  # absolute, once `prepare` was called
-        self.round_trips = 0
         self._given = work_root
         self._runner = ""
         self._known: set[str] = set()  # contents and code that were brought there by now
@@ -162,7 +161,6 @@ class Depot:
         for sha256 in absent.blobs:
             source = supply.files[sha256]
             if isinstance(source, Path) and source.stat().st_size >= LARGE:
-                self.round_trips += 1
                 self.transport.put(source, f"{self.root}/blobs/{sha256}", timeout_s=TRANSFER_S)
                 apart.add(sha256)
         return apart
@@ -181,7 +179,6 @@ class Depot:
         said = json.loads(self.call("pack", {"root": root, "paths": paths}, timeout_s=TRANSFER_S).stdout)
         if said["missing"]:
             return f"{self.transport.name}: {root}/{said['missing'][0]} is not there any more"
-        self.round_trips += 1
         self.transport.get(said["archive"], target, timeout_s=TRANSFER_S)
         return ""
 
@@ -189,7 +186,6 @@ class Depot:
         return (self.python, self._runner, "host", verb)
 
     def _run(self, argv: Sequence[str], *, stdin: bytes | Path, timeout_s: float) -> Output:
-        self.round_trips += 1
         return self.transport.run(argv, stdin=stdin, timeout_s=timeout_s)
 
     def _checked(self, verb: str, said: Output) -> Output:

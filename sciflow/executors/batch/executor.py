@@ -7,15 +7,13 @@ are taken up again when the scheduler hands them over once more.
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from sciflow.core.graph import Resources
-from sciflow.core.job import Job, Need, job_of
+from sciflow.core.job import Job, Need
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError
 from sciflow.executors.batch.courier import Courier
@@ -40,7 +38,7 @@ from sciflow.executors.batch.news import (
     Withdraw,
 )
 from sciflow.executors.batch.record import BatchRecord, batch_names, read_records, write_record
-from sciflow.executors.batch.request import Element, Surroundings, element_of, environment, index, requests, task_names
+from sciflow.executors.batch.request import Element, Surroundings, element_of, payload, submission_name, taken_back
 from sciflow.executors.batch.supply import Supplier, Supply
 from sciflow.executors.batch.underway import Told, Underway, refusals
 from sciflow.executors.capacity import Capacity
@@ -167,10 +165,8 @@ class BatchExecutor:
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
         """See `Executor`."""
         jobs = set(jobs)
-        for key, waiting in self._waiting.items():
-            unsent = [element for element in waiting if job_of(element.numbers[0]) in jobs]
-            self._waiting[key] = [element for element in waiting if element not in unsent]
-            self._reports += self._gone(Told([Lost(numbers=element.numbers) for element in unsent], unsent))
+        unsent = taken_back(self._waiting, jobs)
+        self._reports += self._gone(Told([Lost(numbers=element.numbers) for element in unsent], unsent))
         elements = self._underway.condemn(jobs, error)
         if elements:
             self._courier.order(Cancel(elements=elements))
@@ -190,35 +186,39 @@ class BatchExecutor:
     # --- sending
 
     def _send(self, need: Need, level: int, elements: Sequence[Element], launch: Launch | None) -> None:
+        terms, name = self._terms, submission_name(self._terms.name)
         supply = Supply()
         self._supplier.code(supply)
         elements = [
             msgspec.structs.replace(element, job=self._supplier.localised(element.job, supply)) for element in elements
         ]
-        name = f"{self._terms.name}-{time.strftime('%m%d%H%M%S')}-{secrets.token_hex(4)}"
-        names = tuple(task_names(element.job, k) for k, element in enumerate(elements))
-        resources = grown(need.resources, level)
-        walltime_s = resources.walltime_s or self._terms.walltime_s
+        resources = grown(need.resources, level, walltime_s=terms.walltime_s)
+        made = payload(
+            name,
+            elements if launch is None else seen_inside(launch, elements),
+            around=self._around,
+            need=need,
+            walltime_s=resources.walltime_s,
+            numbered=terms.numbers_gpus,
+        )
         record = BatchRecord(
             name=name,
-            executor=self._terms.name,
-            elements=names,
+            executor=terms.name,
+            elements=made.names,
             memory_mb=resources.memory_mb,
-            walltime_s=walltime_s,
+            walltime_s=resources.walltime_s,
             grows=_grows(resources),
         )
-        env, references = environment(need)
-        data, places, common = requests(
-            elements if launch is None else seen_inside(launch, elements), numbered=self._terms.numbers_gpus
-        )
-        about = index(
+        submission = Submission(
             name=name,
-            around=self._around,
-            common=common,
-            places=places,
-            env=env,
-            walltime_s=walltime_s,
-            gpus=need.resources.gpus,
+            folder="",
+            elements=len(elements),
+            throttle=terms.throttle,
+            resources=resources,
+            walltime_s=resources.walltime_s,
+            site=terms.site,
+            command=(),
+            secrets=tuple(made.secrets),
         )
         write_record(self._root, record)
         self._batches.add(name)
@@ -226,24 +226,14 @@ class BatchExecutor:
         self._courier.order(
             Send(
                 record=record,
-                submission=Submission(
-                    name=name,
-                    folder="",
-                    elements=len(elements),
-                    throttle=self._terms.throttle,
-                    resources=resources,
-                    walltime_s=walltime_s,
-                    site=self._terms.site,
-                    command=(),
-                    secrets=tuple(references),
-                ),
+                submission=submission,
                 supply=supply,
                 code=self._code,
-                index=about,
-                requests=data,
-                secrets={carrier: resolve_secret(secret) for carrier, secret in references.items()},
+                index=made.index,
+                requests=made.requests,
+                secrets={carrier: resolve_secret(secret) for carrier, secret in made.secrets.items()},
                 launch=launch and msgspec.structs.replace(launch, resources=resources),
-                environ=tuple(env),
+                environ=made.environ,
             )
         )
 
@@ -289,11 +279,11 @@ def _grows(resources: Resources) -> bool:
     return resources.memory_growth > 1 or resources.walltime_growth > 1
 
 
-def grown(resources: Resources, attempt: int) -> Resources:
-    """What an attempt asks for."""
-    walltime_s = resources.walltime_s
+def grown(resources: Resources, attempt: int, *, walltime_s: float | None) -> Resources:
+    """What an attempt asks for; `walltime_s` is asked for where the op names none."""
+    asked_s = resources.walltime_s or walltime_s
     return msgspec.structs.replace(
         resources,
         memory_mb=round(resources.memory_mb * resources.memory_growth ** (attempt - 1)),
-        walltime_s=None if walltime_s is None else walltime_s * resources.walltime_growth ** (attempt - 1),
+        walltime_s=None if asked_s is None else asked_s * resources.walltime_growth ** (attempt - 1),
     )

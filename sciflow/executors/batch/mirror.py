@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -51,9 +50,8 @@ class QueueAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ElementNews(msgspec.Struct, frozen=True, kw_only=True):
-    """What is new of an element: whether it has ended, and the parts of its files in the answer."""
+    """What is new of an element: the parts of its files in the answer."""
 
-    done: bool = False
     sections: tuple[tuple[int, int, int], ...] = ()  # which file, from where, how many bytes
 
 
@@ -62,7 +60,6 @@ class BatchNews(msgspec.Struct, frozen=True, kw_only=True):
 
     dir: str
     gone: bool = False
-    submitted: dict[str, Any] | None = None
     died: dict[str, int] = {}
     said: dict[str, str] = {}  # the end of what the scripts of those have printed
     elements: dict[str, ElementNews] = {}
@@ -72,7 +69,6 @@ class BatchNews(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """The head of the answer."""
 
-    clock: float
     queue: QueueAnswer | None = None
     batches: tuple[BatchNews, ...] = ()
 

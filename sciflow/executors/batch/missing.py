@@ -7,7 +7,7 @@ The accounting is asked then, for its reason; where it knows nothing, the elemen
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import msgspec
 
@@ -33,20 +33,25 @@ class Missing(msgspec.Struct, eq=False):
         if any(state.element is None and not state.state.ended for state in own):
             self.forget(record.name)
             return
-        alive = {state.element for state in own if not state.state.ended}
-        said = {state.element: state for state in own if state.state.ended}
-        now = time.monotonic()
-        given_up = []
+        given_up = self._given_up(record, unheard, {state.element for state in own if not state.state.ended})
+        if not given_up:
+            return
+        listing = {state.element: state for state in own}
+        sources = (self.accounted(depot, system, record), listing)  # the accounting knows more
+        unknown = JobState(job=record.job, state=State.UNKNOWN)
+        for element in given_up:
+            told = (source[place] for source in sources for place in (element, None) if place in source)
+            yield element, next(told, unknown)
+
+    def _given_up(self, record: BatchRecord, unheard: Sequence[int], alive: Collection[int | None]) -> list[int]:
+        """The elements that were not listed for too long."""
+        now, given_up = time.monotonic(), []
         for element in unheard:
             if element in alive:
                 self._since.pop((record.name, element), None)
             elif now - self._since.setdefault((record.name, element), now) >= PATIENCE_S:
                 given_up.append(element)
-        if given_up:
-            known = self.accounted(depot, system, record)
-            unknown = JobState(job=record.job, state=State.UNKNOWN)
-            for element in given_up:
-                yield element, known.get(element) or known.get(None) or said.get(element) or said.get(None) or unknown
+        return given_up
 
     def forget(self, name: str) -> None:
         """Nothing of this submission is missing."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from secrets import token_hex
 from typing import TypeVar
 
 import msgspec
 
 from sciflow.core.graph import Secret
-from sciflow.core.job import Job, Need
+from sciflow.core.job import Job, Need, job_of
 from sciflow.executors.batch.record import TaskName
 from sciflow.executors.frames import op_frame, op_text, tasks_frame
 
+K = TypeVar("K")
 T = TypeVar("T")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 CARRIER = "SCIFLOW_SECRET_"  # begins the variables in which values of secrets travel with a job
@@ -93,23 +97,48 @@ def requests(
     return b"".join(parts), places, (0, len(common))
 
 
-def index(
-    *,
+class Payload(msgspec.Struct, frozen=True, kw_only=True):
+    """What a submission is, but for where it goes."""
+
+    names: tuple[tuple[TaskName, ...], ...]  # of the tasks, by element
+    index: Mapping[str, object]  # what `index.json` says, but for where it lies
+    requests: bytes
+    environ: tuple[str, ...]  # the op's variables
+    secrets: Mapping[str, Secret]  # by the variable in which each travels
+
+
+def submission_name(executor: str) -> str:
+    """A name that no other submission has, of this run or another."""
+    return f"{executor}-{time.strftime('%m%d%H%M%S')}-{token_hex(4)}"
+
+
+def payload(
     name: str,
+    elements: Sequence[Element],
+    *,
     around: Surroundings,
-    common: tuple[int, int],
-    places: Sequence[tuple[int, int]],
-    env: Mapping[str, object],
+    need: Need,
     walltime_s: float | None,
-    gpus: int,
-) -> dict[str, object]:
-    """What `index.json` says, but for where it lies."""
-    return {
+    numbered: bool = False,
+) -> Payload:
+    """Puts a submission together.
+
+    Args:
+        name: the submission's.
+        elements: with jobs as the host is to have them.
+        around: what is the same for all elements of the executor.
+        need: of the jobs.
+        walltime_s: after which an element is ended.
+        numbered: the ops are told the numbers of their GPUs.
+    """
+    env, secrets = environment(need)
+    data, places, common = requests(elements, numbered=numbered)
+    index: dict[str, object] = {
         "name": name,
         "common": common,
         "elements": places,
         "walltime_s": walltime_s,
-        "gpus": gpus,  # of a task; their numbers are the batch system's to say
+        "gpus": need.resources.gpus,  # of a task; their numbers are the batch system's to say
         "at": around.at,
         "env": env,
         "hello": {
@@ -120,6 +149,18 @@ def index(
             "inline_bytes": around.inline_bytes,
         },
     }
+    names = tuple(task_names(element.job, k) for k, element in enumerate(elements))
+    return Payload(names=names, index=index, requests=data, environ=tuple(env), secrets=secrets)
+
+
+def taken_back(waiting: dict[K, list[Element]], jobs: AbstractSet[int]) -> list[Element]:
+    """Takes the elements of some jobs out of those that have not been sent."""
+    unsent = []
+    for key, elements in waiting.items():
+        unwanted = [element for element in elements if job_of(element.numbers[0]) in jobs]
+        waiting[key] = [element for element in elements if element not in unwanted]
+        unsent += unwanted
+    return unsent
 
 
 def environment(need: Need) -> tuple[dict[str, object], dict[str, Secret]]:

@@ -18,7 +18,7 @@ from sciflow.executors.batch.news import Cancelled, Closed, Condemned, Refused
 from sciflow.executors.batch.record import BatchRecord, TaskName
 from sciflow.executors.batch.request import Element
 from sciflow.executors.batch.verdict import Verdict
-from sciflow.executors.executor import Died, Ended, Lost, Report
+from sciflow.executors.executor import Died, Ended, Lost, Report, never_began
 
 
 class OpenElement(msgspec.Struct, kw_only=True, eq=False):
@@ -207,19 +207,7 @@ class Underway:
 
 def refusals(job: Job, positions: Sequence[int], why: str) -> Sequence[Report]:
     """The ends of tasks that can never run at this place."""
-    error = TaskError(kind="refused", type="sciflow:ConfigError", message=why, fatal=True)
-    return [
-        Died(
-            number=job.number(position),
-            error=error,
-            started=time.time(),
-            seconds=0.0,
-            worker="",
-            stdout=(0, 0),
-            stderr=(0, 0),
-        )
-        for position in positions
-    ]
+    return never_began(job, positions, TaskError(kind="refused", type="sciflow:ConfigError", message=why, fatal=True))
 
 
 def _numbered(report: Report, number: int) -> Report:

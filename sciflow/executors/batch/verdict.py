@@ -15,6 +15,8 @@ NOT_STARTED = {
     DISK_FULL: "it could not write there: is the disk full, or the quota used up?",
 }
 
+_SILENT = ": it was killed, or it could not write there (is the disk full, or the quota used up?)"
+
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """The error of the task that ran, and whether it is that of all tasks of the element."""
@@ -37,43 +39,44 @@ def of_exit(code: int, *, began: bool, tail: str) -> Verdict:
 
 def of_state(state: JobState, record: BatchRecord, *, tail: str) -> Verdict:
     """An element left the queue in this state, without a word of its own."""
-    memory_mb, walltime_s, grows = record.memory_mb, record.walltime_s, record.grows
-    said = f" ({state.reason})" if state.reason else ""
-    kind, fatal, transient = "died", False, True
-    match state.state:
-        case State.TIME_LIMIT:
-            asked = f" of {walltime_s:g} s" if walltime_s else ""
-            message = f"the batch system ended it at its time limit{asked}: ask for more walltime_s{said}"
-            transient = grows
-            kind = "died" if grows else "limit"
-        case State.OUT_OF_MEMORY:
-            asked = f" of {memory_mb} MB" if memory_mb else ""
-            message = f"it ran out of the memory{asked} that the job had: ask for more memory_mb{said}"
-            transient = grows
-            kind = "died" if grows else "limit"
-        case State.NODE_FAILURE:
-            message = f"the node that it ran on failed{said}"
-        case State.PREEMPTED:
-            message = f"another job took its place{said}"
-        case State.CANCELLED:
-            message = f"it was cancelled outside of the run{said}"
-            kind, fatal, transient = "cancelled", True, False
-        case State.FAILED | State.SUCCEEDED:
-            code = "" if state.exit_code is None else f" with exit code {state.exit_code}"
-            message = f"its job ended{code} and left no word of the task{said}"
-            if not tail.strip():
-                message += ": it was killed, or it could not write there (is the disk full, or the quota used up?)"
-        case _:
-            message = f"the batch system no longer knows its job, and it left no word{said}"
+    cancelled = state.state is State.CANCELLED
+    in_vain = state.state in {State.TIME_LIMIT, State.OUT_OF_MEMORY} and not record.grows  # to be tried once more
     error = TaskError(
-        kind=kind,
+        kind="cancelled" if cancelled else "limit" if in_vain else "died",
         type=f"sciflow:{''.join(word.title() for word in state.state.value.split())}",
-        message=_with_tail(message, tail),
-        fatal=fatal,
-        transient=transient,
+        message=_with_tail(_message(state, record) + (_SILENT if _is_silent(state, tail) else ""), tail),
+        fatal=cancelled,
+        transient=not (cancelled or in_vain),
         exit_code=state.exit_code,
     )
-    return Verdict(error=error, all=state.state is State.CANCELLED)
+    return Verdict(error=error, all=cancelled)
+
+
+def _message(state: JobState, record: BatchRecord) -> str:
+    said = f" ({state.reason})" if state.reason else ""
+    match state.state:
+        case State.TIME_LIMIT:
+            asked = f" of {record.walltime_s:g} s" if record.walltime_s else ""
+            return f"the batch system ended it at its time limit{asked}: ask for more walltime_s{said}"
+        case State.OUT_OF_MEMORY:
+            asked = f" of {record.memory_mb} MB" if record.memory_mb else ""
+            return f"it ran out of the memory{asked} that the job had: ask for more memory_mb{said}"
+        case State.NODE_FAILURE:
+            return f"the node that it ran on failed{said}"
+        case State.PREEMPTED:
+            return f"another job took its place{said}"
+        case State.CANCELLED:
+            return f"it was cancelled outside of the run{said}"
+        case State.FAILED | State.SUCCEEDED:
+            code = "" if state.exit_code is None else f" with exit code {state.exit_code}"
+            return f"its job ended{code} and left no word of the task{said}"
+        case _:
+            return f"the batch system no longer knows its job, and it left no word{said}"
+
+
+def _is_silent(state: JobState, tail: str) -> bool:
+    """Whether a job has ended and its script has said nothing either."""
+    return state.state in {State.FAILED, State.SUCCEEDED} and not tail.strip()
 
 
 def _with_tail(message: str, tail: str) -> str:

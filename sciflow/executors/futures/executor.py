@@ -7,7 +7,6 @@ engine: what an earlier one had in it is ended, once what it has done is known.
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,14 +15,14 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.graph import Resources
-from sciflow.core.job import Job, Need, job_of
+from sciflow.core.job import Job, Need
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, HostError
 from sciflow.executors.batch.courier import Tempo
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.news import Inbox
 from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, read_records, write_record
-from sciflow.executors.batch.request import Element, Surroundings, element_of, environment, index, requests, task_names
+from sciflow.executors.batch.request import Element, Surroundings, element_of, payload, submission_name, taken_back
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.batch.underway import Told, Underway, refusals
 from sciflow.executors.capacity import Capacity
@@ -128,11 +127,8 @@ class FuturesExecutor:
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
         """See `Executor`."""
         jobs = set(jobs)
-        for need, waiting in self._waiting.items():
-            unsent = [element for element in waiting if job_of(element.numbers[0]) in jobs]
-            self._waiting[need] = [element for element in waiting if element not in unsent]
-            reports = [Lost(numbers=element.numbers) for element in unsent]
-            self._reports += self._gone(Told(reports, unsent))
+        unsent = taken_back(self._waiting, jobs)
+        self._reports += self._gone(Told([Lost(numbers=element.numbers) for element in unsent], unsent))
         for batch, elements in self._underway.condemn(jobs, error).items():
             for element in elements:
                 self._flights[batch, element].give_up()
@@ -178,32 +174,21 @@ class FuturesExecutor:
         self._waiting.clear()
 
     def _send(self, need: Need, elements: Sequence[Element]) -> None:
-        name = f"{self._name}-{time.strftime('%m%d%H%M%S')}-{secrets.token_hex(4)}"
-        names = tuple(task_names(element.job, k) for k, element in enumerate(elements))
+        name = submission_name(self._name)
         walltime_s = need.resources.walltime_s or self._walltime_s
+        made = payload(name, elements, around=self._around, need=need, walltime_s=walltime_s)
         record = BatchRecord(
-            name=name, executor=self._name, stage=Stage.SUBMITTED, elements=names, walltime_s=walltime_s
-        )
-        env, references = environment(need)
-        data, places, common = requests(elements)
-        about = index(
-            name=name,
-            around=self._around,
-            common=common,
-            places=places,
-            env=env,
-            walltime_s=walltime_s,
-            gpus=need.resources.gpus,
+            name=name, executor=self._name, stage=Stage.SUBMITTED, elements=made.names, walltime_s=walltime_s
         )
         folder = folder_of(self._root, name)
         for part in ("out", "live", "done", "cancelled"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / "requests").write_bytes(data)
+        (folder / "requests").write_bytes(made.requests)
         place = {"root": str(self._root), "depot": self._depot.root}
-        (folder / "index.json").write_bytes(msgspec.json.encode({**about, **place}))
+        (folder / "index.json").write_bytes(msgspec.json.encode({**made.index, **place}))
         write_record(self._root, record)
         self._underway.add(record, elements)
-        carried = {carrier: resolve_secret(secret) for carrier, secret in references.items()}
+        carried = {carrier: resolve_secret(secret) for carrier, secret in made.secrets.items()}
         told = msgspec.json.encode(carried)
         for k in range(len(elements)):
             argv = (self._depot.python, self._depot.runner, "pooled", str(folder), str(k))
