@@ -1,13 +1,20 @@
-"""`python -m tests.services [install|start|stop|status] [NAME ...]`: the services of the tests, from the terminal."""
+"""`python -m tests.services [install|start|stop|status] [NAME ...]`: the services of the tests, from the terminal.
+
+`start` writes to stdout what a shell takes, `eval "$(python -m tests.services start slurm s3)"`, and its table to stderr.
+What runs already is told again. An sshd is the login node of the Slurm whose `SLURM_CONF` the terminal has.
+"""
 
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +23,16 @@ from rich.table import Table
 
 from tests.services import instances
 from tests.services.catalogue import ON_REQUEST, SERVICES
+from tests.services.podman import Podman
 from tests.services.processes import Processes, ServiceFailed
+from tests.services.s3 import S3Server
 from tests.services.service import NotHereError, Service
+from tests.services.sshd import Sshd, SshdService
 
 Row = tuple[bool, str, str]  # all is well, state, details
+
+_LINES = "lines"
+_OF_A_LOGIN_NODE = ("SLURM_CONF",)
 
 
 def main() -> int:
@@ -47,7 +60,9 @@ def main() -> int:
     table.add_column("details", overflow="fold")
     for service, (_, state, details, seconds) in zip(services, rows, strict=True):
         table.add_row(service.name, service.what, state, f"{seconds:.1f}", details)
-    Console().print(table)
+    Console(stderr=chosen.verb == "start").print(table)
+    if chosen.verb == "start":
+        print("".join(_told(instances.kept(service)) for service in services), end="")
     return 0 if all(well for well, *_ in rows) else 1
 
 
@@ -82,8 +97,30 @@ def _start(service: Service[Any]) -> Row:
         return False, "missing", why
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    env: Mapping[str, str] = getattr(service.start(folder), "env", {})
-    return True, "runs", "\n".join([str(folder), *(f"export {name}={value}" for name, value in env.items())])
+    if isinstance(service, SshdService):
+        service = replace(service, env={name: os.environ[name] for name in _OF_A_LOGIN_NODE if name in os.environ})
+    started = service.start(folder)
+    (folder / _LINES).write_text(_lines(started), "utf-8")
+    return True, "runs", str(folder)
+
+
+def _lines(started: object) -> str:
+    """For a shell: variables that clients need, and how it is reached."""
+    env: Mapping[str, str] = getattr(started, "env", {})
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in env.items()]
+    match started:
+        case Sshd():
+            lines.append(f"# ssh -F {started.config} {started.host}")
+        case S3Server():
+            lines.append(f"# endpoint {started.url}, bucket {started.bucket}")
+        case Podman():
+            lines.append(f"# images {started.python_image}, {started.bare_image}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _told(folder: Path) -> str:
+    path = folder / _LINES
+    return path.read_text("utf-8") if path.exists() else ""
 
 
 def _stop(service: Service[Any]) -> Row:
