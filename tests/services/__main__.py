@@ -1,6 +1,6 @@
 """`python -m tests.services [install|start|stop|status] [NAME ...]`: the services of the tests, from the terminal.
 
-`start` writes to stdout what a shell takes, `eval "$(python -m tests.services start slurm s3)"`, and its table to stderr.
+`start` writes to stdout what a shell takes, `eval "$(python -m tests.services start s3)"`, and its table to stderr.
 What runs already is told again. An sshd is the login node of the Slurm whose `SLURM_CONF` the terminal has.
 """
 
