@@ -4,6 +4,7 @@ Path, str, enum, Literal    the text itself
 int, float, bool            `--n 3`, `--x 1e-3`, `--relax / --no-relax`
 list                        JSON, `--scales '[0.94, 1.0]'`, or the option repeated, once per element
 everything else             JSON
+null                        None, where the type allows it and is not text or a path
 @file.json                  the JSON in a file, for every type but text and paths
 """
 
@@ -14,17 +15,20 @@ from typing import Any
 
 import click
 
-from sciflow.cli.literals import SEQUENCES, Unfit, bare_type, class_of, literal_text, value_of
+from sciflow.cli.literals import SEQUENCES, TEXTUAL, Unfit, bare_type, class_of, literal_text, value_of
 from sciflow.core.ports import Port, Type
 from sciflow.view.value import one_line
+
+NULL = object()  # what `null` becomes: for click, None means that the option was not given
 
 
 class PortType(click.ParamType[Any]):
     """What click asks about an option's text."""
 
-    def __init__(self, type_: Type) -> None:
+    def __init__(self, type_: Type, *, nullable: bool = False) -> None:
         self.type = type_
         self.name = str(type_)
+        self.nullable = nullable and type_.name not in TEXTUAL
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """What stands behind the option in the help."""
@@ -35,6 +39,8 @@ class PortType(click.ParamType[Any]):
         """The text's value, or click's error."""
         if not isinstance(value, str):
             return value
+        if value == "null" and self.nullable:
+            return NULL
         try:
             return value_of(value, self.type)
         except Unfit as error:
@@ -66,7 +72,8 @@ def option_of(port: Port) -> click.Option:
             facts["help"] = ", ".join(filter(None, [f"JSON, or repeated per {element}", facts.get("help", "")]))
             return click.Option([name, port.name], multiple=True, type=_ListOption(type_), **facts)
         case type_:
-            return click.Option([name, port.name], type=PortType(type_), default=None, **facts)
+            kind = PortType(type_, nullable=type_ != port.type)
+            return click.Option([name, port.name], type=kind, default=None, **facts)
 
 
 def given(values: dict[str, Any], ports: Sequence[Port]) -> dict[str, Any]:
@@ -78,7 +85,7 @@ def given(values: dict[str, Any], ports: Sequence[Port]) -> dict[str, Any]:
             if value:
                 found[port.name] = _gathered(value, bare_type(port.type))
         elif value is not None:
-            found[port.name] = value
+            found[port.name] = None if value is NULL else value
     return found
 
 

@@ -81,6 +81,8 @@ def _value(text: str | None) -> Any:
 def suspend(reference: str, runs: Path | None) -> None:
     """Begin no further task until the run is resumed; tasks that run go on to their end."""
     run = open_run(reference, runs)
+    if _is_over(run):
+        return
     run.suspend()
     note(f"asked {run.id} to suspend; go on with: sciflow resume {run.id}")
 
@@ -90,8 +92,10 @@ def suspend(reference: str, runs: Path | None) -> None:
 def stop(reference: str, runs: Path | None) -> None:
     """Begin no further task, let those that run come to their end, and call the exit handler."""
     run = open_run(reference, runs)
+    if _is_over(run):
+        return
     run.stop()
-    note(f"asked {run.id} to stop; go on with: sciflow resume {run.id}")
+    note(f"asked {run.id} to stop; go on with: sciflow retry {run.id}")
 
 
 @click.command()
@@ -99,8 +103,16 @@ def stop(reference: str, runs: Path | None) -> None:
 def cancel(reference: str, runs: Path | None) -> None:
     """End a run at once: tasks that run are killed, the exit handler is not called."""
     run = open_run(reference, runs)
-    if run.phase.ended:
-        note(f"{run.id} has ended already: {str(run.phase).lower()}")
+    if _is_over(run):
         return
     run.cancel()
     note(f"asked {run.id} to end; run it again with: sciflow retry {run.id}")
+
+
+def _is_over(run: Run[Any]) -> bool:
+    """Whether it has ended, which is then said."""
+    phase = run.phase
+    over = phase in {Phase.SUCCEEDED, Phase.FAILED}
+    if over:
+        note(f"{run.id} has ended already: {str(phase).lower()}")
+    return over

@@ -11,6 +11,7 @@ import click
 from sciflow.cli.arguments import given, option_of
 from sciflow.cli.duration import Seconds
 from sciflow.cli.output import note, show, show_json
+from sciflow.view.quantity import count
 
 if TYPE_CHECKING:
     from sciflow.author.verbs import Verbs
@@ -135,7 +136,7 @@ def _command(name: str, target: Verbs[..., Any], spec: WorkflowSpec, act: Act) -
 
 def _about(target: Verbs[..., Any], ports: Sequence[Port]) -> str:
     first = (target.__doc__ or "").strip().partition("\n\n")[0]
-    return first or f"{target.__name__}: {len(ports)} inputs"
+    return first or f"{target.__name__}: {count(len(ports), 'input')}"
 
 
 def _launch(

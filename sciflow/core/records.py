@@ -53,7 +53,7 @@ class TaskError(msgspec.Struct, frozen=True, kw_only=True):
     bases: tuple[str, ...] = ()
     message: str = ""
     traceback: str = ""  # cut to the user's frames
-    kind: str = "user"  # user, contract, code, codec, place, died, timeout, omitted, cancelled
+    kind: str = "user"  # user, contract, code, codec, place, died, timeout, omitted, cancelled, run
     fatal: bool = False
     transient: bool = False
     exit_code: int | None = None

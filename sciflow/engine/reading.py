@@ -125,8 +125,12 @@ class RunRecord(Generic[R_co]):
 
     @property
     def errors(self) -> list[TaskError]:
-        """Why tasks failed, in the order of time."""
-        return [task.error for task in self.failed_tasks() if task.error is not None]
+        """Why tasks failed, in the order of time; where none did, why the run has not succeeded all the same."""
+        found = [task.error for task in self.failed_tasks() if task.error is not None]
+        if found or self.phase is not Phase.FAILED:
+            return found
+        with self._reader() as reader:
+            return [TaskError(kind="run", type="sciflow:RunFailed", message=reader.text("message") or "")]
 
     def tasks(self, path: str | None = None, *, phase: Phase | str | None = None) -> list[Task]:
         """The tasks of the run, of a step (`relax/energy`), a node (`relax/3/energy`), or one task."""

@@ -92,7 +92,8 @@ class Warnings(Guard):
         if self.module.filters is not self._list or self.module.filters != self._filters:
             self.module.filters = self._list
             self._list[:] = self._filters
-            getattr(self.module, "_filters_mutated", getattr(self.module, "_filters_mutated_lock_held", int))()
+        # modules forget what they have warned of: a warning is shown once a slice, not once a worker
+        getattr(self.module, "_filters_mutated", getattr(self.module, "_filters_mutated_lock_held", int))()
         if self.module.showwarning is not self._show:
             self.module.showwarning = self._show
 

@@ -191,7 +191,7 @@ def _what_to_do(troubles: Troubles) -> Iterator[str]:
         yield _advice("all", f"sciflow table {troubles.run_id}")
     if troubles.phase is Phase.SUCCEEDED:
         return
-    if troubles.failures or troubles.omitted:
+    if troubles.phase is Phase.FAILED:
         yield _advice("retry", f"sciflow retry {troubles.run_id}")
     else:
         yield _advice("resume", f"sciflow resume {troubles.run_id}")

@@ -179,3 +179,19 @@ def test_a_reader_that_went_away_is_no_reason_for_a_traceback(here: Path) -> Non
     )
     assert done.stderr == ""
     assert done.returncode in (0, 141)
+
+
+def test_null_is_none_where_the_type_allows_it(sciflow: Sciflow, here: Path) -> None:
+    (here / "steps.py").write_text(
+        "from sciflow import op\n\n\n@op\ndef steps(n: int | None = 3) -> str:\n    return f'{n} steps'\n"
+    )
+    assert sciflow("run", "steps.py:steps", "--n", "null").stdout == "None steps\n"
+    assert sciflow("run", "steps.py:steps").stdout == "3 steps\n"
+
+
+@pytest.mark.parametrize("verb", ["suspend", "stop", "cancel"])
+def test_a_run_that_has_ended_is_not_asked_to_end(sciflow: Sciflow, verb: str) -> None:
+    sciflow("run", "eos.py:eos", *SCALES)
+    told = sciflow(verb, "last").stderr
+    assert "has ended already: succeeded" in told
+    assert "asked" not in told

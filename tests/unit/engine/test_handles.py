@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -157,3 +158,32 @@ def test_a_run_that_is_resumed_still_counts_what_was_flagged_or_cached_before() 
         }
     listed = next(found for found in list_runs(runs=run.folder.parent) if found.id == run.id)
     assert (listed.counts.flagged, listed.counts.cached) == (2, 3)
+
+
+@workflow
+def first_of_none(n: int) -> float:
+    return energy.map(x=numbers(n))[0]
+
+
+def test_a_run_whose_result_has_no_value_says_so_among_its_errors() -> None:
+    run = first_of_none.run(0)
+    assert run.phase is Phase.FAILED
+    (error,) = run.errors
+    assert "no result: " in error.message
+    assert "sciflow retry" in run.report()
+
+
+@op
+def warns(x: int) -> int:
+    warnings.warn("a long way off", stacklevel=1)
+    return x
+
+
+@workflow
+def all_warn(xs: list[int]) -> list[int]:
+    return warns.map(xs)
+
+
+def test_a_warning_is_in_the_log_of_every_slice_that_gave_it() -> None:
+    run = all_warn.options(workers=1).run([0, 1, 2])
+    assert ["a long way off" in run.logs(f"warns/{i}") for i in range(3)] == [True, True, True]
