@@ -72,10 +72,11 @@ class Courier:
         self._orders.put(order)
 
     def close(self, seconds: float) -> None:
-        """Ends after what is under way, or when so many seconds have passed."""
+        """Ends after what is under way, or when so many seconds have passed; nobody hears of news any more."""
         self._closing.set()
         self._orders.put(Cancel(elements={}))  # wakes it
         self._thread.join(seconds)
+        self.news.close()
 
     # --- the thread
 
@@ -90,6 +91,7 @@ class Courier:
         except BaseException as error:  # noqa: BLE001  what ends a thread must be heard by the one who waits for it
             self.news.put(Broken(error=error))
         finally:
+            self._orders.close()
             self._depot.transport.close()
 
     def _pause(self) -> float:

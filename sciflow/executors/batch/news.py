@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -35,6 +36,10 @@ class Send(msgspec.Struct, kw_only=True, eq=False):
     secrets: Mapping[str, str]
     launch: Launch | None = None  # in containers, which are to have the variables `environ`
     environ: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        """Without what it carries, secrets above all."""
+        return f"Send({self.record.name!r}, secrets={sorted(self.secrets)})"
 
 
 class Adopt(msgspec.Struct, kw_only=True, eq=False):
@@ -148,12 +153,15 @@ class Inbox(Generic[T]):
         self.fd, self._bell = os.pipe()
         os.set_blocking(self.fd, False)
         os.set_blocking(self._bell, False)
+        self._lock = threading.Lock()  # a descriptor that was given back may be another file's by now
+        self._closed = False
 
     def put(self, item: T) -> None:
-        """Adds something."""
+        """Adds something; nobody takes it any more if this is closed."""
         self._queue.put(item)
-        with suppress(BlockingIOError):  # it rings already
-            os.write(self._bell, b".")
+        with self._lock, suppress(BlockingIOError):  # it rings already
+            if not self._closed:
+                os.write(self._bell, b".")
 
     def take(self) -> list[T]:
         """All that has come."""
@@ -168,6 +176,9 @@ class Inbox(Generic[T]):
                 return found
 
     def close(self) -> None:
-        """Gives the descriptors back."""
-        os.close(self.fd)
-        os.close(self._bell)
+        """Gives the descriptors back; for the one who takes."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                os.close(self.fd)
+                os.close(self._bell)

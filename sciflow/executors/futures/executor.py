@@ -7,7 +7,6 @@ engine: what an earlier one had in it is ended, once what it has done is known.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -71,8 +70,6 @@ class FuturesExecutor:
         self._flights: dict[tuple[str, int], Flight] = {}
         self._reports: list[Report] = []
         self._ends: Inbox[None] = Inbox()
-        self._lock = threading.Lock()
-        self._closed = False
         self._next_look = 0.0
         self._not_before = 0.0  # when to send again, after trouble
         self._trouble = ""
@@ -151,9 +148,7 @@ class FuturesExecutor:
         while any(not flight.is_over for flight in self._flights.values()) and time.monotonic() < limit:
             time.sleep(0.02)
         self._pool.close()
-        with self._lock:
-            self._closed = True
-            self._ends.close()
+        self._ends.close()
 
     # --- sending
 
@@ -198,9 +193,7 @@ class FuturesExecutor:
 
     def _ring(self, _: object) -> None:
         """A future has ended: told by a thread of the pool."""
-        with self._lock:
-            if not self._closed:
-                self._ends.put(None)
+        self._ends.put(None)
 
     def _prepare(self) -> None:
         """Brings runner and code to where the pool's workers find them."""
