@@ -1,7 +1,8 @@
 """Elements that the batch system no longer lists and that have said nothing: what became of them.
 
 The queue may be late, and so may a network file system: an element is given up only when it was missing for a while.
-The accounting is asked then, for its reason; where it knows nothing, the element is lost all the same.
+The accounting is asked then, for its reason. It is late, too, by some seconds in most systems: that it says nothing
+means that it does not know yet, and only an element of which it knows nothing for longer is lost all the same.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.systems.system import BatchSystem, JobState, State
 
 PATIENCE_S = 5.0  # before a missing element counts as ended
+LATE_S = 20.0  # before one that the accounting does not know either does; Grid Engine writes its file every 15 s
 ACCOUNT_S = 30.0
 
 
 class Missing(msgspec.Struct, eq=False):
     """Since when which elements are missing."""
 
+    patience_s: float = PATIENCE_S
+    late_s: float = LATE_S
     _since: dict[tuple[str, int], float] = msgspec.field(default_factory=dict)
 
     def look(
@@ -41,7 +45,10 @@ class Missing(msgspec.Struct, eq=False):
         unknown = JobState(job=record.job, state=State.UNKNOWN)
         for element in given_up:
             told = (source[place] for source in sources for place in (element, None) if place in source)
-            yield element, next(told, unknown)
+            late = time.monotonic() - self._since[record.name, element] >= self.late_s or not record.job
+            state = next(told, unknown if late else None)
+            if state is not None:
+                yield element, state
 
     def _given_up(self, record: BatchRecord, unheard: Sequence[int], alive: Collection[int | None]) -> list[int]:
         """The elements that were not listed for too long."""
@@ -49,7 +56,7 @@ class Missing(msgspec.Struct, eq=False):
         for element in unheard:
             if element in alive:
                 self._since.pop((record.name, element), None)
-            elif now - self._since.setdefault((record.name, element), now) >= PATIENCE_S:
+            elif now - self._since.setdefault((record.name, element), now) >= self.patience_s:
                 given_up.append(element)
         return given_up
 

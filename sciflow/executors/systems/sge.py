@@ -40,6 +40,7 @@ _BUSY = (
 _FULL = r"only \d+ jobs are allowed|exceeds? the (maximum|max)|rejected due to .*limit|max_u_jobs|maxujobs"
 _ACCOUNTING = 'code=0; for job in "$@"; do qacct -j "$job" || code=$?; done; exit $code'
 _LIMITS = "qstat -help | head -n 1; qconf -sconf && { qstat -g c || true; }"
+_PARTS = {"queue_info", "job_info"}  # of the answer: what runs, and what waits
 _RULE = re.compile(r"^=+\s*$", re.MULTILINE)
 
 
@@ -140,7 +141,10 @@ def _listed(output: Output) -> Sequence[JobState]:
         root = ET.fromstring(text[max(0, text.find("<?xml")) :])  # noqa: S314 (the host's own qstat)
     except ET.ParseError as error:
         raise QueueUnavailable(f"qstat: its answer cannot be read: {error}") from None
-    return [state for entry in root.iter("job_list") for state in _entry(entry)]
+    states = [state for entry in root.iter("job_list") for state in _entry(entry)]
+    if {child.tag for child in root} != _PARTS or not all(state.job for state in states):
+        raise QueueUnavailable(f"qstat: its answer is no list of jobs: {text.strip()[:200]}")
+    return states
 
 
 def _entry(entry: ET.Element) -> Iterator[JobState]:
