@@ -3,6 +3,9 @@
 `submitting` is written before the program is started, `submitted` by a process that outlives the connection. Where the
 one is there without the other, the batch system is asked for a job of that name before anything is submitted again; if
 that process was killed, not before the program that it had started has ended, which holds a lock.
+
+Who makes `submitting` submits, and no other: also where the file system has no locks, and where a call whose connection
+has broken comes to it late. Who is told that a batch was never submitted has made that so.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import sys
 import time
 
 from sciflow.runner.foreign import outcome
-from sciflow.runner.placing import locked, taken, write_whole
+from sciflow.runner.placing import beside_of, locked, taken, write_whole
 from sciflow.runner.text import dump, parse
 
 TYPE_CHECKING = False
@@ -25,6 +28,8 @@ UNSURE = -1  # a code that says nothing of the submission
 SETTLING_S = 2.0  # within which a batch system shows a job whose submission was cut off
 WAIT_S = 5.0  # beyond the program's own time limit
 PROGRAM_LOCK = "submit.program.lock"
+NEVER = {"code": 0, "stdout": "", "stderr": "", "never": True}
+UNDER_WAY = "another submission of this batch is under way"
 MARKS = ("live", "done", "taken", "died", "out")  # folders in which elements leave something
 
 
@@ -38,10 +43,7 @@ def submit(request: Tree) -> None:
         os.makedirs(f"{folder}/{mark}", exist_ok=True)
     beyond_s = request["timeout_s"] + WAIT_S
     with locked(f"{folder}/submit.lock", patience_s=beyond_s) as lock:
-        if not lock.held and os.path.exists(f"{folder}/submitting"):
-            answer = _unsure("another submission of this batch is under way")
-        else:
-            answer = _submit(folder, request, beyond_s)
+        answer = _submit(folder, request, beyond_s) if lock.held else _unsure(UNDER_WAY)
     sys.stdout.write(dump(answer) + "\n")
 
 
@@ -50,16 +52,44 @@ def _submit(folder: str, request: Tree, beyond_s: float) -> Tree:
     if known is not None:
         return {**known, "again": True}
     begun = _read(f"{folder}/submitting")
+    if begun is not None and begun.get("never"):
+        return begun
     if begun is not None:
-        known = _await_other(folder, begun, beyond_s) or _found(folder, request)
-        if known is None:
-            _await_program(folder, beyond_s)
-            known = _read(f"{folder}/submitted") or _found(folder, request)
+        known = _of_other(folder, begun, request, beyond_s)
         if known is not None:
             return {**known, "again": True}
     if request.get("only_find"):
-        return {"code": 0, "stdout": "", "stderr": "", "never": True}
+        return NEVER if _begin(folder, NEVER) else _unsure(UNDER_WAY)
     return _hand_over(folder, request)
+
+
+def _of_other(folder: str, begun: Tree, request: Tree, beyond_s: float) -> Tree | None:
+    """What has come of a submission that was begun before; None if nothing, and it is over."""
+    known = _await_other(folder, begun, beyond_s) or _found(folder, request)
+    if known is None:
+        _await_program(folder, beyond_s)
+        known = _read(f"{folder}/submitted") or _found(folder, request)
+    if known is None and begun["host"] != os.uname().nodename and _in_time(begun):
+        return _unsure(f"{UNDER_WAY} on {begun['host']}")  # locks need not reach from there to here
+    if known is None:
+        try:
+            os.rename(f"{folder}/submitting", beside_of(f"{folder}/submitting"))
+        except FileNotFoundError:
+            return _unsure(UNDER_WAY)
+    return known
+
+
+def _begin(folder: str, what: Tree) -> bool:
+    """Make the mark of a submission; False if another has made it."""
+    beside = beside_of(f"{folder}/submitting")
+    write_whole(beside, dump(what).encode())
+    try:
+        os.link(beside, f"{folder}/submitting")
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(beside)
+    return True
 
 
 def _read(file: str) -> Tree | None:
@@ -84,8 +114,13 @@ def _await_program(folder: str, beyond_s: float) -> None:
         time.sleep(SETTLING_S)
 
 
+def _in_time(begun: Tree) -> bool:
+    """Whether the program that was started may still be at work."""
+    return not begun.get("over") and bool(time.time() - begun["clock"] <= begun["timeout_s"] + WAIT_S)
+
+
 def _alive(begun: Tree) -> bool:
-    if time.time() - begun["clock"] > begun["timeout_s"] + WAIT_S:
+    if not _in_time(begun):
         return False  # another process has its number
     try:
         os.kill(begun["pid"], 0)
@@ -152,11 +187,10 @@ def _be_clerk(folder: str, request: Tree, read: int, write: int) -> None:
             "clock": time.time(),
             "timeout_s": request["timeout_s"],
         }
-        write_whole(f"{folder}/submitting", dump(begun).encode())
-        answer = outcome(request["argv"], timeout_s=request["timeout_s"], cwd=folder, env=env, keeps=(lock,))
-        if answer["code"] == 0:
-            kept = {name: answer[name] for name in ("code", "stdout", "stderr")}
-            write_whole(f"{folder}/submitted", dump({**kept, "clock": time.time()}).encode())
+        answer = _unsure(UNDER_WAY)
+        if _begin(folder, begun):
+            answer = outcome(request["argv"], timeout_s=request["timeout_s"], cwd=folder, env=env, keeps=(lock,))
+            _record(folder, begun, answer)
         with os.fdopen(write, "wb") as told:
             told.write(dump(answer).encode())
         code = 0
@@ -164,3 +198,12 @@ def _be_clerk(folder: str, request: Tree, read: int, write: int) -> None:
         os.write(2, f"sciflow: {error}\n".encode())
     finally:
         os._exit(code)
+
+
+def _record(folder: str, begun: Tree, answer: Tree) -> None:
+    """Write down that it was submitted, or that nobody is at it any more."""
+    if answer["code"] == 0:
+        kept = {name: answer[name] for name in ("code", "stdout", "stderr")}
+        write_whole(f"{folder}/submitted", dump({**kept, "clock": time.time()}).encode())
+    elif not answer["timed_out"]:
+        write_whole(f"{folder}/submitting", dump({**begun, "over": True}).encode())

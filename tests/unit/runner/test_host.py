@@ -335,6 +335,40 @@ def test_while_the_queue_cannot_be_asked_nothing_is_submitted_twice(node: Node) 
     assert not (batch.folder / "count").exists()
 
 
+def test_two_calls_for_the_same_batch_at_once_make_one_job(node: Node) -> None:
+    batch = node.batch(ECHO, ["a"])
+    request = {"dir": str(batch.folder), "argv": ["sh", "-c", f"sleep 0.5; {COUNTED}"], "timeout_s": 10}
+    argv = [*node.argv, "host", "submit", str(node.work_root)]
+    calls = [subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(3)]
+    for call in calls:
+        assert call.stdin is not None
+        call.stdin.write(json.dumps(request).encode())
+        call.stdin.close()
+    answers = [json.loads(call.stdout.read()) for call in calls if call.stdout is not None]
+    assert [call.wait() for call in calls] == [0, 0, 0]
+    assert sorted(answer["again"] for answer in answers) == [False, True, True]
+    assert {answer["stdout"] for answer in answers} == {"Submitted 12\n"}
+    assert (batch.folder / "count").read_text() == "x\n"
+
+
+def test_what_was_told_to_be_never_submitted_is_not_submitted_by_a_call_that_comes_late(node: Node) -> None:
+    batch = node.batch(ECHO, ["a"])
+    assert submit(node, batch, COUNTED, only_find=True)["never"]
+    assert submit(node, batch, COUNTED)["never"]
+    assert submit(node, batch, COUNTED, only_find=True)["never"]
+    assert not (batch.folder / "count").exists()
+
+
+def test_a_submission_begun_on_another_host_is_not_made_again_while_it_may_be_under_way(node: Node) -> None:
+    batch = node.batch(ECHO, ["a"])
+    begun = {"pid": 1, "host": "login2", "clock": time.time(), "timeout_s": 10}
+    (batch.folder / "submitting").write_text(json.dumps(begun))
+    assert submit(node, batch, COUNTED, name="b1", find={"argv": ["true"]})["unsure"]
+    assert not (batch.folder / "count").exists()
+    (batch.folder / "submitting").write_text(json.dumps({**begun, "clock": time.time() - 60}))
+    assert submit(node, batch, COUNTED, name="b1", find={"argv": ["true"]})["code"] == 0
+
+
 def test_a_refusal_is_told_and_may_be_asked_again(node: Node) -> None:
     batch = node.batch(ECHO, ["a"])
     answer = submit(node, batch, "echo no such partition >&2; exit 3")
