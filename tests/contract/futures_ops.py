@@ -28,3 +28,9 @@ def kill_worker_once(mark: str, x: int) -> int:
         os.kill(ancestors()[2], signal.SIGKILL)  # the element, what looks after it, the pool's worker
         time.sleep(30)
     return x
+
+
+@op
+def plus_one(x: int) -> int:
+    """The next number."""
+    return x + 1

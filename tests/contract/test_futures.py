@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from sciflow import InvalidWorkflow
 from sciflow.errors import ConfigError
-from tests.contract.futures_ops import kill_worker_once
+from sciflow.executors.batch.record import Stage, read_records
+from tests.contract.futures_ops import kill_worker_once, plus_one
 
 PROCESSES = {
     "type": "futures",
@@ -34,6 +36,31 @@ def test_a_worker_of_the_pool_that_dies_costs_an_attempt_and_the_pool_is_made_an
         return kill_worker_once.options(executor="pool").partial(mark=mark).map(x=numbers)
 
     assert flow.run(str(tmp_path / "mark"), [0, 1, 2, 3, 4, 5]).result == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_pool_that_takes_nothing_is_waited_for_and_nothing_counts_as_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sciflow import workflow
+
+    mark = tmp_path / "up"
+    factory = "tests.contract.reluctant_pool:Reluctant"
+    executors = {"pool": {"type": "futures", "factory": factory, "arguments": {"mark": str(mark)}}}
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps(executors))
+
+    @workflow
+    def flow(numbers: list[int]) -> list[int]:
+        return plus_one.options(executor="pool").map(x=numbers)
+
+    run = flow.submit([0, 1, 2])
+    limit = time.monotonic() + 30
+    while "the cluster is down" not in run.snapshot().message:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    assert {record.stage for record in read_records(run.folder, "pool")} == {Stage.SENT}
+    mark.touch()
+    run.wait(60)
+    assert run.result == [1, 2, 3]
 
 
 def test_a_factory_that_is_not_there_is_told(tmp_path: Path) -> None:

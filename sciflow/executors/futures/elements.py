@@ -26,7 +26,8 @@ class Flight(msgspec.Struct, kw_only=True, eq=False):
     batch: str
     element: int
     folder: Path
-    future: Ended | None  # None: an earlier engine's
+    future: Ended | None = None  # None: an earlier engine's, or the pool has not taken it yet
+    told: bytes | None = None  # its standard input, until the pool has taken it
     at: int = 0  # how far its replies were read
     closing: Closing | None = None
     unwanted_since: float | None = None
@@ -61,6 +62,8 @@ class Flight(msgspec.Struct, kw_only=True, eq=False):
     @property
     def is_over(self) -> bool:
         """Whether nothing of it runs any more; what nobody wants and does not end counts as ended, too."""
+        if self.told is not None:
+            return self.unwanted_since is not None
         if self.future is not None and not self.future.done():
             return False
         if not held(str(self.folder / "live" / str(self.element))):

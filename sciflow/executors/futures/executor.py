@@ -8,6 +8,7 @@ engine: what an earlier one had in it is ended, once what it has done is known.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from sciflow.executors.batch.news import Inbox
 from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, read_records, write_record
 from sciflow.executors.batch.request import Element, Surroundings, element_of, payload, submission_name, taken_back
 from sciflow.executors.batch.supply import Supply
-from sciflow.executors.batch.underway import Told, Underway, refusals
+from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.containers.launch import launch_of
 from sciflow.executors.executor import Brought, Lost, Noticed, Offer, Report, Watch
@@ -68,6 +69,7 @@ class FuturesExecutor:
         self._waiting: dict[Need, list[Element]] = {}
         self._underway = Underway(root)
         self._flights: dict[tuple[str, int], Flight] = {}
+        self._due: deque[Flight] = deque()  # those that the pool has not taken yet
         self._reports: list[Report] = []
         self._ends: Inbox[None] = Inbox()
         self._next_look = 0.0
@@ -108,13 +110,13 @@ class FuturesExecutor:
         if self._reports:
             return Watch(seconds=0)
         times = [self._next_look] if self._flights else []
-        times += [self._not_before] if self._waiting else []
+        times += [self._not_before] if self._waiting or self._due else []
         wait = max(0.0, min(times) - time.monotonic()) if times else None
         return Watch(read=[self._ends.fd], seconds=wait)
 
     def poll(self) -> list[Report]:
         """See `Executor`."""
-        if self._waiting and time.monotonic() >= self._not_before:
+        if (self._waiting or self._due) and time.monotonic() >= self._not_before:
             self._send_all()
         if self._ends.take() or time.monotonic() >= self._next_look:
             self._look()
@@ -125,7 +127,7 @@ class FuturesExecutor:
         """See `Executor`."""
         jobs = set(jobs)
         unsent = taken_back(self._waiting, jobs)
-        self._reports += self._gone(Told([Lost(numbers=element.numbers) for element in unsent], unsent))
+        self._reports += self._gone(given_back(unsent))
         for batch, elements in self._underway.condemn(jobs, error).items():
             for element in elements:
                 self._flights[batch, element].give_up()
@@ -139,6 +141,8 @@ class FuturesExecutor:
         """See `Executor`; what has not begun hands all back as soon as it is its turn."""
         for batch in {flight.batch for flight in self._flights.values()}:
             (self._root / FOLDER / batch / "stop").touch()
+        for flight in self._due:
+            flight.give_up()
 
     def close(self) -> None:
         """See `Executor`."""
@@ -155,7 +159,12 @@ class FuturesExecutor:
     def _send_all(self) -> None:
         try:
             self._prepare()
-        except HostError as error:  # a full disk, say
+            for need, elements in self._waiting.items():
+                if elements:
+                    self._send(need, elements)
+            self._waiting.clear()
+            self._start_due()
+        except HostError as error:  # a full disk, say, or a pool that has broken down
             self._not_before = time.monotonic() + AGAIN_S
             self._trouble = f"{self._name}: {error}; waiting"
             self._reports.append(Noticed(text=self._trouble))
@@ -163,17 +172,13 @@ class FuturesExecutor:
         if self._trouble:
             self._trouble = ""
             self._reports.append(Noticed(text=""))
-        for need, elements in self._waiting.items():
-            if elements:
-                self._send(need, elements)
-        self._waiting.clear()
 
     def _send(self, need: Need, elements: Sequence[Element]) -> None:
         name = submission_name(self._name)
         walltime_s = need.resources.walltime_s or self._walltime_s
         made = payload(name, elements, around=self._around, need=need, walltime_s=walltime_s)
         record = BatchRecord(
-            name=name, executor=self._name, stage=Stage.SUBMITTED, elements=made.names, walltime_s=walltime_s
+            name=name, executor=self._name, stage=Stage.SENT, elements=made.names, walltime_s=walltime_s
         )
         folder = folder_of(self._root, name)
         for part in ("out", "live", "done", "cancelled"):
@@ -186,14 +191,25 @@ class FuturesExecutor:
         carried = {carrier: resolve_secret(secret) for carrier, secret in made.secrets.items()}
         told = msgspec.json.encode(carried)
         for k in range(len(elements)):
-            argv = (self._depot.python, self._depot.runner, "pooled", str(folder), str(k))
-            future = self._pool.start(argv, told)
-            self._flights[name, k] = Flight(batch=name, element=k, folder=folder, future=future)
-            future.add_done_callback(self._ring)
+            flight = self._flights[name, k] = Flight(batch=name, element=k, folder=folder, told=told)
+            self._due.append(flight)
 
-    def _ring(self, _: object) -> None:
-        """A future has ended: told by a thread of the pool."""
-        self._ends.put(None)
+    def _start_due(self) -> None:
+        """Has the pool take what it has not taken yet.
+
+        Raises:
+            QueueUnavailable: it does not.
+        """
+        while self._due:
+            flight = self._due[0]
+            if flight.told is not None and flight.unwanted_since is None:
+                argv = (self._depot.python, self._depot.runner, "pooled", str(flight.folder), str(flight.element))
+                flight.future = self._pool.start(argv, flight.told)
+                flight.told = None
+                flight.future.add_done_callback(lambda _: self._ends.put(None))
+            self._due.popleft()
+            if not self._due or self._due[0].batch != flight.batch:
+                self._put_stage(flight.batch, Stage.SUBMITTED)
 
     def _prepare(self) -> None:
         """Brings runner and code to where the pool's workers find them."""
@@ -220,7 +236,7 @@ class FuturesExecutor:
     def _ended(self, flight: Flight) -> Iterator[Report]:
         del self._flights[flight.batch, flight.element]
         batch, element, verdict = flight.batch, flight.element, flight.verdict()
-        if self._underway.is_doomed(batch, element):
+        if flight.told is None and self._underway.is_doomed(batch, element):
             told = self._underway.cancelled({batch: [element]})
         elif verdict is not None:
             told = self._underway.condemned(batch, element, verdict)
@@ -230,17 +246,20 @@ class FuturesExecutor:
         yield from self._gone(told)
 
     def _gone(self, told: Told) -> Sequence[Report]:
-        for element in told.elements:
-            self._capacity.give(_counted(element.job.need.resources), ())
+        for share in told.freed:
+            self._capacity.give(_counted(share.resources), ())
         return told.reports
 
     def _settle(self, batch: str) -> None:
         """Writes down that nothing more comes of a submission, if that is so."""
         if any(name == batch for name, _ in self._flights):
             return
+        self._put_stage(batch, Stage.ENDED)
+
+    def _put_stage(self, batch: str, stage: Stage) -> None:
         for record in read_records(self._root, self._name):
             if record.name == batch:
-                write_record(self._root, msgspec.structs.replace(record, stage=Stage.ENDED))
+                write_record(self._root, msgspec.structs.replace(record, stage=stage))
 
     def _adopt(self) -> None:
         """Ends what an earlier engine has left with its pool, and takes in what that has done."""

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any, TypeAlias
 
-from sciflow.errors import ConfigError
+from sciflow.errors import ConfigError, QueueUnavailable
 from sciflow.executors.capacity import core_count
 
 Ended: TypeAlias = "Future[subprocess.CompletedProcess[bytes]]"
@@ -45,15 +45,21 @@ class Pool:
         """Has a worker of the pool run a program; `told` is its standard input.
 
         What the pool carries is a function of the standard library: its workers need nothing of ours.
+
+        Raises:
+            QueueUnavailable: it takes nothing now.
         """
         call: partial[subprocess.CompletedProcess[bytes]] = partial(
             subprocess.run, list(argv), input=told, text=False, check=False
         )
         try:
-            return self._pool.submit(call)
-        except RuntimeError:  # it was shut down, or has broken down
-            self.renew()
-            return self._pool.submit(call)
+            try:
+                return self._pool.submit(call)
+            except RuntimeError:  # it was shut down, or has broken down
+                self.renew()
+                return self._pool.submit(call)
+        except Exception as error:  # noqa: BLE001  the pool is the user's own
+            raise QueueUnavailable(f"the pool takes no task: {type(error).__name__}: {error}".rstrip(": ")) from error
 
     def renew(self) -> None:
         """Makes it anew."""
