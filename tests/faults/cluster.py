@@ -17,7 +17,10 @@ import pytest
 
 import sciflow
 from sciflow.core.records import Phase
-from tests.faults.harness import MARK, Bench, eventually
+from sciflow.executors.transports.kept_connection import find
+from sciflow.executors.transports.ssh_config import route
+from tests.faults.harness import MARK, Bench, Process, eventually
+from tests.faults.harness import sciflow as cli
 from tests.services.slurm import Slurm
 from tests.services.sshd import Sshd
 
@@ -59,6 +62,7 @@ class Cluster:
             "python": sys.executable,
             "look_least_s": 0.1,
             "look_most_s": 0.5,
+            "marks_patience_s": 5.0,
             "settings": {"tally": str(self.tally), "signs": str(self.signs)},
             **more,
         }
@@ -127,6 +131,16 @@ class Cluster:
         paths = sorted(self.work_root.glob("runs/*/batches/*/script.sh"), key=lambda path: path.stat().st_mtime_ns)
         return [path.read_text() for path in paths]
 
+    def connect(self) -> None:
+        """`sciflow connect`, which runs use from then on."""
+        done = cli("connect", self.sshd.host, "-F", self.sshd.config, cwd=self.bench.folder)
+        assert done.returncode == 0, done.stderr
+        assert find(route(self.sshd.host, config=self.sshd.config)) is not None
+
+    def connections(self) -> list[Process]:
+        """The processes that keep a connection."""
+        return [process for process in self.bench.processes.all() if process.keeps_connection]
+
     def helpers(self) -> list[psutil.Process]:
         """What runs on the host for an engine now: the runner's `host` commands, and what they have started."""
         mark, found = str(self.work_root), []
@@ -170,4 +184,4 @@ def kill_engines(bench: Bench) -> None:
     """`kill -9`, as of a machine that goes down."""
     for engine in bench.processes.engines():
         engine.kill()
-    assert bench.processes.gone(), bench.processes.all()
+    assert eventually(lambda: all(process.keeps_connection for process in bench.processes.all()))

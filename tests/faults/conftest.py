@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +46,17 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heard: None) -> Itera
 
 
 @pytest.fixture
-def cluster(bench: Bench, slurm: Slurm, slurm_over_ssh: Sshd, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Connections are kept for this test alone."""
+    with tempfile.TemporaryDirectory(prefix="sciflow-run-", dir="/tmp") as run:  # a socket's path must be short
+        monkeypatch.setenv("XDG_RUNTIME_DIR", run)
+        yield
+
+
+@pytest.fixture
+def cluster(
+    bench: Bench, slurm: Slurm, slurm_over_ssh: Sshd, sockets: None, monkeypatch: pytest.MonkeyPatch
+) -> Cluster:
     """Runs go to a Slurm behind SSH."""
     made = Cluster(bench, slurm, slurm_over_ssh, monkeypatch)
     made.settings()

@@ -38,6 +38,10 @@ class Process:
         return "sciflow.engine" in self.command
 
     @property
+    def keeps_connection(self) -> bool:
+        return "transports.connection_process" in self.command
+
+    @property
     def is_worker(self) -> bool:
         return "sciflow.runner" in self.command
 

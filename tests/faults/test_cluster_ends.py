@@ -158,6 +158,7 @@ def test_a_run_whose_nodes_are_drained_says_what_its_jobs_wait_for(cluster: Clus
 
 
 def test_a_job_that_vanishes_with_its_script_and_runner_is_noticed_and_tried_again(cluster: Cluster) -> None:
+    cluster.settings(marks_patience_s=1000.0)  # what the batch system knows to have died is not looked for so long
     run = jobs.vanishingly.submit(x=1)
     assert ends(run) == "Succeeded", run.report() + engine_log(run)
     (task,) = run.tasks("vanishing")

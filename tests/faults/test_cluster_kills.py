@@ -84,12 +84,19 @@ class Ordeal:
         seen = self._marks(event)
         eventually(lambda: self._marks(event) > seen or is_over(run), timeout_s=dice.uniform(1, 5), pause_s=0.002)
         time.sleep(dice.choice((0.0, dice.uniform(0, 0.1), dice.uniform(0, 2))))
-        target = dice.choices(("engine", "helpers", "both"), (5, 2, 3))[0]
-        killed = target != "engine" and self._kill_helpers()
-        if target != "helpers" and bench.processes.engines():
+        targets = dice.choice(
+            (("engine",), ("helpers",), ("connection",), ("engine", "helpers"), ("engine", "connection"))
+        )
+        killed = "helpers" in targets and self._kill_helpers()
+        for process in self.cluster.connections() if "connection" in targets else ():
+            process.kill()
+            killed = True
+        if "engine" in targets and bench.processes.engines():
             kill_engines(bench)
             killed = True
-        self.kills[target] += bool(killed)
+        self.kills[" and ".join(targets)] += bool(killed)
+        if dice.random() < 0.5 and not self.cluster.connections():
+            self.cluster.connect()  # as a user would; else each run makes a connection of its own
 
     def _kill_helpers(self) -> bool:
         found = self.cluster.helpers()

@@ -8,17 +8,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 import sciflow
-from sciflow.executors.transports.kept_connection import find
-from sciflow.executors.transports.ssh_config import route
 from tests.faults.cluster import Cluster, ends, engine_log, kill_engines, says
 from tests.faults.harness import NEEDS_LINUX, eventually
-from tests.faults.harness import sciflow as cli
 from tests.faults.programs import jobs
 from tests.services import stalling_proxy
 from tests.services.processes import Processes, free_ports, listens
@@ -28,13 +24,6 @@ SLOW = pytest.mark.skipif(not os.environ.get("SCIFLOW_TEST_SLOW"), reason="minut
 MENDED = {"stop": "start", "freeze": "thaw"}
 
 pytestmark = [pytest.mark.faults, NEEDS_LINUX, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(autouse=True)
-def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with tempfile.TemporaryDirectory(prefix="sciflow-run-", dir="/tmp") as run:  # a socket's path must be short
-        monkeypatch.setenv("XDG_RUNTIME_DIR", run)
-        yield
 
 
 @pytest.fixture
@@ -155,22 +144,15 @@ def test_a_submission_while_the_controller_does_not_answer_is_made_once_when_it_
     assert sum(cluster.finished()[name] for name in cluster.submissions(run)) == 3
 
 
-def connect(cluster: Cluster) -> None:
-    """`sciflow connect`, which runs use from then on."""
-    done = cli("connect", cluster.sshd.host, "-F", cluster.sshd.config, cwd=cluster.bench.folder)
-    assert done.returncode == 0, done.stderr
-    assert find(route(cluster.sshd.host, config=cluster.sshd.config)) is not None
-
-
 def kill_connection(cluster: Cluster) -> None:
-    found = [process for process in cluster.bench.processes.all() if "transports.connection_process" in process.command]
+    found = cluster.connections()
     assert found
     for process in found:
         process.kill()
 
 
 def test_a_connection_process_that_is_killed_is_done_without_where_nobody_need_be_asked(cluster: Cluster) -> None:
-    connect(cluster)
+    cluster.connect()
     run = jobs.patiently.submit(xs=[0, 1, 2])
     assert cluster.began(3)
     kill_connection(cluster)
@@ -179,7 +161,7 @@ def test_a_connection_process_that_is_killed_is_done_without_where_nobody_need_b
 
 
 def test_engine_and_connection_process_that_are_killed_together_lose_nothing(cluster: Cluster) -> None:
-    connect(cluster)
+    cluster.connect()
     run = jobs.patiently.submit(xs=[0, 1, 2])
     assert cluster.began(3)
     kill_connection(cluster)

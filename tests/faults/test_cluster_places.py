@@ -212,14 +212,89 @@ def test_an_attempt_after_one_that_had_too_little_time_asks_for_more(cluster: Cl
     assert asked == [["100M", "00:00:06"], ["200M", "00:00:24"]]
 
 
-def test_a_scratch_folder_that_is_removed_under_a_run_fails_its_tasks_and_they_are_tried_again(
+def test_a_scratch_folder_that_is_removed_under_a_run_ends_its_jobs_before_their_tasks_are_tried_again(
     cluster: Cluster,
 ) -> None:
+    cluster.settings(marks_patience_s=1.0)
     run = jobs.steadfastly.submit(xs=[0, 1])
     assert cluster.began(2)
-    shutil.rmtree(cluster.work_root)
+    (job,) = cluster.jobs(run)
+    shutil.rmtree(cluster.work_root / "runs" / run.id)
     assert ends(run) == "Succeeded", run.report() + engine_log(run)
     assert [task.attempt for task in run.tasks("steadfast")] == [2, 2]
+    assert "somebody has removed it" in cluster.attempts(run)[0]
+    assert job not in str(cluster.queue())
+    cluster.sign("go on")
+    assert cluster.is_empty()
+    assert cluster.notes("ended") == {"steadfast/0 2": 1, "steadfast/1 2": 1}
+
+
+def test_a_scratch_folder_that_is_out_of_sight_for_a_moment_is_looked_for_and_the_run_goes_on(cluster: Cluster) -> None:
+    cluster.settings(marks_patience_s=60.0)
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert cluster.began(2)
+    folder = cluster.work_root / "runs" / run.id
+    hidden = folder.rename(cluster.bench.folder / "hidden")
+    assert says(run, "is not there", "60 s before it is taken for removed"), run.snapshot().message
+    hidden.rename(folder)
+    cluster.sign("go on")
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [100, 101]
+    assert set(cluster.notes("began").values()) == {1}
+    assert len(cluster.submissions(run)) == 1
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["engine lives", "engine dies"])
+def test_a_scratch_file_system_that_is_not_mounted_is_waited_for_and_not_made_anew(
+    cluster: Cluster, *, dies: bool
+) -> None:
+    cluster.settings(marks_patience_s=0.5)
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert cluster.began(2)
+    hidden = cluster.work_root.rename(cluster.bench.folder / "hidden")
+    cluster.work_root.mkdir()  # where it was mounted
+    if dies:
+        kill_engines(cluster.bench)
+        run.detach()
+    assert says(run, "is its file system mounted?", f"mkdir -p {cluster.work_root}/runs"), run.snapshot().message
+    assert not {"runs", "code"} & {path.name for path in cluster.work_root.iterdir()}
+    assert len(cluster.queue()) == 2
+    shutil.rmtree(cluster.work_root)
+    hidden.rename(cluster.work_root)
+    cluster.sign("go on")
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [100, 101]
+    assert set(cluster.notes("began").values()) == {1}
+
+
+def test_a_scratch_file_system_that_somebody_says_is_lost_has_its_tasks_tried_again(cluster: Cluster) -> None:
+    cluster.settings(marks_patience_s=0.5)
+    run = jobs.steadfastly.submit(xs=[0])
+    assert cluster.began(1)
+    cluster.work_root.rename(cluster.bench.folder / "lost")
+    assert says(run, "is its file system mounted?"), run.snapshot().message
+    (cluster.work_root / "runs").mkdir(parents=True)
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)
+    assert [task.attempt for task in run.tasks("steadfast")] == [2]
+
+
+def test_files_of_jobs_that_have_ended_well_are_waited_for_as_long_as_a_file_system_may_hide_them(
+    cluster: Cluster,
+) -> None:
+    cluster.settings(marks_patience_s=60.0)
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert cluster.began(2)
+    kill_engines(cluster.bench)
+    cluster.sign("go on")
+    assert cluster.is_empty()
+    (done,) = cluster.work_root.glob("runs/*/batches/*/done")
+    hidden = done.rename(cluster.bench.folder / "hidden")
+    run.detach()
+    assert says(run, "2 elements have left the queue", "up to 60 s"), run.snapshot().message + engine_log(run)
+    hidden.rename(done)
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [100, 101]
+    assert set(cluster.notes("began").values()) == {1}
 
 
 def test_a_run_whose_folder_was_moved_after_its_engine_died_collects_its_jobs(cluster: Cluster) -> None:
