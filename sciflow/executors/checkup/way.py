@@ -6,11 +6,15 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sciflow.errors import HostError, HostKeyRefused, HostRefused
 from sciflow.executors.checkup.finding import Finding, bad, ok
 from sciflow.executors.checkup.visit import Visit
 from sciflow.executors.transports.ssh_config import Hop, route
+
+if TYPE_CHECKING:
+    from sciflow.executors.transports.kept_socket import Told
 
 LOGIN_S = 30.0
 
@@ -30,7 +34,7 @@ def way(visit: Visit) -> Iterator[Finding]:
         yield bad("host", f"{told}: {problem}", _other_name(visit, hops[0]))
         return
     yield ok("host", told)
-    yield from _login(visit, hops)
+    yield from _login(hops)
 
 
 def _config(visit: Visit) -> Path | None:
@@ -56,39 +60,33 @@ def _other_name(visit: Visit, hop: Hop) -> str:
     )
 
 
-def _login(visit: Visit, hops: Sequence[Hop]) -> Iterator[Finding]:
+def _login(hops: Sequence[Hop]) -> Iterator[Finding]:
     from sciflow.executors.transports.dialing import connect
     from sciflow.executors.transports.kept_connection import find
 
     kept = find(hops)
     if kept is not None:
-        yield _of_kept(visit, connected=kept.tell().connected)
+        yield _of_kept(kept.tell(), hops[-1])
         return
     begin = time.monotonic()
     try:
         connect(hops, timeout_s=LOGIN_S).close()
     except HostKeyRefused as error:
         found, _, fix = str(error).partition("\n")
-        yield bad("host key", found, _with_config(visit, fix))
+        yield bad("host key", found, fix)
     except HostRefused as error:
-        yield bad("login", str(error), _with_config(visit, f"in a terminal: sciflow connect {visit.settings.host}"))
+        yield bad("login", str(error), f"in a terminal: sciflow connect {hops[-1].goal}")
     except HostError as error:
-        fix = f"does `ssh {visit.settings.host}` work? Is a VPN needed, or does a firewall keep port {hops[-1].port}?"
+        fix = f"does `ssh {hops[-1].goal}` work? Is a VPN needed, or does a firewall keep port {hops[-1].port}?"
         yield bad("connection", str(error), fix)
     else:
         yield ok("host key", "the known one")
         yield ok("login", f"by key, nobody is asked, {time.monotonic() - begin:.1f} s")
 
 
-def _of_kept(visit: Visit, *, connected: bool) -> Finding:
-    if connected:
+def _of_kept(told: Told, hop: Hop) -> Finding:
+    if told.connected:
         return ok("login", "by the connection that `sciflow connect` keeps")
-    fix = _with_config(visit, f"in a terminal: sciflow connect {visit.settings.host}")
-    return bad("login", "the connection that `sciflow connect` kept is broken", fix)
-
-
-def _with_config(visit: Visit, fix: str) -> str:
-    """With the file that `sciflow connect` must read, if it is not the usual one."""
-    call = f"sciflow connect {visit.settings.host}"
-    config = visit.settings.ssh_config
-    return fix.replace(call, f"{call} -F {config}") if config else fix
+    why = f": {told.trouble}" if told.trouble else ""
+    found = f"the connection that `sciflow connect` kept is broken{why}"
+    return bad("login", found, f"in a terminal: sciflow connect {hop.goal}")

@@ -66,7 +66,7 @@ def _unknown(hop: Hop, key: HostKey) -> str:
         f"{hop.name}: its host key is not known. It shows a {key.kind} key with the fingerprint\n"
         f"    {key.fingerprint}\n"
         f"If the people who run the host publish the same one, accept it with\n"
-        f"    sciflow connect {hop.alias} --accept-host-key {key.fingerprint}"
+        f"    sciflow connect {hop.goal} --accept-host-key {key.fingerprint}"
     )
 
 
@@ -76,7 +76,7 @@ def _changed(hop: Hop, key: HostKey, entry: Entry) -> str:
         f"    known: {entry.key.kind} {entry.key.fingerprint} ({entry.file}, line {entry.line})\n"
         f"    shown: {key.kind} {key.fingerprint}\n"
         f"Ask the people who run it. Only if they confirm the new key, replace the old one with\n"
-        f"    sciflow connect {hop.alias} --accept-host-key {key.fingerprint}"
+        f"    sciflow connect {hop.goal} --accept-host-key {key.fingerprint}"
     )
 
 

@@ -104,11 +104,9 @@ class Login:
         if self._lacking:
             return (
                 f"{self._hop.name}: login needs {' and '.join(self._lacking)}, and nobody is here to be asked: "
-                f"run `sciflow connect {self._hop.alias}` in a terminal"
+                f"run `sciflow connect {self._hop.goal}` in a terminal"
             )
-        return (
-            f"{self._hop.name}: login refused ({self._offered} keys were offered); does `ssh {self._hop.alias}` work?"
-        )
+        return f"{self._hop.name}: login refused ({self._offered} keys were offered); does `ssh {self._hop.goal}` work?"
 
     def _attempt(self, login: Callable[[], list[str]]) -> list[str] | None:
         """What else is asked for if it was accepted, None if it was not."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     """One host on the way, and how to log in there."""
 
     alias: str  # as the user calls it
+    goal: str  # the host to which the way leads, and the file that says so: as `ssh` and `sciflow connect` take them
     host: str
     port: int
     user: str
@@ -50,13 +52,19 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def route(
-    host: str, *, user: str | None = None, port: int | None = None, config: Path | None = None, depth: int = 0
+    host: str, *, user: str | None = None, port: int | None = None, config: Path | None = None
 ) -> tuple[Hop, ...]:
     """The hosts on the way to one, itself last.
 
     Raises:
         HostRefused: the configuration cannot be read, or leads in a circle.
     """
+    goal = shlex.join([*(["-F", str(config)] if config else []), host])
+    way = _way(host, user, port, config, 0)
+    return tuple(msgspec.structs.replace(hop, goal=goal) for hop in way)
+
+
+def _way(host: str, user: str | None, port: int | None, config: Path | None, depth: int) -> tuple[Hop, ...]:
     if depth >= MAX_HOPS:
         raise HostRefused(
             f"the way to {host} leads over more than {MAX_HOPS} hosts: look at ProxyJump in ~/.ssh/config"
@@ -69,13 +77,8 @@ def route(
         match = _JUMP.fullmatch(jump.strip())
         if match is None:
             raise HostRefused(f"{host}: ProxyJump {jump!r} is no [user@]host[:port]")
-        there = route(
-            match["host"].strip("[]"),
-            user=match["user"],
-            port=int(match["port"]) if match["port"] else None,
-            config=config,
-            depth=depth + 1,
-        )
+        there_port = int(match["port"]) if match["port"] else None
+        there = _way(match["host"].strip("[]"), match["user"], there_port, config, depth + 1)
         way += there if number == 0 else there[-1:]
     return (*way, hop)
 
@@ -133,6 +136,7 @@ def _hop(alias: str, words: Words) -> Hop:
     known += _first(words, "globalknownhostsfile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2").split()
     return Hop(
         alias=alias,
+        goal=alias,
         host=host,
         port=int(port),
         user=user,

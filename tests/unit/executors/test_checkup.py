@@ -143,7 +143,7 @@ def test_an_unknown_host_key_is_told_with_the_command_that_accepts_it(desk, slur
     config = rewritten(slurm_over_ssh, tmp_path, "UserKnownHostsFile", f"UserKnownHostsFile {tmp_path}/none")
     found, code = desk.doctor(system="slurm", **over_ssh(slurm_over_ssh, config))
     assert code == 1
-    accepted = f"sciflow connect cluster -F {config} --accept-host-key {slurm_over_ssh.fingerprint}"
+    accepted = f"sciflow connect -F {config} cluster --accept-host-key {slurm_over_ssh.fingerprint}"
     assert accepted in found["host key"]["fix"]
 
 
@@ -151,7 +151,7 @@ def test_a_login_that_is_refused_is_told_with_the_command_that_logs_in(desk, slu
     config = rewritten(slurm_over_ssh, tmp_path, "IdentityFile", "IdentityFile /nowhere")
     found, code = desk.doctor(system="slurm", **over_ssh(slurm_over_ssh, config))
     assert code == 1
-    assert f"sciflow connect cluster -F {config}" in found["login"]["fix"]
+    assert f"sciflow connect -F {config} cluster" in found["login"]["fix"]
 
 
 def test_a_name_that_means_no_address_is_told(desk, slurm_over_ssh, tmp_path):

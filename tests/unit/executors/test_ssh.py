@@ -73,13 +73,15 @@ def test_a_key_that_only_the_agent_can_use_logs_in(sshd: Sshd) -> None:
 
 def test_a_key_with_a_passphrase_and_nobody_to_ask_says_what_to_do(sshd: Sshd) -> None:
     subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret phrase", "-f", str(sshd.key)], check=True)
-    with pytest.raises(HostRefused, match=rf"passphrase of {sshd.key}.*run `sciflow connect {sshd.host}`"):
+    with pytest.raises(
+        HostRefused, match=rf"passphrase of {sshd.key}.*run `sciflow connect -F {sshd.config} {sshd.host}`"
+    ):
         says(SshTransport(sshd.host, config=sshd.config))
 
 
 def test_a_key_that_is_not_authorized_is_refused_with_a_way_to_find_out(sshd: Sshd) -> None:
     (sshd.folder / "authorized_keys").write_text("")
-    with pytest.raises(HostRefused, match=rf"login refused .* does `ssh {sshd.host}` work"):
+    with pytest.raises(HostRefused, match=rf"login refused .* does `ssh -F {sshd.config} {sshd.host}` work"):
         says(SshTransport(sshd.host, config=sshd.config))
 
 
@@ -87,8 +89,18 @@ def test_an_unknown_host_key_is_refused_and_nothing_is_written(sshd: Sshd) -> No
     sshd.known_hosts.write_text("")
     with pytest.raises(HostRefused, match="host key is not known") as refused:
         says(SshTransport(sshd.host, config=sshd.config))
-    assert f"sciflow connect {sshd.host} --accept-host-key {sshd.fingerprint}" in str(refused.value)
+    assert f"sciflow connect -F {sshd.config} {sshd.host} --accept-host-key {sshd.fingerprint}" in str(refused.value)
     assert sshd.known_hosts.read_text() == ""
+
+
+def test_a_host_on_the_way_that_refuses_names_the_whole_way_to_be_connected(sshd: Sshd) -> None:
+    (sshd.folder / "authorized_keys").write_text("")
+    sshd.config.write_text(sshd.entry("gate") + sshd.entry(more=["ProxyJump gate"]))
+    with pytest.raises(HostRefused, match=rf"does `ssh -F {sshd.config} {sshd.host}` work"):
+        says(SshTransport(sshd.host, config=sshd.config))
+    sshd.known_hosts.write_text("")
+    with pytest.raises(HostRefused, match=rf"sciflow connect -F {sshd.config} {sshd.host} --accept"):
+        says(SshTransport(sshd.host, config=sshd.config))
 
 
 def test_a_host_that_has_several_keys_is_asked_for_the_known_one(sshd: Sshd) -> None:

@@ -121,7 +121,7 @@ def test_what_a_host_asks_is_asked_once_and_not_shown_and_all_runs_use_the_login
     asking: Asking, answers: list[str], place: Path
 ) -> None:
     transports = [SshTransport(asking.host, config=asking.config) for _ in range(3)]
-    with pytest.raises(HostRefused, match="run `sciflow connect asking` in a terminal"):
+    with pytest.raises(HostRefused, match=f"run `sciflow connect -F {asking.config} asking` in a terminal"):
         transports[0].run(["true"], timeout_s=30)
     code, shown = connect(asking.host, "-F", str(asking.config), answers=answers)
     assert code == 0, shown
@@ -161,7 +161,7 @@ def test_a_connection_that_breaks_and_needs_the_user_says_so_until_the_user_has_
         transport.run(["true"], timeout_s=30)
     asking.processes.start("server", argv, ready=lambda: listens(int(argv[3])))
     time.sleep(1)
-    with pytest.raises(HostRefused, match="run `sciflow connect asking`"):
+    with pytest.raises(HostRefused, match=f"run `sciflow connect -F {asking.config} asking`"):
         transport.run(["true"], timeout_s=30)
     (_, told), *_ = find_all()
     assert not told.connected

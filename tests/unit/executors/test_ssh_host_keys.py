@@ -24,7 +24,9 @@ def make_key(folder: Path, name: str, kind: str = "ed25519") -> tuple[HostKey, s
 
 
 def hop(folder: Path, *, port: int = 22) -> Hop:
-    return Hop(alias="box", host="box.example", port=port, user="ada", known=(folder / "known", folder / "global"))
+    return Hop(
+        alias="box", goal="box", host="box.example", port=port, user="ada", known=(folder / "known", folder / "global")
+    )
 
 
 def test_an_unknown_host_is_refused_with_its_fingerprint_and_the_command_that_accepts_it(tmp_path: Path) -> None:
