@@ -2,6 +2,7 @@
 
 index.json   where the run is, and which part of `requests` is whose
 requests     frames: the ops, then the tasks of every element
+died/<k>     exit code of an element that could not say itself how it ended; cancelled/<k>: it is to end
 live/<k>     replies of element k while it runs; done/<k> when it has ended; taken/<k> when the engine has read them
 """
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Tree = Any
 
 ROOT, DEPOT = "$ROOT/", "$DEPOT/"  # beginnings of paths that are known on this machine only
+LIFE = "SCIFLOW_LIFE"  # the descriptor of a pipe that ends with who looks after several elements
 INSIDE = "SCIFLOW_CONTAINER"  # set in a container, to the name of the batch whose element runs there
 
 
@@ -40,6 +42,16 @@ class Batch:
         self.root: str = self._index["root"]
         self.walltime_s: float | None = self._index.get("walltime_s")
         self.depot: str = self._index.get("depot") or os.path.dirname(os.path.dirname(self.root))
+
+    @property
+    def crew(self) -> Tree:
+        """How several elements are run at once: so many `workers`, by which `command`, with how many `gpus` each."""
+        return self._index["crew"]
+
+    def crew_of(self, number: int) -> range:
+        """The elements of one crew."""
+        workers = self.crew["workers"]
+        return range(number * workers, min((number + 1) * workers, len(self._index["elements"])))
 
     def env(self) -> dict[str, str]:
         """The variables of its ops; values of secrets come in variables of other names, which are removed.
@@ -127,6 +139,7 @@ class Batch:
                 os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, one["gpus"]))
             elif self._index.get("gpus"):
                 one["gpus"] = granted or list(range(self._index["gpus"]))
+                one["visible"] = ",".join(filter(None, visible))  # names that are no numbers stay as they are
 
 
 def _frames(fd: int, extent: Sequence[int]) -> Iterator[Tree]:

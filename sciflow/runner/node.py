@@ -1,6 +1,7 @@
 """The runner as a file of its own, `python3 RUNNER.zip ...`: what it does on a machine that has nothing else of ours.
 
 element BATCH_DIR K     one element of an array job
+crew BATCH_DIR A        several elements at once: see `crew`
 host VERB [WORK_ROOT]   commands of the engine about this machine: see `host`
 keep BATCH_DIR K        the same, with a container that must not be left: see `keeper`
 pooled BATCH_DIR K      the same, for a worker of a pool: see `pooled`
@@ -9,8 +10,10 @@ shell VERB              a queue for machines without a batch system: see `shell_
 
 from __future__ import annotations
 
+import os
 import sys
 
+LIFE = "SCIFLOW_LIFE"  # as in `batch`
 USAGE = "usage: python3 RUNNER.zip element BATCH_DIR K | host VERB [WORK_ROOT] | shell submit|list|cancel ..."
 
 
@@ -19,7 +22,9 @@ def main(argv: list[str]) -> int:
     if argv[:2] == ["host", "shell"]:
         argv = argv[1:]
     command, rest = argv[:1], argv[1:]
-    if len(rest) == 2 and rest[1].isdigit() and command in (["element"], ["pooled"], ["keep"]):
+    if LIFE in os.environ:
+        _bind_to(int(os.environ.pop(LIFE)))
+    if len(rest) == 2 and rest[1].isdigit() and command in (["element"], ["pooled"], ["keep"], ["crew"]):
         return _run_element(command[0], rest[0], int(rest[1]))
     if command == ["watch"] and len(rest) == 3:
         from sciflow.runner import keeper
@@ -37,7 +42,21 @@ def main(argv: list[str]) -> int:
     return 64
 
 
+def _bind_to(life: int) -> None:
+    """End with the process that has the other end of this pipe; in a container there may be no pipe."""
+    from sciflow.runner.channel import bind_life
+
+    try:  # noqa: SIM105  contextlib is slow to import
+        bind_life(life)
+    except OSError:
+        pass
+
+
 def _run_element(how: str, folder: str, number: int) -> int:
+    if how == "crew":
+        from sciflow.runner import crew
+
+        return crew.main(folder, number)
     if how == "pooled":
         from sciflow.runner import pooled
 

@@ -27,7 +27,7 @@ SCALARS = frozenset({int, float, str, bool, type(None)})
 class Options:
     """What the engine grants an op and asks of it."""
 
-    __slots__ = ("cpus", "gpus", "isolate", "memory_mb", "selection", "timeout_s")
+    __slots__ = ("cpus", "gpus", "isolate", "memory_mb", "selection", "timeout_s", "visible")
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self.isolate = bool(options.get("isolate", False))
@@ -35,6 +35,7 @@ class Options:
         self.cpus = int(options.get("cpus", 1))
         self.memory_mb = int(options.get("memory_mb", 0))
         self.gpus: tuple[int, ...] = tuple(options.get("gpus", ()))
+        self.visible: str = options.get("visible") or ",".join(map(str, self.gpus))  # as programs are told of them
         self.timeout_s: float | None = options.get("timeout_s")
 
 
@@ -103,7 +104,7 @@ class Operation:
     def call(self, values: dict[str, Any]) -> Any:
         """Run the user's code."""
         if self.options.gpus:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, self.options.gpus))
+            os.environ["CUDA_VISIBLE_DEVICES"] = self.options.visible
         if self._positional:
             given = [values.pop(name) for name in self._positional if name in values]
             return self._function(*given, **values)

@@ -15,15 +15,17 @@ from sciflow.executors.systems.system import Submission
 _TEMPLATE = """\
 folder={folder}
 element=$(({element}))
+members={members}
 runner=
 told=
 leave() {{
     code=$?
     trap - EXIT
-    if [ ! -e "$folder/done/$element" ]; then
-        mkdir -p "$folder/died" && echo "$code" > "$folder/died/.$element" \\
-            && mv -f "$folder/died/.$element" "$folder/died/$element"
-    fi
+    for each in $members; do
+        [ ! -e "$folder/done/$each" ] && [ ! -e "$folder/died/$each" ] || continue
+        mkdir -p "$folder/died" && echo "$code" > "$folder/died/.$each" \\
+            && mv -f "$folder/died/.$each" "$folder/died/$each"
+    done
     exit "$code"
 }}
 tell() {{
@@ -32,7 +34,9 @@ tell() {{
 }}
 trap leave EXIT
 {captured}cd "$folder" || exit
-[ ! -e "$folder/died/$element" ] || rm -f "$folder/died/$element"
+for each in $members; do
+    [ ! -e "$folder/died/$each" ] || rm -f "$folder/died/$each"
+done
 {prologue}
 {command} "$element" < /dev/null &
 runner=$!
@@ -58,13 +62,14 @@ def script(
         directives: without the mark.
         submission: gives prologue, command and folder.
         mark: what a directive begins with.
-        element: arithmetic of a shell that gives the element's number from 0.
+        element: arithmetic of a shell that gives the number from 0 of the element, or of the crew.
         captured: the script writes `out/<K>` itself, since the system would do so late or under another name.
     """
     head = ["#!/bin/bash", *(f"{mark} {directive}" for directive in directives)]
     body = _TEMPLATE.format(
         folder=shlex.quote(submission.folder),
         element=element,
+        members=_members(submission),
         captured='[ -d "$folder/out" ] || mkdir -p "$folder/out"\nexec >> "$folder/out/$element" 2>&1\n'
         if captured
         else "",
@@ -72,3 +77,12 @@ def script(
         command=shlex.join(submission.command),
     )
     return "\n".join([*head, "", body])
+
+
+def _members(submission: Submission) -> str:
+    """The elements of one job, in words of a shell: that of its number, or those of its crew."""
+    crew = submission.crew
+    if crew is None:
+        return "$element"
+    first, last = f"element * {crew.workers}", f"element * {crew.workers} + {crew.workers - 1}"
+    return f"$(seq $(({first})) $(({last} < {crew.elements} ? {last} : {crew.elements - 1})))"

@@ -80,17 +80,25 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     prologue: tuple[str, ...] = ()  # lines of shell before the runner is started: modules, environment
 
 
+class Crew(msgspec.Struct, frozen=True, kw_only=True):
+    """Elements that are run by one job: so many at once, of so many in all."""
+
+    workers: int
+    elements: int
+
+
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """One array job."""
 
     name: str  # unique: by it a job is found whose id was never learned
     folder: str  # on the host: script and captured output lie there
-    elements: int
-    throttle: int | None = None  # elements that run at once
-    resources: Resources  # of one element
+    elements: int  # jobs of the array
+    throttle: int | None = None  # of them that run at once
+    resources: Resources  # of one of them
     walltime_s: float | None = None
     site: Site
     command: tuple[str, ...]  # runs one element; its number is appended
+    crew: Crew | None = None  # what one of them is, where it is more than one element
     secrets: tuple[str, ...] = ()  # variables of the submitting command that the job must have
 
 

@@ -18,15 +18,17 @@
 
 folder=/depot/runs/eos-1/batches/relax-1
 element=$((${LSB_JOBINDEX:-1} - 1))
+members=$element
 runner=
 told=
 leave() {
     code=$?
     trap - EXIT
-    if [ ! -e "$folder/done/$element" ]; then
-        mkdir -p "$folder/died" && echo "$code" > "$folder/died/.$element" \
-            && mv -f "$folder/died/.$element" "$folder/died/$element"
-    fi
+    for each in $members; do
+        [ ! -e "$folder/done/$each" ] && [ ! -e "$folder/died/$each" ] || continue
+        mkdir -p "$folder/died" && echo "$code" > "$folder/died/.$each" \
+            && mv -f "$folder/died/.$each" "$folder/died/$each"
+    done
     exit "$code"
 }
 tell() {
@@ -37,7 +39,9 @@ trap leave EXIT
 [ -d "$folder/out" ] || mkdir -p "$folder/out"
 exec >> "$folder/out/$element" 2>&1
 cd "$folder" || exit
-[ ! -e "$folder/died/$element" ] || rm -f "$folder/died/$element"
+for each in $members; do
+    [ ! -e "$folder/died/$each" ] || rm -f "$folder/died/$each"
+done
 module load 'qe/7.2 beta'
 export OMP_PLACES=cores
 python3 /depot/code/runner.zip element /depot/runs/eos-1/batches/relax-1 "$element" < /dev/null &
