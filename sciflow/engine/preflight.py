@@ -59,12 +59,16 @@ def _place(node: Node, default: str) -> str:
 
 def _settings_problems(names: Iterable[str], executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
     if names:
+        from sciflow.executors.extras import missing_extra
         from sciflow.executors.settings import parse_executor
     for name in sorted(names):
         try:
-            parse_executor(name, executors[name])
+            lacking = missing_extra(parse_executor(name, executors[name]))
         except InvalidSettings as error:
             yield from error.problems
+        else:
+            if lacking is not None:
+                yield Problem(where=f"[executors.{name}]", what=str(lacking))
 
 
 def _problems(node: Node, setup: RunSetup, known: frozenset[str], capacity: Capacity) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -64,8 +65,27 @@ def test_a_pool_that_takes_nothing_is_waited_for_and_nothing_counts_as_submitted
 
 
 def test_a_factory_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="NoSuchPool"):
+    with pytest.raises(ConfigError, match=r"\[executors.none\]: factory = .*NoSuchPool.* is not to be had"):
         kill_worker_once.options(executor="none").run(str(tmp_path / "mark"), 0)
+
+
+def test_a_factory_that_fails_is_told_with_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = {"type": "futures", "factory": "concurrent.futures:ThreadPoolExecutor", "arguments": {"wrkers": 1}}
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"none": none}))
+    said = r"\[executors.none\]: .* made no pool: TypeError: .*unexpected keyword argument 'wrkers'"
+    with pytest.raises(ConfigError, match=said):
+        plus_one.options(executor="none").run(0)
+
+
+def test_a_pool_of_dask_without_dask_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    none = {"type": "futures", "factory": "sciflow.executors.futures.dask:pool"}
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"none": none}))
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InvalidWorkflow, match=r"pip install 'sciflow-hpc\[dask\]'"):
+        plus_one.options(executor="none").run(0)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_an_image_is_refused_by_a_pool(tmp_path: Path) -> None:

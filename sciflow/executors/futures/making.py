@@ -28,7 +28,7 @@ def make_futures(name: str, settings: FuturesSettings, errand: Errand) -> Future
         inline_bytes=errand.inline_bytes,
         at=None,
     )
-    pool = Pool(settings.factory, settings.arguments, sys_path=errand.sys_path)
+    pool = Pool(settings.factory, settings.arguments, sys_path=errand.sys_path, where=f"[executors.{name}]")
     return FuturesExecutor(
         name,
         pool,

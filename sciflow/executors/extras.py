@@ -1,0 +1,19 @@
+"""Optional packages that an executor cannot do without, looked for but not imported."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from sciflow.errors import MissingExtra
+from sciflow.executors.settings import BatchSettings, ExecutorSettings
+
+DASK = "sciflow.executors.futures.dask:pool"
+
+
+def missing_extra(settings: ExecutorSettings) -> MissingExtra | None:
+    """The one that is not installed, if so."""
+    if isinstance(settings, BatchSettings):
+        lacks = bool(settings.host) and find_spec("paramiko") is None
+        return MissingExtra("paramiko", "ssh", f"reaching {settings.host} by SSH") if lacks else None
+    lacks = settings.factory == DASK and find_spec("distributed") is None
+    return MissingExtra("distributed", "dask", "a pool of Dask") if lacks else None
