@@ -25,6 +25,7 @@ VERBS: Mapping[str, tuple[str, str]] = {  # verb -> module, function of it; it t
     "submit": ("submission", "submit"),
     "run": ("foreign", "run"),
     "pack": ("packing", "pack"),
+    "said": ("last_words", "said"),
     "facts": ("facts", "facts"),
     "clean": ("cleaning", "clean"),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from sciflow.runner.last_words import end_of
 from sciflow.runner.text import dump
 
 TYPE_CHECKING = False
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 REPLIES, OUT, ERR, PACK = range(4)  # kinds of sections, and places in an element's offsets
 LIMIT_BYTES = 16 << 20
 NO_CODE = 255
-SAID_BYTES = 2000  # of the end of what the script of an element has said that died
 LINE_BYTES = 1 << 20  # how far back the end of the last whole line is looked for at once
 
 
@@ -109,7 +109,7 @@ def _batch(asked: Tree, answer: Answer, *, mirror: bool) -> Tree:
         "dir": folder,
         "gone": False,
         "died": {str(number): _code(f"{folder}/died/{number}") for number in died},
-        "said": {str(number): _end_of(f"{folder}/out/{number}") for number in died},
+        "said": {str(number): end_of(f"{folder}/out/{number}") for number in died},
         "elements": elements,
         "more": answer.more,
     }
@@ -136,15 +136,6 @@ def _code(file: str) -> int:
             return int(text.read())
     except (OSError, ValueError):
         return NO_CODE
-
-
-def _end_of(file: str) -> str:
-    try:
-        with open(file, "rb") as said:
-            said.seek(max(0, os.fstat(said.fileno()).st_size - SAID_BYTES))
-            return said.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def _element(

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from tests.faults.cluster import PATIENCE_S, Cluster, ends, engine_log, kill_eng
 from tests.faults.harness import NEEDS_LINUX, eventually
 from tests.faults.programs import jobs
 from tests.faults.test_interruption import CTRL_C, Terminal
+from tests.services import instances
+from tests.services.sshd import SshdService
 
 pytestmark = [pytest.mark.faults, NEEDS_LINUX, pytest.mark.timeout(400)]
 
@@ -109,6 +112,26 @@ def test_a_whole_array_that_an_operator_cancels_is_named_so_and_not_submitted_ag
     assert all("cancelled outside of the run" in task.error.message for task in failed if task.error)
     assert cluster.jobs(run) == [job]
     assert cluster.notes("began").total() == 2
+
+
+def test_a_host_is_not_asked_more_often_the_more_elements_die(cluster: Cluster) -> None:
+    with instances.running(SshdService(env=cluster.slurm.env, options=("LogLevel VERBOSE",))) as server:
+
+        def calls() -> int:
+            logs = (server.folder / "log").glob("*.log")
+            return sum(log.read_text(errors="replace").count("Starting session: command") for log in logs)
+
+        replace(cluster, sshd=server).settings(look_least_s=1.0, look_most_s=1.0)
+        cluster.slurm.drain()
+        run = jobs.steadfastly.submit(xs=list(range(200)))
+        assert says(run, "200 queued"), run.snapshot().message
+        before = calls()
+        assert before > 0
+        cluster.slurm.run("scancel", *cluster.jobs(run))
+        assert ends(run) == "Failed", run.report() + engine_log(run)
+        assert len(run.failed_tasks()) == 200
+        assert calls() - before < 100
+        cluster.slurm.resume()
 
 
 def test_all_tasks_of_an_element_that_an_operator_cancels_are_cancelled(cluster: Cluster) -> None:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import msgspec
 
 from sciflow.executors.batch.doubts import SIGNAL, Doubt, gone
 from sciflow.executors.batch.handover import Handover
-from sciflow.executors.batch.mirror import BatchNews, ClosingFacts, Mirror
-from sciflow.executors.batch.missing import Missing
+from sciflow.executors.batch.mirror import BatchNews, ClosingFacts, Garbled, Mirror
+from sciflow.executors.batch.missing import Accounts, Missing
 from sciflow.executors.batch.news import Closed, Condemned, News
 from sciflow.executors.batch.opened import Open
-from sciflow.executors.batch.record import BatchRecord
-from sciflow.executors.batch.verdict import Verdict, of_exit, of_state
+from sciflow.executors.batch.verdict import Verdict, of_exit, of_line, of_state
 from sciflow.executors.systems.system import JobState, State
+
+SAID_S = 120.0
+Place: TypeAlias = tuple[Open, int]  # a submission and one of its elements
+Silent: TypeAlias = tuple[Open, int, JobState | None]  # and what the queue says of its end, if it does
+
+
+class LastWords(msgspec.Struct, frozen=True):
+    """The host's answer: the end of what scripts have printed, by element, for each submission that was asked for."""
+
+    said: tuple[dict[str, str], ...]
 
 
 class Aftermath:
@@ -23,6 +35,8 @@ class Aftermath:
         self._handover = handover
         self._mirror = mirror
         self._missing = Missing()
+        self._left: list[Place] = []  # ended by a signal, and not in the queue any more
+        self._silent: list[Silent] = []
         self._tell = tell
         self.last_news = time.monotonic()
 
@@ -40,21 +54,35 @@ class Aftermath:
             return
         self.end(batch, element)
 
+    def damage(self, batch: Open, element: int, garbled: Garbled) -> None:
+        """What an element has written cannot be read: which task that is of is known when it has ended."""
+        file = f"{self._handover.depot.transport.name}: {self._handover.folder(batch.record.name)}/taken/{element}"
+        batch.damaged.setdefault(element, of_line(garbled, file))
+
     def end(self, batch: Open, element: int) -> None:
         """An element has ended in order, or hands back what it did not get to."""
+        if element in batch.damaged:
+            self.condemn(batch, element, batch.damaged[element])
+            return
+        batch.doubts.pop(element, None)
         batch.ended.add(element)
         batch.taken.append(element)
         self._tell(Closed(batch=batch.record.name, element=element))
 
     def condemn(self, batch: Open, element: int, verdict: Verdict) -> None:
         """An element has ended, and what ran in it comes to an error."""
+        batch.doubts.pop(element, None)
         batch.ended.add(element)
         batch.taken.append(element)
         self.last_news = time.monotonic()
+        verdict = batch.damaged.get(element, verdict)
         self._tell(Condemned(batch=batch.record.name, element=element, verdict=verdict))
 
     def look(self, batch: Open, news: BatchNews, states: Sequence[JobState] | None) -> None:
-        """Finds the elements that have ended without a word; `states`: what the batch system says, if it does."""
+        """Finds the elements that have ended without a word, for `conclude`.
+
+        `states`: what the batch system says, if it does.
+        """
         record = batch.record
         for element, code in news.died.items():
             if int(element) not in batch.ended | batch.doubts.keys():
@@ -68,31 +96,59 @@ class Aftermath:
                     self.condemn(batch, int(element), verdict)
         if states is not None:
             self._forgo(batch, news, states)
-            self._resolve(batch, states)
-            depot, system = self._handover.depot, self._handover.system
-            for k, state in self._missing.look(depot, system, record, batch.unheard, states):
-                if k in batch.withdrawn:  # it had begun just then
-                    self.end(batch, k)
-                else:
-                    self.condemn(batch, k, of_state(state, record, tail=self._tail(record, k)))
+            self._left += [(batch, element) for element in gone(batch.doubts, states, record.job)]
+            missed = self._missing.look(record, batch.unheard, states)
+            self._silent += [(batch, element, state) for element, state in missed]
 
-    def _resolve(self, batch: Open, states: Sequence[JobState]) -> None:
-        """Says what became of elements that a signal has ended, once they have left the queue."""
-        record = batch.record
-        left = list(gone(batch.doubts, states, record.job))
+    def conclude(self) -> None:
+        """Says what became of all that was found: in two calls, however many elements of however many submissions."""
+        left, self._left = self._left, []
+        silent, self._silent = self._silent, []
+        if not left and not silent:
+            return
         handover = self._handover
-        known = self._missing.accounted(handover.depot, handover.system, record) if left else {}
-        for element in left:
-            doubt, cause = batch.doubts[element], known.get(element) or known.get(None)
+        jobs = {batch.record.job for batch in (*(place[0] for place in left), *(one[0] for one in silent))}
+        accounts = Accounts.ask(handover.depot, handover.system, jobs)
+        dead = [*self._resolved(left, accounts), *self._given_up(silent, accounts)]
+        tails = self._tails([(batch, element) for batch, element, _ in dead])
+        for (batch, element, state), tail in zip(dead, tails, strict=True):
+            self.condemn(batch, element, of_state(state, batch.record, tail=tail))
+
+    def _resolved(self, left: Iterable[Place], accounts: Accounts) -> Iterator[tuple[Open, int, JobState]]:
+        """Ends what a signal has ended; those are left of which the batch system says more."""
+        for batch, element in left:
+            doubt, cause = batch.doubts[element], accounts.of(batch.record.job, element)
             if not doubt.decided(cause):
                 continue
-            del batch.doubts[element]
             if named := doubt.outweighed(cause):
-                self.condemn(batch, element, of_state(named, record, tail=self._tail(record, element)))
+                yield batch, element, named
             elif doubt.verdict is not None:
                 self.condemn(batch, element, doubt.verdict)
             else:
                 self.end(batch, element)
+
+    def _given_up(self, silent: Iterable[Silent], accounts: Accounts) -> Iterator[tuple[Open, int, JobState]]:
+        """Those that are missing, with what is known of their end: the accounting knows more than the queue."""
+        for batch, element, listed in silent:
+            state = accounts.of(batch.record.job, element) or listed
+            if state is None:
+                continue
+            if element in batch.withdrawn:  # it had begun just then
+                self.end(batch, element)
+            else:
+                yield batch, element, state
+
+    def _tails(self, dead: Sequence[Place]) -> Sequence[str]:
+        """The ends of what the scripts of elements have printed themselves."""
+        if not dead:
+            return []
+        wanted: dict[str, list[int]] = {}
+        for batch, element in dead:
+            wanted.setdefault(self._handover.folder(batch.record.name), []).append(element)
+        request = {"batches": [{"dir": folder, "elements": elements} for folder, elements in wanted.items()]}
+        answer = self._handover.depot.ask("said", request, LastWords, timeout_s=SAID_S)
+        said = dict(zip(wanted, answer.said, strict=False))
+        return [said.get(self._handover.folder(batch.record.name), {}).get(str(element), "") for batch, element in dead]
 
     def _forgo(self, batch: Open, news: BatchNews, states: Sequence[JobState]) -> None:
         """Notes what waits in the queue; what was withdrawn and is gone from there will not come."""
@@ -109,9 +165,3 @@ class Aftermath:
     def forget(self, name: str) -> None:
         """Nothing more will come of a submission."""
         self._missing.forget(name)
-
-    def _tail(self, record: BatchRecord, element: int) -> str:
-        """The end of what a job's script has printed itself."""
-        argv = ("tail", "-c", "2000", f"{self._handover.folder(record.name)}/out/{element}")
-        said = self._handover.depot.run(argv)
-        return said.stdout.decode(errors="replace") if said.code == 0 else ""

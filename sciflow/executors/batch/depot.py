@@ -8,6 +8,7 @@ import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -15,6 +16,8 @@ from sciflow.errors import HostRefused, HostUnreachable
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.package import runner_zip
 from sciflow.executors.transports.transport import Output, Transport
+
+T = TypeVar("T")
 
 CALL_S = 60.0  # for what touches a few files
 TRANSFER_S = 3600.0
@@ -101,7 +104,13 @@ class Depot:
                 f"{self.transport.name}: {self.python} could not make {self._given} ready: {words[0]}\n"
                 "    fix:      are `python` and `work_root` of the executor right? see `sciflow doctor`"
             )
-        return msgspec.json.decode(said.stdout, type=Booted)
+        try:
+            return msgspec.json.decode(said.stdout, type=Booted)
+        except msgspec.DecodeError as error:
+            raise HostRefused(
+                f"{self.transport.name}: {_unreadable(self.python, said.stdout, error)}\n"
+                "    fix:      `python` of the executor must print nothing of its own"
+            ) from error
 
     def element(self, folder: str) -> tuple[str, ...]:
         """The argv, but for the number, that runs an element of a submission."""
@@ -115,6 +124,21 @@ class Depot:
         """
         text = json.dumps({"work_root": self.root, **request}).encode() + b"\n"
         return self._checked(verb, self._run(self._argv(verb), stdin=text, timeout_s=timeout_s))
+
+    def ask(self, verb: str, request: Mapping[str, object], answer: type[T], *, timeout_s: float = CALL_S) -> T:
+        """What the runner answers there; the errors of `call`, also where that makes no sense."""
+        return self.read(verb, self.call(verb, request, timeout_s=timeout_s).stdout, answer)
+
+    def read(self, verb: str, said: bytes, answer: type[T]) -> T:
+        """What an answer says.
+
+        Raises:
+            HostUnreachable: it is torn, or something else is in it.
+        """
+        try:
+            return msgspec.json.decode(said, type=answer)
+        except msgspec.DecodeError as error:
+            raise HostUnreachable(f"{self.transport.name}: {_unreadable(verb, said, error)}") from error
 
     def run(self, argv: Sequence[str], *, timeout_s: float = CALL_S) -> Output:
         """Runs a program there."""
@@ -172,7 +196,7 @@ class Depot:
         if self._known >= links.keys() | set(code):
             return Absent()
         wanted = {"root": root, "blobs": links, "code": code, "executable": executable}
-        return msgspec.json.decode(self.call("missing", wanted).stdout, type=Absent)
+        return self.ask("missing", wanted, Absent)
 
     def pack(self, root: str, paths: Sequence[str], target: Path) -> str:
         """Brings files and folders under `root` home in one archive; why not, if they are not there."""
@@ -195,6 +219,10 @@ class Depot:
         if said.code in NO_RUNNER:
             self.root = ""  # somebody has removed it: it is brought again
         raise HostUnreachable(f"{self.transport.name}: {verb} ended with exit code {said.code}: {said.said[-2000:]}")
+
+
+def _unreadable(what: str, said: bytes, error: msgspec.DecodeError) -> str:
+    return f"what {what} answers cannot be read: {error}: {said[:200].decode(errors='replace')!r}"
 
 
 def _add(tar: tarfile.TarFile, name: str, content: Path | bytes) -> None:

@@ -7,6 +7,7 @@ are taken up again when the scheduler hands them over once more.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import msgspec
 from sciflow.core.graph import Resources
 from sciflow.core.job import Job, Need
 from sciflow.core.records import TaskError
-from sciflow.errors import ConfigError
+from sciflow.errors import ConfigError, HostError, SciflowError
 from sciflow.executors.batch.courier import Courier
 from sciflow.executors.batch.farewell import Farewell
 from sciflow.executors.batch.news import (
@@ -256,7 +257,7 @@ class BatchExecutor:
             case Notice(text=text, passing=passing):
                 return [Noticed(text=text, passing=passing)]
             case Broken(error=error):
-                raise error
+                raise _defect(self._terms.name, error) from error
 
     def _gone(self, told: Told) -> Sequence[Report]:
         """Elements are at their end: what they held is free again."""
@@ -264,6 +265,17 @@ class BatchExecutor:
             for element in told.elements:
                 self._capacity.give(element.job.need.resources, element.gpus)
         return told.reports
+
+
+def _defect(name: str, error: BaseException) -> SciflowError:
+    """What ends the run with what has ended the thread that speaks with the host."""
+    if isinstance(error, SciflowError):
+        return error
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    return HostError(
+        f"{name}: what looks after its jobs has ended: {type(error).__name__}: {error} ({at.filename}:{at.lineno})\n"
+        "    fix:      `sciflow resume` goes on where it was; if it happens again it is a defect of sciflow: report it"
+    )
 
 
 def _is_beyond(capacity: Capacity, want: Resources) -> bool:

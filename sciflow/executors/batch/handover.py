@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,17 @@ from sciflow.executors.systems.system import BatchSystem
 from sciflow.executors.transports.transport import Output
 
 SUBMIT_S = 120.0
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the host says of a submission."""
+
+    code: int = 0
+    stdout: str = ""
+    stderr: str = ""
+    never: bool = False  # it was not made
+    unsure: bool = False  # nobody knows whether it was
+    found: bool = False  # the queue has it: `stdout` is what that says
 
 
 class Handover:
@@ -102,12 +112,12 @@ class Handover:
             "secrets": dict(secrets),
             "only_find": only_find,
         }
-        said = json.loads(self.depot.call("submit", request, timeout_s=SUBMIT_S + 30).stdout)
-        if said.get("never"):
+        said = self.depot.ask("submit", request, Submitted, timeout_s=SUBMIT_S + 30)
+        if said.never:
             return None
-        if said.get("unsure") or said["code"] < 0:  # ended at its time limit: it may have been heard
-            raise QueueUnavailable(f"whether {name} was submitted is not known yet: {said['stderr']}")
-        output = Output(code=said["code"], stdout=said["stdout"].encode(), stderr=said["stderr"].encode())
-        if said.get("found"):
+        if said.unsure or said.code < 0:  # ended at its time limit: it may have been heard
+            raise QueueUnavailable(f"whether {name} was submitted is not known yet: {said.stderr}")
+        output = Output(code=said.code, stdout=said.stdout.encode(), stderr=said.stderr.encode())
+        if said.found:
             return next((state.job for state in queue.parse(output) if state.name == name), "")
         return command.parse(output)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -38,6 +39,13 @@ class Closing(msgspec.Struct, frozen=True, array_like=True, tag=3):
     """The last line of an element."""
 
     facts: ClosingFacts
+
+
+class Garbled(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that makes no sense, as after a disk was full or a file system was damaged; and why not."""
+
+    text: str
+    why: str
 
 
 class QueueAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,8 +81,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     batches: tuple[BatchNews, ...] = ()
 
 
-_LINES = msgspec.json.Decoder(list[Reply | Progress | Loaded | Closing])
-Line = Reply | Progress | Loaded | Closing
+_Said: TypeAlias = Reply | Progress | Loaded | Closing
+Line: TypeAlias = _Said | Garbled
+_LINES = msgspec.json.Decoder(list[_Said])
+_LINE: msgspec.json.Decoder[_Said] = msgspec.json.Decoder(_Said)
+SHOWN = 100  # bytes of a line that makes no sense
 
 
 class Place(msgspec.Struct, kw_only=True, eq=False):
@@ -138,7 +149,7 @@ class Mirror:
         data = bytes(part)[place.replies - offset :]
         whole = data[: data.rfind(b"\n") + 1]
         place.replies += len(whole)
-        return _LINES.decode(b"[" + b",".join(whole.splitlines()) + b"]") if whole else ()
+        return lines_of(whole)
 
     def forget(self, record: BatchRecord) -> None:
         """Nothing more will come of a submission."""
@@ -146,10 +157,28 @@ class Mirror:
             self._places.pop((record.name, k), None)
 
 
-def split(stdout: bytes) -> tuple[Answer, memoryview]:
+def lines_of(whole: bytes) -> Sequence[Line]:
+    """What an element has written, by lines."""
+    if not whole:
+        return ()
+    texts = whole.rstrip(b"\n").split(b"\n")
+    try:
+        return _LINES.decode(b"[" + b",".join(texts) + b"]")
+    except msgspec.DecodeError:
+        return [_line(text) for text in texts]
+
+
+def _line(text: bytes) -> Line:
+    try:
+        return _LINE.decode(text)
+    except msgspec.DecodeError as error:
+        return Garbled(text=text[:SHOWN].decode(errors="replace"), why=str(error))
+
+
+def split(stdout: bytes) -> tuple[bytes, memoryview]:
     """The head of an answer, and the bytes behind it."""
     head, _, _ = stdout.partition(b"\n")
-    return msgspec.json.decode(head, type=Answer), memoryview(stdout)[len(head) + 1 :]
+    return head, memoryview(stdout)[len(head) + 1 :]
 
 
 def _size(path: Path) -> int:

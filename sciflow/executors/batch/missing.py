@@ -8,7 +8,7 @@ means that it does not know yet, and only an element of which it knows nothing f
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -30,25 +30,18 @@ class Missing(msgspec.Struct, eq=False):
     _since: dict[tuple[str, int], float] = msgspec.field(default_factory=dict)
 
     def look(
-        self, depot: Depot, system: BatchSystem, record: BatchRecord, unheard: Sequence[int], listed: Sequence[JobState]
-    ) -> Iterator[tuple[int, JobState]]:
-        """Those of the `unheard` elements that have ended, with what is known of their end."""
+        self, record: BatchRecord, unheard: Sequence[int], listed: Sequence[JobState]
+    ) -> Iterator[tuple[int, JobState | None]]:
+        """Those of the `unheard` elements that have ended, with what the queue says of it; None: nothing yet."""
         own = [state for state in listed if state.job == record.job]
         if any(state.element is None and not state.state.ended for state in own):
             self.forget(record.name)
             return
-        given_up = self._given_up(record, unheard, {state.element for state in own if not state.state.ended})
-        if not given_up:
-            return
         listing = {state.element: state for state in own}
-        sources = (self.accounted(depot, system, record), listing)  # the accounting knows more
         unknown = JobState(job=record.job, state=State.UNKNOWN)
-        for element in given_up:
-            told = (source[place] for source in sources for place in (element, None) if place in source)
+        for element in self._given_up(record, unheard, {state.element for state in own if not state.state.ended}):
             late = time.monotonic() - self._since[record.name, element] >= self.late_s or not record.job
-            state = next(told, unknown if late else None)
-            if state is not None:
-                yield element, state
+            yield element, listing.get(element) or listing.get(None) or (unknown if late else None)
 
     def _given_up(self, record: BatchRecord, unheard: Sequence[int], alive: Collection[int | None]) -> list[int]:
         """The elements that were not listed for too long."""
@@ -64,17 +57,27 @@ class Missing(msgspec.Struct, eq=False):
         """Nothing of this submission is missing."""
         self._since = {place: since for place, since in self._since.items() if place[0] != name}
 
-    def accounted(self, depot: Depot, system: BatchSystem, record: BatchRecord) -> dict[int | None, JobState]:
-        """How elements have ended by the accounting, as far as it knows; under None: the whole job."""
-        if not record.job:  # nobody has recorded its id before it was over
-            return {}
-        command = system.accounting([record.job])
-        if not command.argv:
-            return {}
+
+class Accounts(msgspec.Struct, frozen=True):
+    """How elements have ended by the accounting, as far as it knows; under None: the whole job."""
+
+    known: Mapping[tuple[str, int | None], JobState] = {}
+
+    @classmethod
+    def ask(cls, depot: Depot, system: BatchSystem, jobs: Iterable[str]) -> Accounts:
+        """What it says of some jobs, in one call."""
+        wanted = sorted({job for job in jobs if job})  # of some nobody has recorded the id before they were over
+        command = system.accounting(wanted)
+        if not wanted or not command.argv:
+            return cls()
         try:
             states = command.parse(depot.run(command.argv, timeout_s=ACCOUNT_S))
         except HostUnreachable:
             raise
         except HostError:
-            return {}  # many sites have none
-        return {state.element: state for state in states if state.job == record.job and state.state.ended}
+            return cls()  # many sites have none
+        return cls({(state.job, state.element): state for state in states if state.state.ended})
+
+    def of(self, job: str, element: int) -> JobState | None:
+        """What is known of an element."""
+        return self.known.get((job, element)) or self.known.get((job, None))

@@ -9,6 +9,7 @@ import msgspec
 from sciflow.executors.batch.doubts import Doubt
 from sciflow.executors.batch.news import Send
 from sciflow.executors.batch.record import BatchRecord
+from sciflow.executors.batch.verdict import Verdict
 
 
 class Open(msgspec.Struct, kw_only=True, eq=False):
@@ -22,6 +23,7 @@ class Open(msgspec.Struct, kw_only=True, eq=False):
     ended: set[int] = msgspec.field(default_factory=set)
     queued: set[int] = msgspec.field(default_factory=set)  # as the batch system said last
     doubts: dict[int, Doubt] = msgspec.field(default_factory=dict)
+    damaged: dict[int, Verdict] = msgspec.field(default_factory=dict)  # what they wrote; they may still run
     withdrawn: set[int] = msgspec.field(default_factory=set)
     taken: list[int] = msgspec.field(default_factory=list)  # closed elements, to be told with the next look
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+import msgspec
 
 from sciflow.errors import RunBusy
 from sciflow.executors.batch.depot import Depot
 
 REMOVE_S = 600.0
 UNUSED_S = 86400.0  # contents that no run has stay so long: another run may be about to need them
+
+
+class Cleaned(msgspec.Struct, frozen=True):
+    """What the host says of a removal."""
+
+    busy: tuple[str, ...] = ()  # runs that have elements at work
+    freed_bytes: int = 0
 
 
 def remove_run(depot: Depot, root: Path) -> int:
@@ -19,7 +27,7 @@ def remove_run(depot: Depot, root: Path) -> int:
         RunBusy: elements of it are at work.
     """
     request = {"runs": [root.name], "blob_age_s": UNUSED_S}
-    said = json.loads(depot.call("clean", request, timeout_s=REMOVE_S).stdout)
-    if said["busy"]:
+    said = depot.ask("clean", request, Cleaned, timeout_s=REMOVE_S)
+    if said.busy:
         raise RunBusy(f"{root}: jobs of this run are at work at {depot.transport.name}: resume or cancel it first")
-    return int(said["freed_bytes"])
+    return said.freed_bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sciflow.core.records import TaskError
+from sciflow.executors.batch.mirror import Garbled
 from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.systems.system import JobState, State
 
@@ -50,6 +51,15 @@ def of_state(state: JobState, record: BatchRecord, *, tail: str) -> Verdict:
         exit_code=state.exit_code,
     )
     return Verdict(error=error, all=cancelled)
+
+
+def of_line(garbled: Garbled, file: str) -> Verdict:
+    """A line of what an element has written in `file` makes no sense: one of its tasks is not known to have ended."""
+    message = (
+        f"{file}: what the job has written there is damaged, so that what a task came to is lost: {garbled.why}: "
+        f"{garbled.text!r}\n    fix:      is the file system there full, or broken? what has failed can be retried then"
+    )
+    return Verdict(error=TaskError(kind="died", type="sciflow:ReplyDamaged", message=message, transient=True))
 
 
 def _message(state: JobState, record: BatchRecord) -> str:

@@ -15,7 +15,7 @@ from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, SubmissionRefused
 from sciflow.executors.batch.aftermath import Aftermath
 from sciflow.executors.batch.handover import Handover
-from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, Mirror, QueueAnswer, split
+from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, Garbled, Mirror, QueueAnswer, split
 from sciflow.executors.batch.news import Adopt, Cancelled, Heard, News, Notice, Over, Refused, Send
 from sciflow.executors.batch.opened import Open
 from sciflow.executors.batch.record import Stage, write_record
@@ -147,7 +147,8 @@ class Ward:
         said = self._depot.call("survey", request, timeout_s=QUEUE_S + 60)
         for batch in self._watched():
             batch.taken = []
-        return split(said.stdout)
+        head, body = split(said.stdout)
+        return self._depot.read("survey", head, Answer), body
 
     def _watched(self) -> list[Open]:
         return [batch for batch in self._open.values() if batch.send is None and not batch.sought]
@@ -184,6 +185,8 @@ class Ward:
                 continue
             if not news.more:
                 self._aftermath.look(batch, news, states)
+        self._aftermath.conclude()
+        for batch in self._watched():
             if len(batch.ended) == len(batch.record.elements):
                 self._settle(batch, Stage.OVER)
                 self._tell(Over(record=batch.record))
@@ -203,11 +206,15 @@ class Ward:
         if used:
             self._last_news = time.monotonic()
         for element, lines in told:
-            replies = [line for line in lines if not isinstance(line, Closing)]
+            replies = [line for line in lines if not isinstance(line, Closing | Garbled)]
             if replies:
                 self._tell(Heard(batch=batch.record.name, element=element, replies=replies))
-            for closing in (line for line in lines if isinstance(line, Closing)):
-                self._aftermath.close(batch, element, closing.facts)
+            for line in lines:
+                match line:
+                    case Garbled():
+                        self._aftermath.damage(batch, element, line)
+                    case Closing(facts=facts):
+                        self._aftermath.close(batch, element, facts)
         batch.from_start = False
         return used
 

@@ -9,15 +9,14 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
-from sciflow.executors.batch.mirror import Closing, Line
+from sciflow.executors.batch.mirror import Closing, Garbled, lines_of
 from sciflow.executors.batch.record import FOLDER
-from sciflow.executors.batch.verdict import Verdict, of_exit
+from sciflow.executors.batch.verdict import Verdict, of_exit, of_line
 from sciflow.executors.futures.pool import Ended
 from sciflow.runner.shell_job import held
 
 SAID_BYTES = 2000
 LEAVING_S = 8.0  # for which an element that nobody wants any more may take to end
-_LINES = msgspec.json.Decoder(list[Line])
 
 
 class Flight(msgspec.Struct, kw_only=True, eq=False):
@@ -30,6 +29,7 @@ class Flight(msgspec.Struct, kw_only=True, eq=False):
     told: bytes | None = None  # its standard input, until the pool has taken it
     at: int = 0  # how far its replies were read
     closing: Closing | None = None
+    garbled: Garbled | None = None
     unwanted_since: float | None = None
 
     def heard(self) -> Sequence[Reply | Progress | Loaded]:
@@ -45,9 +45,10 @@ class Flight(msgspec.Struct, kw_only=True, eq=False):
                 continue
         whole = data[: data.rfind(b"\n") + 1]
         self.at += len(whole)
-        lines = _LINES.decode(b"[" + b",".join(whole.splitlines()) + b"]") if whole else []
+        lines = lines_of(whole)
         self.closing = next((line for line in lines if isinstance(line, Closing)), self.closing)
-        return [line for line in lines if not isinstance(line, Closing)]
+        self.garbled = next((line for line in lines if isinstance(line, Garbled)), self.garbled)
+        return [line for line in lines if not isinstance(line, Closing | Garbled)]
 
     def give_up(self) -> None:
         """Has it ended, wherever it is."""
@@ -74,6 +75,8 @@ class Flight(msgspec.Struct, kw_only=True, eq=False):
 
     def verdict(self) -> Verdict | None:
         """What became of it, if it did not come to its end in order; of one that is over."""
+        if self.garbled is not None:
+            return of_line(self.garbled, str(self.folder / "done" / str(self.element)))
         if self.future is None or self.future.cancelled():
             return None if self.future is None else _lost("its future was cancelled outside of the run")
         error = self.future.exception()

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sciflow import op, workflow
+from sciflow import context, op, workflow
+
+
+def note() -> None:
+    """Writes down that a task has begun."""
+    with Path(context().host["signs"], "tally").open("a") as tally:
+        tally.write(f"{context().path}\n")
 
 
 @op
@@ -15,3 +21,20 @@ def square(x: int) -> int:
 @workflow
 def squares(xs: list[int]) -> list[int]:
     return square.map(x=xs)
+
+
+@op
+def torn(x: int) -> int:
+    """What it comes to is written behind half a line, unless that is mended."""
+    note()
+    if x == 1 and not Path(context().host["signs"], "mended").exists():
+        root = next(folder for folder in Path.cwd().parents if (folder / "batches").is_dir())
+        (live,) = root.glob("batches/*/live/0")
+        with live.open("ab") as replies:
+            replies.write(b'[0,["half')
+    return x * x
+
+
+@workflow
+def torn_squares(xs: list[int]) -> list[int]:
+    return torn.map(x=xs)

@@ -3,46 +3,63 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from sciflow.core.graph import Resources
+from sciflow.errors import HostError
 from sciflow.executors.batch.news import Send
 from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.systems.system import Site, Submission
+from sciflow.executors.transports.transport import Output
 from tests.unit.executors import flow_of_machine as flow
 
 NAME = "machine"
 
 
 @pytest.fixture(autouse=True)
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Its folder; runs go there unless they say otherwise."""
-    work_root = tmp_path / "there"
-    table = {
-        "type": "batch",
-        "system": "shell",
-        "work_root": str(work_root),
-        "python": sys.executable,
-        "look_least_s": 0.05,
-        "look_most_s": 0.2,
-    }
-    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({NAME: table}))
+def configure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has runs go to the machine, with these settings beside the usual ones."""
     monkeypatch.setenv("SCIFLOW_EXECUTOR", NAME)
     monkeypatch.setenv("SCIFLOW_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("SCIFLOW_PROGRESS", "false")
-    return work_root
+    (tmp_path / "signs").mkdir()
+
+    def write(**more: object) -> None:
+        table = {
+            "type": "batch",
+            "system": "shell",
+            "work_root": str(tmp_path / "there"),
+            "python": sys.executable,
+            "look_least_s": 0.05,
+            "look_most_s": 0.2,
+            "settings": {"signs": str(tmp_path / "signs")},
+            **more,
+        }
+        monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({NAME: table}))
+
+    write()
+    return write
+
+
+def eventually(holds: Callable[[], object], timeout_s: float = 60.0) -> bool:
+    end = time.monotonic() + timeout_s
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return bool(holds())
 
 
 def test_a_run_that_has_ended_holds_no_descriptor_of_its_executors() -> None:
     assert flow.squares.run([1, 2]).result == [1, 4]  # what is opened once for a process is open from now on
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     assert flow.squares.run([3, 4]).result == [9, 16]
-    assert len(os.listdir("/proc/self/fd")) <= before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_what_is_sent_to_a_host_shows_no_secret_when_it_is_printed() -> None:
@@ -60,3 +77,68 @@ def test_what_is_sent_to_a_host_shows_no_secret_when_it_is_printed() -> None:
     )
     assert "SCIFLOW_SECRET_0" in repr(send)
     assert "hunter2" not in repr(send)
+
+
+def test_a_task_whose_reply_is_damaged_fails_alone_and_says_where_and_can_be_retried(
+    configure: Callable[..., None], tmp_path: Path
+) -> None:
+    configure(elements=1)
+    run = flow.torn_squares.run([0, 1, 2])
+    assert run.phase == "Failed"
+    (failed,) = run.failed_tasks()
+    assert failed.path == "torn/1"
+    assert failed.error is not None
+    assert "what the job has written there is damaged" in failed.error.message
+    assert "/taken/0" in failed.error.message
+    (tmp_path / "signs" / "mended").touch()
+    run.retry(detach=False)
+    assert run.result == [0, 1, 4]
+    tally = Counter((tmp_path / "signs" / "tally").read_text().split())
+    assert tally == {"torn/0": 1, "torn/1": 2, "torn/2": 1}
+
+
+@pytest.mark.parametrize("verb", ["survey", "submit", "missing", "boot"])
+def test_a_run_waits_while_a_host_answers_what_makes_no_sense(
+    configure: Callable[..., None], tmp_path: Path, verb: str
+) -> None:
+    noisy, python = tmp_path / "signs" / "noisy", tmp_path / "python-of-the-site"
+    noisy.touch()
+    words = "-c" if verb == "boot" else f"host {verb}"
+    python.write_text(
+        f'#!/bin/sh\ncase "$*" in *"{words}"*) [ -e {noisy} ] && echo "{{Lmod: hello";; esac\n'
+        f'exec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    configure(python=str(python))
+    run = flow.squares.submit([1, 2])
+    assert eventually(lambda: "cannot be read" in run.snapshot().message), run.snapshot().message
+    assert "Lmod: hello" in run.snapshot().message
+    noisy.unlink()
+    assert run.wait(timeout_s=60) == "Succeeded"
+    assert run.result == [1, 4]
+
+
+class Unlawful:
+    """A way to a machine that fails as none may."""
+
+    name = "nowhere"
+
+    def run(self, argv: Sequence[str], *, stdin: bytes | Path = b"", timeout_s: float) -> Output:
+        raise ZeroDivisionError(argv[0], stdin, timeout_s)
+
+    def put(self, source: Path, target: str, *, timeout_s: float) -> None:
+        raise NotImplementedError
+
+    def get(self, source: str, target: Path, *, timeout_s: float) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+def test_whatever_ends_the_thread_that_speaks_with_a_host_ends_the_run_with_its_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sciflow.executors.batch.making.make_transport", lambda _: Unlawful())
+    with pytest.raises(HostError, match="what looks after its jobs has ended: ZeroDivisionError"):
+        flow.squares.run([1, 2])
