@@ -12,6 +12,7 @@ from sciflow.executors.registry import make_executor
 from sciflow.testing import ExecutorContract
 from tests.contract.errand import MODULE, errand_in
 from tests.services.podman import Podman
+from tests.services.processes import soon
 
 
 class TestPodman(ExecutorContract):
@@ -24,4 +25,4 @@ class TestPodman(ExecutorContract):
         executor = make_executor("box", {"box": table}, errand_in(tmp_path))
         yield executor
         executor.close()
-        assert podman.containers() == []
+        assert soon(lambda: not podman.containers(), 10.0), podman.containers()
