@@ -11,6 +11,7 @@ import os
 import sys
 
 from sciflow.runner.batch import Batch
+from sciflow.runner.node import started
 from sciflow.runner.shell_supervisor import MARK
 
 PASSED_ON = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGXCPU)
@@ -33,7 +34,7 @@ def keep(folder: str, number: int) -> int:
     if containers.inside:
         argv = containers.element(runner, batch.folder, number, name=name)
     else:
-        argv = [sys.executable, runner, "element", batch.folder, str(number)]
+        argv = [*started(sys.executable, runner, "element", batch.folder, str(number))]
     code = _run(argv, before)
     if name and code == 0:
         containers.forget(name)

@@ -14,7 +14,18 @@ import os
 import sys
 
 LIFE = "SCIFLOW_LIFE"  # as in `batch`
+# What the zip's own __main__ does. Python runs that by `runpy`, which imports half as much again as an element needs.
+_START = (
+    "import sys; del sys.argv[0]; here = sys.argv[0]; "
+    'sys.path[:] = [f"{here}.{sys.implementation.cache_tag}", here, *filter(None, sys.path)]; '
+    "from sciflow.runner.node import main; del sys.path[0]; sys.exit(main(sys.argv[1:]))"
+)
 USAGE = "usage: python3 RUNNER.zip element BATCH_DIR K | host VERB [WORK_ROOT] | shell submit|list|cancel ..."
+
+
+def started(python: str, runner: str, *command: str) -> tuple[str, ...]:
+    """The argv of one of the commands above, for programs that are started often."""
+    return (python, "-c", _START, runner, *command)
 
 
 def main(argv: list[str]) -> int:

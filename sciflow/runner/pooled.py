@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+from sciflow.runner.node import started
 from sciflow.runner.text import parse
 
 LOOK_S = 0.1
@@ -30,7 +31,7 @@ def main(folder: str, number: int) -> int:
         return 0
     for signal in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
         _signal.signal(signal, _signal.SIG_DFL)  # whatever the pool has made of them
-    argv = [sys.executable, os.path.abspath(sys.argv[0]), "element", folder, str(number)]
+    argv = started(sys.executable, os.path.abspath(sys.argv[0]), "element", folder, str(number))
     env = {**os.environ, **(parse(told.decode()) if told else {})}
     pid = os.posix_spawn(argv[0], argv, env, setpgroup=0, setsigmask=[])
     asked_at = 0.0

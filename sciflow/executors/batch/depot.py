@@ -16,6 +16,7 @@ from sciflow.errors import HostRefused, HostUnreachable
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.package import runner_zip
 from sciflow.executors.transports.transport import Output, Transport
+from sciflow.runner.node import started
 
 T = TypeVar("T")
 
@@ -114,7 +115,7 @@ class Depot:
 
     def element(self, folder: str) -> tuple[str, ...]:
         """The argv, but for the number, that runs an element of a submission."""
-        return (self.python, self._runner, "element", folder)
+        return started(self.python, self._runner, "element", folder)
 
     def call(self, verb: str, request: Mapping[str, object], *, timeout_s: float = CALL_S) -> Output:
         """Has the runner do something there.

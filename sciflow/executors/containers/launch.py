@@ -16,6 +16,7 @@ from sciflow.executors.containers.box import Box, Engine, Mount
 from sciflow.executors.containers.engines import GPUS, OF_ALL, Wanted, apptainer, docker, podman
 from sciflow.runner.batch import INSIDE
 from sciflow.runner.container import Containers
+from sciflow.runner.node import started
 from sciflow.runner.shell_supervisor import MARK
 
 ENGINES: Mapping[Engine, Callable[[Box, Wanted], dict[str, Tree]]] = {
@@ -123,9 +124,9 @@ def told_of(launch: Launch, place: Place, variables: Sequence[str]) -> dict[str,
 def command_of(told: Mapping[str, Tree], place: Place, python: str) -> tuple[str, ...]:
     """The argv, but for its number, that runs an element with its containers; `python` is the host's."""
     if told["remove"]:
-        return (python, place.runner, "keep", place.folder)
+        return started(python, place.runner, "keep", place.folder)
     if not told["inside"]:
-        return (python, place.runner, "element", place.folder)
+        return started(python, place.runner, "element", place.folder)
     containers = Containers(told, "", "")
     return tuple(containers.argv([told["python"], place.runner, "element", place.folder], name=""))
 

@@ -27,10 +27,11 @@ from sciflow.executors.batch.supply import Supply
 from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.containers.launch import launch_of
-from sciflow.executors.executor import Brought, Lost, Noticed, Offer, Report, Watch
+from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
 from sciflow.executors.futures.elements import Flight, folder_of
 from sciflow.executors.futures.pool import Pool
 from sciflow.executors.secrets import resolve_secret
+from sciflow.runner.node import started
 
 PATIENCE_S = 5.0  # with what an earlier engine has left running
 CLOSING_S = 5.0
@@ -203,7 +204,8 @@ class FuturesExecutor:
         while self._due:
             flight = self._due[0]
             if flight.told is not None and flight.unwanted_since is None:
-                argv = (self._depot.python, self._depot.runner, "pooled", str(flight.folder), str(flight.element))
+                place = (str(flight.folder), str(flight.element))
+                argv = started(self._depot.python, self._depot.runner, "pooled", *place)
                 flight.future = self._pool.start(argv, flight.told)
                 flight.told = None
                 flight.future.add_done_callback(lambda _: self._ends.put(None))
