@@ -38,6 +38,7 @@ class BatchSettings(
     throttle: int | None = None
     look_least_s: float = 0.5
     look_most_s: float = 30.0
+    marks_patience_s: float | None = None  # with files that nodes have written; none: as the batch system asks for
     settings: dict[str, Any] = {}  # where programs lie there; ops read it by context().host
     cleanup: str = "keep"  # what becomes of a run's files there: "keep", "on_success", or an age such as "30d"
     container: Engine | Box | None = None  # what runs the image that a node names

@@ -35,6 +35,7 @@ NUMBERS: Mapping[str, tuple[str, Check]] = {
     "gpus": ("a whole number from 0", lambda value: value >= 0),
     "look_least_s": SECONDS,
     "look_most_s": SECONDS,
+    "marks_patience_s": SECONDS,
 }
 WORDS: Mapping[type, str] = {
     inspect.StrType: "text",

@@ -10,6 +10,7 @@ import os
 import sys
 
 from sciflow.runner.last_words import end_of
+from sciflow.runner.presence import AWAY, absence_of
 from sciflow.runner.text import dump
 
 TYPE_CHECKING = False
@@ -87,14 +88,17 @@ def survey(request: Tree) -> None:
 
 def _batch(asked: Tree, answer: Answer, *, mirror: bool) -> Tree:
     folder = asked["dir"]
-    if not os.path.isdir(folder):
-        return {"dir": folder, "gone": True, "died": {}, "said": {}, "elements": {}, "more": False}
+    absence = absence_of(folder)
+    if absence:
+        away = absence == AWAY
+        return {"dir": folder, "gone": True, "away": away, "died": {}, "said": {}, "elements": {}, "more": False}
     for number in asked.get("taken", ()):
         _acknowledge(folder, number)
     live = _numbers(f"{folder}/live")  # listed first: one that ends now is seen twice, and not never
     done = _numbers(f"{folder}/done")
     # an element may have been read and acknowledged before its script looked whether it has ended in order
-    died = [k for k in sorted(_numbers(f"{folder}/died") - done) if not os.path.exists(f"{folder}/taken/{k}")]
+    died = _numbers(f"{folder}/died") - done
+    died -= _numbers(f"{folder}/taken") if died else set()
     answer.more = False
     if asked.get("from_start"):  # an engine that has died knew of these, the one that asks does not
         done |= _numbers(f"{folder}/taken")
@@ -108,7 +112,8 @@ def _batch(asked: Tree, answer: Answer, *, mirror: bool) -> Tree:
     return {
         "dir": folder,
         "gone": False,
-        "died": {str(number): _code(f"{folder}/died/{number}") for number in died},
+        "away": False,
+        "died": {str(number): _code(f"{folder}/died/{number}") for number in sorted(died)},
         "said": {str(number): end_of(f"{folder}/out/{number}") for number in died},
         "elements": elements,
         "more": answer.more,

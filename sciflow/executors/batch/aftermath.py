@@ -19,7 +19,7 @@ from sciflow.executors.systems.system import JobState, State
 
 SAID_S = 120.0
 Place: TypeAlias = tuple[Open, int]  # a submission and one of its elements
-Silent: TypeAlias = tuple[Open, int, JobState | None]  # and what the queue says of its end, if it does
+Silent: TypeAlias = tuple[Open, int, JobState, float]  # and what the queue says of its end; for how long it is missing
 
 
 class LastWords(msgspec.Struct, frozen=True):
@@ -31,10 +31,11 @@ class LastWords(msgspec.Struct, frozen=True):
 class Aftermath:
     """The ends of the elements of one ward."""
 
-    def __init__(self, handover: Handover, mirror: Mirror, tell: Callable[[News], None]) -> None:
+    def __init__(self, handover: Handover, mirror: Mirror, tell: Callable[[News], None], *, marks_s: float) -> None:
+        """`marks_s`: see `Ward`."""
         self._handover = handover
         self._mirror = mirror
-        self._missing = Missing()
+        self._missing = Missing(late_s=marks_s)
         self._left: list[Place] = []  # ended by a signal, and not in the queue any more
         self._silent: list[Silent] = []
         self._tell = tell
@@ -97,8 +98,7 @@ class Aftermath:
         if states is not None:
             self._forgo(batch, news, states)
             self._left += [(batch, element) for element in gone(batch.doubts, states, record.job)]
-            missed = self._missing.look(record, batch.unheard, states)
-            self._silent += [(batch, element, state) for element, state in missed]
+            self._silent += [(batch, *waited) for waited in self._missing.look(record, batch.unheard, states)]
 
     def conclude(self) -> None:
         """Says what became of all that was found: in two calls, however many elements of however many submissions."""
@@ -129,9 +129,9 @@ class Aftermath:
 
     def _given_up(self, silent: Iterable[Silent], accounts: Accounts) -> Iterator[tuple[Open, int, JobState]]:
         """Those that are missing, with what is known of their end: the accounting knows more than the queue."""
-        for batch, element, listed in silent:
+        for batch, element, listed, seconds in silent:
             state = accounts.of(batch.record.job, element) or listed
-            if state is None:
+            if not self._missing.is_over(batch.record.name, state, seconds):
                 continue
             if element in batch.withdrawn:  # it had begun just then
                 self.end(batch, element)
@@ -161,6 +161,10 @@ class Aftermath:
             if str(element) not in news.elements:  # it had not begun
                 batch.ended.add(element)
                 self._tell(Closed(batch=batch.record.name, element=element))
+
+    def waits(self) -> str:
+        """What is waited for, in a line."""
+        return self._missing.told()
 
     def forget(self, name: str) -> None:
         """Nothing more will come of a submission."""

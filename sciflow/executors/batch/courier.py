@@ -131,7 +131,7 @@ class Courier:
     def _work(self) -> None:
         if not (len(self._ward) or self._pending):
             return
-        self._depot.prepare()
+        self._depot.prepare(expected=self._ward.has_sent)
         troubles = [trouble for step in (self._submit, self._obey_all, self._look) if (trouble := _tried(step))]
         if troubles:  # each was tried: one that cannot be done keeps no other from being done
             raise troubles[0]

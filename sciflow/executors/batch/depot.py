@@ -27,18 +27,20 @@ LARGE = 64 << 20  # bytes from which a file is sent by itself, so that a break d
 # Constant program text: makes the folder, says whether the runner is there, and takes it from standard input if not.
 _BOOT = """
 import hashlib, json, os, sys
-root, name = os.path.abspath(os.path.expanduser(sys.argv[1])), sys.argv[2]
-os.makedirs(os.path.join(root, "code"), exist_ok=True)
-os.chmod(root, 0o700)
+root, name, expected = os.path.abspath(os.path.expanduser(sys.argv[1])), sys.argv[2], sys.argv[3] == "expected"
+away = expected and not os.path.isdir(os.path.join(root, "runs"))
+if not away:
+    os.makedirs(os.path.join(root, "code"), exist_ok=True)
+    os.chmod(root, 0o700)
 place = os.path.join(root, "code", name + ".zip")
 data = sys.stdin.buffer.read()
-if data and hashlib.sha256(data).hexdigest() == name:
+if data and not away and hashlib.sha256(data).hexdigest() == name:
     with open(place + ".%d" % os.getpid(), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     os.replace(file.name, place)
-print(json.dumps({"root": root, "runner": os.path.exists(place), "python": list(sys.version_info[:3])}))
+print(json.dumps({"root": root, "runner": os.path.exists(place), "python": list(sys.version_info[:3]), "away": away}))
 """
 OLDEST = (3, 9)
 NO_RUNNER = frozenset({1, 2, 126, 127})  # exit codes of Python and of shells; the runner's own begin at 64
@@ -50,6 +52,7 @@ class Booted(msgspec.Struct, frozen=True):
     root: str
     runner: bool
     python: tuple[int, ...]
+    away: bool  # runs are expected in it, and it is not there
 
 
 class Absent(msgspec.Struct, frozen=True):
@@ -79,14 +82,18 @@ class Depot:
         """The runner's place there."""
         return self._runner
 
-    def prepare(self) -> None:
-        """Makes the folder and brings the runner there; of use once per connection."""
+    def prepare(self, *, expected: bool = False) -> None:
+        """Makes the folder and brings the runner there; of use once per connection.
+
+        Args:
+            expected: there are runs in it: it is not made anew where its file system is not mounted.
+        """
         if self.root:
             return
         name, content = runner_zip()
-        told = self._boot(name, b"")
+        told = self._boot(name, b"", expected=expected)
         if not told.runner:
-            told = self._boot(name, content)
+            told = self._boot(name, content, expected=expected)
         if told.python < OLDEST:
             found = ".".join(map(str, told.python))
             raise HostRefused(
@@ -96,8 +103,16 @@ class Depot:
         self._runner = f"{told.root}/code/{name}.zip"
         self.root = told.root
 
-    def _boot(self, name: str, content: bytes) -> Booted:
-        argv = (self.python, "-c", _BOOT, self._given, name)
+    def away(self, runs: str) -> HostRefused:
+        """What is to be said where the folder of all runs is not there."""
+        return HostRefused(
+            f"{self.transport.name}: {runs} is not there: is its file system mounted?\n"
+            f"    fix:      mount it; or, if it was removed for good, `mkdir -p {runs}` there: then what was in it is\n"
+            "              taken for lost, and what is still needed of it is made again"
+        )
+
+    def _boot(self, name: str, content: bytes, *, expected: bool) -> Booted:
+        argv = (self.python, "-c", _BOOT, self._given, name, "expected" if expected else "")
         said = self._run(argv, stdin=content, timeout_s=CALL_S)
         if said.code != 0:
             words = said.said.splitlines()[-1:] or [f"exit code {said.code}"]  # of a traceback, what it comes to
@@ -106,12 +121,15 @@ class Depot:
                 "    fix:      are `python` and `work_root` of the executor right? see `sciflow doctor`"
             )
         try:
-            return msgspec.json.decode(said.stdout, type=Booted)
+            told = msgspec.json.decode(said.stdout, type=Booted)
         except msgspec.DecodeError as error:
             raise HostRefused(
                 f"{self.transport.name}: {_unreadable(self.python, said.stdout, error)}\n"
                 "    fix:      `python` of the executor must print nothing of its own"
             ) from error
+        if told.away:
+            raise self.away(f"{told.root}/runs")
+        return told
 
     def element(self, folder: str) -> tuple[str, ...]:
         """The argv, but for the number, that runs an element of a submission."""

@@ -14,6 +14,7 @@ from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.executor import BatchExecutor, Terms
 from sciflow.executors.batch.fetching import fetch
 from sciflow.executors.batch.handover import Handover
+from sciflow.executors.batch.missing import LATE_S, PATIENCE_S
 from sciflow.executors.batch.news import Inbox, News
 from sciflow.executors.batch.removing import remove_run
 from sciflow.executors.batch.request import Surroundings
@@ -36,7 +37,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
     there = None if shared else _there(errand.root)
     news: Inbox[News] = Inbox()
     handover = Handover(depot, system_of(settings), here=errand.root, there=there)
-    ward = Ward(handover, here=errand.root, fresh_s=settings.look_least_s, tell=news.put)
+    ward = Ward(handover, here=errand.root, fresh_s=settings.look_least_s, marks_s=_marks_s(settings), tell=news.put)
     tempo = Tempo(least_s=settings.look_least_s, most_s=settings.look_most_s)
     sys_path = [*(f"$DEPOT/code/{bundle}" for bundle in errand.code), *([] if settings.host else errand.sys_path)]
     around = Surroundings(
@@ -66,6 +67,12 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         capacity=capacity,
         is_over=errand.is_over,
     )
+
+
+def _marks_s(settings: BatchSettings) -> float:
+    """For so long the machine may not see what its nodes have written; what it has written itself it sees at once."""
+    default_s = PATIENCE_S if settings.system == "shell" else LATE_S
+    return default_s if settings.marks_patience_s is None else settings.marks_patience_s
 
 
 def _counts(settings: BatchSettings) -> bool:

@@ -67,7 +67,8 @@ class BatchNews(msgspec.Struct, frozen=True, kw_only=True):
     """What is new of a submission."""
 
     dir: str
-    gone: bool = False
+    gone: bool = False  # its folder is not there
+    away: bool = False  # nor is that of all runs
     died: dict[str, int] = {}
     said: dict[str, str] = {}  # the end of what the scripts of those have printed
     elements: dict[str, ElementNews] = {}

@@ -15,6 +15,7 @@ from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, SubmissionRefused
 from sciflow.executors.batch.aftermath import Aftermath
 from sciflow.executors.batch.handover import Handover
+from sciflow.executors.batch.losses import Losses
 from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, Garbled, Mirror, QueueAnswer, split
 from sciflow.executors.batch.news import Adopt, Cancelled, Heard, News, Notice, Over, Refused, Send
 from sciflow.executors.batch.opened import Open
@@ -38,19 +39,25 @@ class Ward:
         *,
         here: Path,
         fresh_s: float,
+        marks_s: float,
         tell: Callable[[News], None],
     ) -> None:
-        """`here` is the run folder; `fresh_s`: an answer of the queue that another run got so long ago will do."""
+        """`here` is the run folder; `fresh_s`: an answer of the queue that another run got so long ago will do.
+
+        `marks_s`: for so long the host's file system may not show what is there.
+        """
         self.handover = handover
         self._depot = handover.depot
         self._here = here
         self._fresh_s = fresh_s
         self._tell = tell
         self._mirror = Mirror(here, here=handover.shared)
-        self._aftermath = Aftermath(handover, self._mirror, tell)
+        self._aftermath = Aftermath(handover, self._mirror, tell, marks_s=marks_s)
+        self._losses = Losses(handover, patience_s=marks_s)
         self._open: dict[str, Open] = {}
         self._queue_trouble = ""
-        self._standing = ""
+        self._standing = ""  # of the jobs in the queue
+        self._said = ""
         self._last_news = time.monotonic()
 
     def __len__(self) -> int:
@@ -65,6 +72,11 @@ class Ward:
     def unsent(self) -> bool:
         """Whether something is still to be submitted."""
         return any(batch.due for batch in self._open.values())
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether something of the run must be in the host's folder, from which it takes or collects jobs."""
+        return not self.handover.shared and any(b.record.stage is not Stage.PACKED for b in self._open.values())
 
     def accept(self, order: Send | Adopt) -> None:
         """Takes a submission up."""
@@ -123,6 +135,7 @@ class Ward:
         self._put_stage(batch, stage)
         self._mirror.forget(batch.record)
         self._aftermath.forget(batch.record.name)
+        self._losses.seen(batch.record.name)
         self._open.pop(batch.record.name, None)
 
     # --- looking
@@ -173,16 +186,17 @@ class Ward:
     def _digest(self, answer: Answer, body: memoryview, states: Sequence[JobState] | None) -> bool:
         """Tells what is new; whether there is more at once."""
         more = False
-        self._stand(states)
         by_folder = {self.handover.folder(batch.record.name): batch for batch in self._watched()}
         for news in answer.batches:
             batch = by_folder[news.dir]
             used = self._hear(batch, news, body)
             body = body[used:]
             more = more or news.more
-            if news.gone:
-                self._lose(batch, news.dir)
+            if news.gone or self._losses.is_ending(batch.record.name):
+                if not news.away and self._losses.is_lost(batch, states):
+                    self._lose(batch, news.dir)
                 continue
+            self._losses.seen(batch.record.name)
             if not news.more:
                 self._aftermath.look(batch, news, states)
         self._aftermath.conclude()
@@ -190,15 +204,19 @@ class Ward:
             if len(batch.ended) == len(batch.record.elements):
                 self._settle(batch, Stage.OVER)
                 self._tell(Over(record=batch.record))
+        self._stand(states)
+        if any(news.away for news in answer.batches):
+            raise self._depot.away(self.handover.root.rpartition("/")[0])
         return more
 
     def _stand(self, states: Sequence[JobState] | None) -> None:
-        """Tells what the queue says, if it says something else than before."""
-        watched = {batch.record.job: batch.record.executor for batch in self._watched()}
-        name = next(iter(watched.values()), "")
-        told = self._standing if states is None else standing(name, watched.keys(), states)
-        if told != self._standing:
-            self._standing = told
+        """Tells what is waited for, or what the queue says, if that is something else than before."""
+        if states is not None:
+            watched = {batch.record.job: batch.record.executor for batch in self._watched()}
+            self._standing = standing(next(iter(watched.values()), ""), watched.keys(), states)
+        told = self._losses.told() or self._aftermath.waits() or self._standing
+        if told != self._said:
+            self._said = told
             self._tell(Notice(text=told, passing=True))
 
     def _hear(self, batch: Open, news: BatchNews, body: memoryview) -> int:
