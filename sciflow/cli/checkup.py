@@ -33,14 +33,17 @@ OPTIONAL: Mapping[str, str] = {
     "matplotlib": "plot",
     "tblite": "tblite",
     "IPython": "notebook",
+    "paramiko": "ssh",
+    "minio": "s3",
+    "distributed": "dask",
 }
 PROGRAMS: Mapping[str, str] = {"git": "to record a project's version", "dot": "to draw SVGs (package graphviz)"}
 
 
-class ExecutorName(click.ParamType[str]):
-    """An executor of the settings."""
+class PlaceName(click.ParamType[str]):
+    """An executor or a storage of the settings."""
 
-    name = "executor"
+    name = "name"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -50,11 +53,12 @@ class ExecutorName(click.ParamType[str]):
 
         from sciflow import config
 
-        return [CompletionItem(name) for name in config.load().executors if name.startswith(incomplete)]
+        settings = config.load()
+        return [CompletionItem(n) for n in (*settings.executors, *settings.storages) if n.startswith(incomplete)]
 
 
 @click.command()
-@click.argument("name", required=False, type=ExecutorName())
+@click.argument("name", required=False, type=PlaceName())
 @click.option(
     "--wait-s",
     type=Seconds(),
@@ -65,23 +69,30 @@ class ExecutorName(click.ParamType[str]):
 @click.option("--no-job", is_flag=True, help="Submit no test job.")
 @json_option
 def doctor(*, name: str | None, wait_s: float, no_job: bool, as_json: bool) -> int:
-    """Check this machine; or NAME, an executor of the settings, from the way there to a job that really runs."""
-    found = _findings() if name is None else _of_executor(name, wait_s=0.0 if no_job else wait_s)
+    """Check this machine; or NAME, an executor or a storage of the settings.
+
+    An executor is checked from the way there to a job that really runs, a storage to a file there and back.
+    """
+    found = _findings() if name is None else _of_place(name, wait_s=0.0 if no_job else wait_s)
     findings = list(found) if as_json else list(_printed(found))
     if as_json:
         show_json(findings)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
 
-def _of_executor(name: str, *, wait_s: float) -> Iterator[Finding]:
+def _of_place(name: str, *, wait_s: float) -> Iterator[Finding]:
     from sciflow import config
     from sciflow.executors.checkup.examination import examine
 
     settings = config.load()
     if name == LOCAL:
         return _findings()
+    if name in settings.storages and name not in settings.executors:
+        from sciflow.cli.storages import examine_storage
+
+        return examine_storage(name, settings.storages)
     if name not in settings.executors:
-        raise click.UsageError(unknown("executor", name, [LOCAL, *settings.executors]))
+        raise click.UsageError(unknown("executor or storage", name, [LOCAL, *settings.executors, *settings.storages]))
     return examine(name, settings.executors[name], runs=settings.runs, wait_s=wait_s)
 
 
@@ -115,7 +126,9 @@ def _hanging(text: Text, head: Text) -> Table:
 
 
 def _findings() -> Iterator[Finding]:
-    checks: Sequence[Callable[[], Iterator[Finding]]] = (_python, _settings, _machine, _packages, _programs, _executors)
+    checks: Sequence[Callable[[], Iterator[Finding]]] = (
+        _python, _settings, _machine, _packages, _programs, _executors, _storages,
+    )  # fmt: skip
     for check in checks:
         yield from check()
 
@@ -222,3 +235,24 @@ def _executors() -> Iterator[Finding]:
             yield Finding(state="bad", subject=f"executor {name}", found=str(error).splitlines()[0], fix=fix)
         else:
             yield Finding(state="ok", subject=f"executor {name}", found=f"{found}; `{fix}` checks it")
+
+
+def _storages() -> Iterator[Finding]:
+    """Those of the settings; nothing is connected."""
+    from sciflow import config
+    from sciflow.cli.storages import describe_storage
+    from sciflow.errors import ConfigError
+    from sciflow.storage.registry import check_storage
+
+    try:
+        tables = config.load().storages
+    except ConfigError:  # told above
+        return
+    for name, table in tables.items():
+        fix = f"sciflow doctor {name}"
+        try:
+            check_storage(name, tables)
+        except ConfigError as error:
+            yield Finding(state="bad", subject=f"storage {name}", found=str(error).splitlines()[0], fix=fix)
+        else:
+            yield Finding(state="ok", subject=f"storage {name}", found=f"{describe_storage(table)}; `{fix}` checks it")

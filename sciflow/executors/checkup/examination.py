@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sciflow.errors import InvalidSettings, SciflowError
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 from sciflow.executors.checkup.machine import python, round_trip, work_root
+from sciflow.executors.checkup.pool import pool
 from sciflow.executors.checkup.queue import batch_system
 from sciflow.executors.checkup.trial import test_job
 from sciflow.executors.checkup.visit import Visit
 from sciflow.executors.checkup.way import way
+from sciflow.executors.containers.box import Engine
 from sciflow.executors.settings import BatchSettings, FuturesSettings, parse_executor
 
 Check = Callable[[Visit], Iterator[Finding]]
+
+VERSION: Mapping[Engine, Sequence[str]] = {  # each fails where the engine could run nothing
+    "podman": ("info", "--format", "{{.Version.Version}}"),
+    "docker": ("version", "--format", "{{.Server.Version}}"),
+    "apptainer": ("version",),
+}
 
 
 def examine(name: str, table: Mapping[str, Any], *, runs: Path, wait_s: float) -> Iterator[Finding]:
@@ -24,12 +32,13 @@ def examine(name: str, table: Mapping[str, Any], *, runs: Path, wait_s: float) -
         settings = parse_executor(name, table)
     except InvalidSettings as error:
         for problem in error.problems:
-            hints = ", ".join(filter(None, (problem.expected and f"expected {problem.expected}", problem.fix)))
-            yield bad("settings", f"{problem.where}: {problem.what}", hints)
+            found = f": {problem.found}" if problem.found else ""
+            hints = "\n".join(filter(None, (problem.expected and f"expected {problem.expected}", problem.fix)))
+            yield bad("settings", f"{problem.where}: {problem.what}{found}", hints)
         return
     yield ok("settings", describe(settings))
     if isinstance(settings, FuturesSettings):
-        yield note("pool", "not started", "a run of a small workflow shows whether it works")
+        yield from pool(name, settings, runs=runs, wait_s=wait_s)
         return
     with Visit(name, settings, runs=runs, wait_s=wait_s) as visit:
         yield from _in_turn(visit)
@@ -38,14 +47,15 @@ def examine(name: str, table: Mapping[str, Any], *, runs: Path, wait_s: float) -
 def _in_turn(visit: Visit) -> Iterator[Finding]:
     left = {subject: check for subject, check in CHECKS.items() if check is not test_job or visit.wait_s > 0}
     while left:
-        check = left.pop(next(iter(left)))
+        subject = next(iter(left))
+        check = left.pop(subject)
         findings: list[Finding] = []
         try:
             for finding in check(visit):
                 findings.append(finding)
                 yield finding
         except SciflowError as error:  # what no check knows what to make of
-            findings.append(bad("", str(error)))
+            findings.append(bad(subject, str(error)))
             yield findings[-1]
         if left and any(finding.state == "bad" for finding in findings):
             yield note("not checked", ", ".join(left), "mend the above first")
@@ -57,6 +67,8 @@ def describe(settings: BatchSettings | FuturesSettings) -> str:
     if isinstance(settings, FuturesSettings):
         return f"futures of {settings.factory}"
     place = f"on {settings.host}" if settings.host else "on this machine"
+    if settings.system == "shell" and settings.box is not None:
+        return f"containers of {settings.box.engine} {place}"
     box = f", containers by {settings.box.engine}" if settings.box is not None else ""
     return f"{settings.system} {place}{box}" + (f", queue {settings.queue}" if settings.queue else "")
 
@@ -67,13 +79,16 @@ def container(visit: Visit) -> Iterator[Finding]:
     if box is None:
         return
     program = box.program or box.engine
-    said = visit.depot.run((program, "--version"))
+    said = visit.depot.run((program, *VERSION[box.engine]))
     if said.code != 0:
-        fix = f"install it on {visit.where}, load it in `prologue`, or name its path: `program` of the container"
+        fix = f"install it on {visit.where} and see that it runs, load it in `prologue`, or name its path by `program`"
         nodes = note if visit.settings.host else bad  # the nodes may have what the login node has not
         yield nodes("container engine", f"{program}: {said.said or said.code}", fix)
     else:
-        yield ok("container engine", said.stdout.decode(errors="replace").strip().splitlines()[0])
+        version = said.stdout.decode(errors="replace").strip().partition("\n")[0]
+        yield ok("container engine", f"{program} {version}")
+        if not box.image:
+            yield note("image", "none", f"ops name theirs: .options(image=...), or `image` in {visit.table} for all")
 
 
 CHECKS: Mapping[str, Check] = {

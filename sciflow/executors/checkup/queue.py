@@ -33,9 +33,11 @@ def batch_system(visit: Visit) -> Iterator[Finding]:
         yield bad("batch system", str(error), f"correct `system` in {visit.table}, or the PATH of logins there")
         return
     except HostError as error:
-        yield bad("batch system", str(error), "runs would wait until it answers; try again later")
+        fix = f"is `system` in {visit.table} right? If so, runs wait until it answers; try again later"
+        yield bad("batch system", str(error), fix)
         return
-    yield ok("batch system", f"{name} {limits.version}".strip() + f"; {len(jobs)} lines of yours in the queue")
+    what = "a queue of our own" if name == "shell" else f"{name} {limits.version}".strip()
+    yield ok("batch system", f"{what}; {len(jobs)} lines of yours in the queue")
     if seconds > SLOW_S:
         fix = f"raise `look_least_s` in {visit.table} to 30 or more, so that runs ask less often"
         yield note("queue", f"took {seconds:.0f} s to answer", fix)

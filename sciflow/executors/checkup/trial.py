@@ -13,6 +13,8 @@ from sciflow.core.graph import Resources
 from sciflow.errors import ConfigError, HostError, QueueUnavailable, SubmissionRefused
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 from sciflow.executors.checkup.visit import Visit
+from sciflow.executors.containers.box import Box, Mount
+from sciflow.executors.containers.launch import argv_of
 from sciflow.executors.systems.system import JobState, State, Submission
 from sciflow.executors.transports.transport import Output
 
@@ -23,7 +25,7 @@ WALLTIME_S = 300.0
 TAIL = 1500  # characters of what a job said
 
 # Constant program text, run on a node: reads what was sent, loads the runner, and tells where it is.
-_PROBE = """
+PROBE = """
 import json, os, sys
 folder, runner, element = sys.argv[1:4]
 word = open(os.path.join(folder, "word")).read()
@@ -66,7 +68,7 @@ def _submit(visit: Visit, folder: str) -> str:
         resources=Resources(),
         walltime_s=min(settings.walltime_s or WALLTIME_S, WALLTIME_S),
         site=settings.site,
-        command=(depot.python, "-c", _PROBE, folder, depot.runner),
+        command=_command(visit, folder),
     )
     script = visit.system.script(submission)
     depot.run(("mkdir", "-p", f"{folder}/out"))
@@ -83,6 +85,22 @@ def _submit(visit: Visit, folder: str) -> str:
     }
     said = json.loads(depot.call("submit", request, timeout_s=ASK_S + 30).stdout)
     return command.parse(Output(code=said["code"], stdout=said["stdout"].encode(), stderr=said["stderr"].encode()))
+
+
+def _command(visit: Visit, folder: str) -> tuple[str, ...]:
+    probe = ("-c", PROBE, folder, visit.depot.runner)
+    box = _box(visit)
+    if box is None:
+        return (visit.depot.python, *probe)
+    return argv_of(
+        box, (box.python, *probe), mounts=[Mount(source=folder, write=True), Mount(source=visit.depot.runner)]
+    )
+
+
+def _box(visit: Visit) -> Box | None:
+    """The container in which the job is tried; engines that are told a user must be called there."""
+    box = visit.settings.box
+    return box if box is not None and box.image and (box.engine == "apptainer" or not visit.settings.host) else None
 
 
 def _put(visit: Visit, text: str, target: str) -> None:
@@ -143,7 +161,9 @@ def _success(visit: Visit, told: Mapping[str, Any], job: str, seconds: float) ->
             "test job", f"job {job} read something else than was sent", "is work_root one file system everywhere?"
         )
     facts = f"Python {told['python']}, {told['cores']} core{'s' * (told['cores'] > 1)}"
-    return ok("test job", f"job {job} ran on {told['host']} ({facts}) and was heard of after {seconds:.1f} s")
+    box = _box(visit)
+    place = f"in a container of {box.image}" if box is not None else f"on {told['host']}"
+    return ok("test job", f"job {job} ran {place} ({facts}) and was heard of after {seconds:.1f} s")
 
 
 def _words(visit: Visit, folder: str) -> Iterator[Finding]:
@@ -157,7 +177,7 @@ def _failure(visit: Visit, folder: str, job: str, code: str) -> Finding:
     said = _text(visit, f"{folder}/out/0").strip()[-TAIL:]
     accounted = _accounted(visit, job)
     known = [f"exit code {code}"] if code else []
-    known += [f"{state.state.value} ({state.reason})" for state in accounted[:1]]
+    known += [_words_of(state) for state in accounted[:1]]
     found = f"job {job} ended without success: {', '.join(known) or 'it left the queue and wrote nothing'}"
     if said:
         return bad("test job", f"{found}\n{said}", _mend(visit, said, code))
@@ -169,6 +189,11 @@ def _failure(visit: Visit, folder: str, job: str, code: str) -> Finding:
 
 
 def _mend(visit: Visit, said: str, code: str) -> str:
+    box = _box(visit)
+    if box is not None and (code == "127" or "not found" in said):
+        return f"has the image a Python 3.9 or newer, called {box.python}? Ops of `command(...)` need none"
+    if box is not None:
+        return f"the words of {box.engine} are above: correct `image`, `mounts` or `arguments` in {visit.table}"
     if "word" in said and "No such file" in said:
         return "the node does not see work_root: choose a folder on a file system that the nodes share"
     if code == "127" or "not found" in said:
@@ -185,8 +210,12 @@ def _accounted(visit: Visit, job: str) -> Sequence[JobState]:
         return []
 
 
+def _words_of(state: JobState) -> str:
+    return f"{state.state.value} ({state.reason})" if state.reason else state.state.value
+
+
 def _late(visit: Visit, job: str, state: JobState | None) -> Finding:
-    known = f"{state.state.value}{f' ({state.reason})' if state.reason else ''}" if state is not None else "not listed"
+    known = _words_of(state) if state is not None else "not listed"
     found = f"job {job} did not end within {visit.wait_s:.0f} s and was cancelled; it was {known}"
     fix = "a busy queue is no fault: try again with more time, --wait-s 3600, or with a queue for tests"
     return note("test job", found, fix)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sciflow.errors import HostError, HostKeyRefused, HostRefused
+from sciflow.errors import HostError, HostKeyRefused, HostRefused, MissingExtra
 from sciflow.executors.checkup.finding import Finding, bad, ok
 from sciflow.executors.checkup.visit import Visit
 from sciflow.executors.transports.ssh_config import Hop, route
@@ -76,6 +76,8 @@ def _login(hops: Sequence[Hop]) -> Iterator[Finding]:
         yield bad("host key", found, fix)
     except HostRefused as error:
         yield bad("login", str(error), f"in a terminal: sciflow connect {hops[-1].goal}")
+    except MissingExtra as error:
+        yield bad("ssh", str(error))
     except HostError as error:
         fix = f"does `ssh {hops[-1].goal}` work? Is a VPN needed, or does a firewall keep port {hops[-1].port}?"
         yield bad("connection", str(error), fix)

@@ -131,6 +131,12 @@ def command_of(told: Mapping[str, Tree], place: Place, python: str) -> tuple[str
     return tuple(containers.argv([told["python"], place.runner, "element", place.folder], name=""))
 
 
+def argv_of(box: Box, command: Sequence[str], *, mounts: Sequence[Mount]) -> tuple[str, ...]:
+    """What runs one command in a container of the executor's own image, on this machine."""
+    engine = ENGINES[box.engine](box, Wanted(mounts=[*mounts, *map(_as_mount, box.mounts)], set_=[("HOME", HOME)]))
+    return tuple(Containers({**engine, "image": box.image}, "", "").argv(command, name=""))
+
+
 def _as_mount(given: str | Mount) -> Mount:
     return Mount(source=given) if isinstance(given, str) else given
 

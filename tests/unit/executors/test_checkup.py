@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,21 @@ class Desk:
         self._capsys = capsys
 
     def doctor(self, *args, system="shell", **settings):
-        """The findings by subject, and the exit code."""
-        table = {"type": "batch", "system": system, "work_root": str(self.scratch), **settings}
-        lines = [f"{key} = {json.dumps(value)}" for key, value in table.items()]
-        (self.folder / "sciflow.toml").write_text("[executors.c]\n" + "\n".join(lines) + "\n")
+        """The findings by subject, and the exit code, of an executor of type `batch`."""
+        return self.examine(*args, type="batch", system=system, **{"work_root": str(self.scratch), **settings})
+
+    def examine(self, *args, of="executors", **table):
+        """The same of any executor, or of a storage."""
+        lines = [f"{key} = {in_toml(value)}" for key, value in table.items()]
+        (self.folder / "sciflow.toml").write_text(f"[{of}.c]\n" + "\n".join(lines) + "\n")
         code = exit_code(["doctor", "c", "--json", *args])
         return {found["subject"]: found for found in json.loads(self._capsys.readouterr().out)}, code
+
+
+def in_toml(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {in_toml(entry)}" for key, entry in value.items()) + "}"
+    return json.dumps(value)
 
 
 @pytest.fixture
@@ -67,6 +77,13 @@ def test_mistakes_in_the_settings_end_the_examination(desk):
     assert "did you mean 'queue'?" in found["settings"]["fix"]
 
 
+def test_a_value_that_will_not_do_is_shown_beside_what_was_expected(desk):
+    found, code = desk.doctor(system="slrum")
+    assert code == 1
+    assert found["settings"]["found"].endswith("system has a value that will not do: 'slrum'")
+    assert found["settings"]["fix"] == "expected one of lsf, pbs, sge, shell, slurm\ndid you mean 'slurm'?"
+
+
 def test_what_the_test_job_said_is_shown(desk):
     found, code = desk.doctor(prologue=["load-nothing || exit"])
     assert code == 1
@@ -93,6 +110,74 @@ def test_an_unknown_executor_is_told_with_the_one_that_was_meant(desk, capsys):
     assert exit_code(["doctor", "d"]) == 2
     assert exit_code(["doctor", "cc"]) == 2
     assert "did you mean c?" in capsys.readouterr().err
+
+
+def test_without_the_package_for_ssh_a_host_is_not_reached_and_no_run_begins(desk, monkeypatch):
+    (desk.folder / "ssh_config").write_text("Host far\n    HostName 127.0.0.1\n")
+    monkeypatch.setitem(sys.modules, "paramiko", None)
+    found, code = desk.doctor(host="far", ssh_config=str(desk.folder / "ssh_config"))
+    assert code == 1
+    assert "pip install 'sciflow-hpc[ssh]'" in found["ssh"]["found"]
+    (desk.folder / "work.py").write_text(
+        "from sciflow import op, workflow\n\n@op\ndef one() -> int:\n    return 1\n\n"
+        "@workflow\ndef flow() -> int:\n    return one()\n"
+    )
+    assert exit_code(["run", "work.py:flow", "--on", "c"]) == 2
+    assert not Path("runs").exists()
+
+
+def test_a_job_is_tried_in_a_container_of_the_executors_image(desk, podman):
+    found, code = desk.examine(type="container", engine="podman", image=podman.python_image)
+    assert code == 0, found
+    assert f"ran in a container of {podman.python_image} (Python 3" in found["test job"]["found"]
+
+
+def test_an_image_without_python_is_told_from_a_mount_that_is_not_there(desk, podman):
+    found, code = desk.examine(type="container", engine="podman", image=podman.bare_image)
+    assert code == 1
+    assert "has the image a Python 3.9 or newer" in found["test job"]["fix"]
+    found, code = desk.examine(type="container", engine="podman", image=podman.python_image, mounts=["/nowhere"])
+    assert code == 1
+    assert "/nowhere" in found["test job"]["found"]
+    assert "`mounts`" in found["test job"]["fix"]
+
+
+def test_a_pool_is_made_and_has_a_worker_run_something(desk):
+    pool = {"type": "futures", "factory": "concurrent.futures:ProcessPoolExecutor", "arguments": {"max_workers": 2}}
+    found, code = desk.examine(**pool)
+    assert code == 0, found
+    assert "2 tasks at once" in found["pool"]["found"]
+    assert "Python" in found["test task"]["found"]
+    assert list(Path("runs").iterdir()) == []
+    found, code = desk.examine(**pool, python="/no/python")
+    assert code == 1
+    assert "/no/python" in found["test task"]["found"]
+
+
+def test_a_pool_that_cannot_be_made_is_told(desk):
+    found, code = desk.examine(type="futures", factory="no_such_module:make")
+    assert code == 1
+    assert "No module named 'no_such_module'" in found["pool"]["found"]
+
+
+def test_a_storage_is_checked_by_a_file_there_and_back_of_which_nothing_is_left(desk, capsys):
+    found, code = desk.examine(of="storages", type="directory", path="store")
+    assert code == 0, found
+    assert "unchanged" in found["file there and back"]["found"]
+    assert [path for path in Path("store").rglob("*") if path.is_file()] == []
+    exit_code(["doctor", "--json"])
+    findings = {found["subject"]: found for found in json.loads(capsys.readouterr().out)}
+    assert findings["storage c"]["found"] == f"directory: {desk.folder}/store; `sciflow doctor c` checks it"
+
+
+def test_a_bucket_that_is_not_there_is_told(desk, s3, monkeypatch):
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
+    found, code = desk.examine(of="storages", type="s3", endpoint=s3.url, bucket="no-such")
+    assert code == 1
+    assert "there is no such bucket" in found["storage"]["found"]
+    found, code = desk.examine(of="storages", type="s3", endpoint=s3.url, bucket=s3.bucket)
+    assert code == 0, found
 
 
 def test_without_a_job_none_is_submitted(desk):
