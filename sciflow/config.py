@@ -305,4 +305,13 @@ def _merge(sources: list[_Source], *, base: Path, project: Path | None) -> Setti
             origins[key] = f"{origins[key]}, {source.where(key)}" if merges else source.where(key)
             values[key] = {**values[key], **value} if merges else value  # type: ignore[dict-item]
     values["runs"] = base / Path(values.get("runs", RUNS)).expanduser()
+    values["storages"] = {name: _anchored(table, base) for name, table in values.get("storages", {}).items()}
     return Settings(**values, project=project, origins=origins)
+
+
+def _anchored(storage: Mapping[str, Any], base: Path) -> Mapping[str, Any]:
+    """A folder that is meant from the project on is the same one wherever a run is made, resumed or asked for."""
+    path = storage.get("path")
+    if storage["type"] != "directory" or not isinstance(path, str):
+        return storage
+    return {**storage, "path": str(base / Path(path).expanduser())}

@@ -116,6 +116,10 @@ def _raise_connection(where: str, error: Exception) -> None:
 
     reason = getattr(error, "reason", None) or error
     if isinstance(reason, SSLError):
+        if "WRONG_VERSION_NUMBER" in str(reason):
+            raise HostRefused(
+                f"{where}: what answers there speaks no TLS: is it http:// instead of https://?"
+            ) from error
         fix = "set `ca_file` to the certificate of who signed it, if you trust them"
         raise HostRefused(f"{where}: its certificate is not accepted: {reason}; {fix}") from error
     raise HostUnreachable(f"{where}: no answer: {reason}: is `endpoint` right, and the server up?") from error

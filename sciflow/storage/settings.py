@@ -51,7 +51,7 @@ def parse_storage(name: str, table: Mapping[str, Any]) -> StorageSettings:
     try:
         settings = msgspec.convert(values, type=kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"storage {name}: {_explained(str(error), values, kind)}") from error
+        raise ConfigError(f"storage {name}: {_explained(name, str(error), values, kind)}") from error
     if isinstance(settings, S3Settings):
         _check(name, settings)
     return settings
@@ -69,10 +69,11 @@ def _check(name: str, settings: S3Settings) -> None:
         raise ConfigError(f"storage {name}: expected parallel from 1 and patience_s from 0")
 
 
-def _explained(problem: str, table: Mapping[str, Any], kind: type[StorageSettings]) -> str:
+def _explained(name: str, problem: str, table: Mapping[str, Any], kind: type[StorageSettings]) -> str:
     unknown = [key for key in table if f"`{key}`" in problem and "unknown field" in problem]
+    if not unknown:
+        return problem
     fields = [field.encode_name for field in msgspec.structs.fields(kind)]
-    near = [match for key in unknown for match in difflib.get_close_matches(key, fields, n=1)]
-    return problem + (
-        f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(fields)}" if unknown else ""
-    )
+    near = difflib.get_close_matches(unknown[0], fields, n=1)
+    fix = f"did you mean {near[0]!r}?" if near else f"correct or remove it in [storages.{name}]"
+    return f"unknown entry {unknown[0]!r}\n    expected: one of type, {', '.join(fields)}\n    fix:      {fix}"

@@ -17,6 +17,8 @@ def pool(*, address: str = "", scheduler_file: str = "", **local: Any) -> Iterat
         from distributed import Client
     except ImportError as error:
         raise MissingExtra("distributed", "dask", "a pool of Dask") from error
-    where = {"address": address} if address else {"scheduler_file": scheduler_file} if scheduler_file else local
+    where: dict[str, Any] = {"dashboard_address": None, **local}  # no page that anybody on the machine can look at
+    if address or scheduler_file:
+        where = {"address": address} if address else {"scheduler_file": scheduler_file}
     with Client(**where) as client:  # type: ignore[no-untyped-call]
         yield client.get_executor(pure=False)

@@ -38,6 +38,12 @@ def test_the_project_file_is_found_upward_and_its_paths_are_relative_to_it(proje
     assert settings.project == project
 
 
+def test_a_storages_folder_is_the_same_one_wherever_in_the_project_it_is_asked_for(project: Path) -> None:
+    write(project / "sciflow.toml", '[storages.shared]\ntype = "directory"\npath = "store"\n')
+    settings = config.load(start=project / "deep", environ={})
+    assert settings.storages["shared"]["path"] == str(project / "store")
+
+
 def test_a_later_source_wins_over_an_earlier_one(project: Path, tmp_path: Path) -> None:
     file = write(project / "sciflow.toml", "workers = 1\nmemory_mb = 10\ngpus = 1\nparallelism = 1\n")
     user = write(tmp_path / "home" / "sciflow" / "config.toml", "memory_mb = 20\ngpus = 2\nparallelism = 2\n")

@@ -34,6 +34,12 @@ def test_a_certificate_that_nobody_knows_is_refused_at_once(s3: S3Server, endpoi
         storage.exists("a")
 
 
+def test_a_server_without_tls_is_told_from_one_whose_certificate_is_not_known(s3: S3Server, tmp_path: Path) -> None:
+    storage = storage_at(s3, tmp_path, endpoint=s3.url.replace("http://", "https://"))
+    with pytest.raises(HostRefused, match="is it http:// instead of https://"):
+        storage.exists("a")
+
+
 def test_a_certificate_that_the_settings_trust_is_accepted(
     s3: S3Server, endpoint: str, signed: tuple[Path, Path], tmp_path: Path
 ) -> None:
