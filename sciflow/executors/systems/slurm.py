@@ -17,7 +17,7 @@ What is not obvious of it:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -240,5 +240,14 @@ def _limited(output: Output) -> SystemLimits:
         version=version.group(1) if version else "",
         elements=int(array.group(1)) if array else None,  # numbers from 0 to one less
         submitted=min(most) if most else None,
-        queues={row[1].rstrip("*"): ", ".join(row[2:]) for row in rows if row[0] == "partition" and len(row) > 2},
+        queues=_partitions(row[1:] for row in rows if row[0] == "partition" and len(row) > 4),
     )
+
+
+def _partitions(rows: Iterable[Sequence[str]]) -> dict[str, str]:
+    """What is worth knowing of each: a line of `sinfo` is about those of its nodes that are alike."""
+    found: dict[str, list[str]] = {}
+    for name, up, limit, *nodes in rows:
+        about = found.setdefault(name.rstrip("*"), [f"{up}, {limit}"])
+        about.append(", ".join(word for word in nodes if word != "(null)" and not word.endswith(":0")))
+    return {name: "; ".join(about) for name, about in found.items()}
