@@ -76,6 +76,6 @@ def _bring(root: Path, wanted: dict[str, set[str]]) -> None:
         if at not in settings.executors:
             fix = f"add [executors.{at}] to sciflow.toml, as it was when the run was made"
             raise RunError(f"{min(paths)} lies at {at!r}, which the settings do not name\n    fix:      {fix}")
-        problem = fetch_files(at, settings.executors, root, sorted(paths))
-        if problem:
-            raise RunError(problem)
+        lost = fetch_files(at, settings.executors, root, sorted(paths))
+        if lost:
+            raise RunError("\n".join(lost[path] for path in sorted(lost)))

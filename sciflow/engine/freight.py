@@ -16,7 +16,7 @@ import msgspec
 from sciflow.core.job import Job
 from sciflow.core.records import TaskError
 from sciflow.engine.elsewhere import files_elsewhere
-from sciflow.executors.executor import Brought, Executor, Report, never_began
+from sciflow.executors.executor import Brought, Executor, Lost, Report, never_began
 
 if TYPE_CHECKING:
     from sciflow.engine.stowage import Stowage
@@ -88,16 +88,32 @@ class Freight:
     def _settle(self) -> list[Report]:
         reports: list[Report] = []
         for waiting in list(self._waiting):
-            lost = next((path for path in waiting.missing if path in self._lost), None)
-            if lost is not None:
-                why = f"an input cannot be brought: {self._lost[lost]}"
-                error = TaskError(kind="place", type="sciflow:InputLost", message=why)
-                reports += never_began(waiting.job, range(len(waiting.job.slices)), error)
+            if not waiting.missing.isdisjoint(self._lost):
+                reports += self._without(waiting.job, waiting.executor)
                 self._waiting.remove(waiting)
             elif not waiting.missing:
                 self._executors[waiting.executor].submit(waiting.job)
                 self._waiting.remove(waiting)
         return reports
+
+    def _without(self, job: Job, name: str) -> list[Report]:
+        """The ends of a job's tasks whose files are not to be had; the others are to be handed out again."""
+        reports: list[Report] = []
+        kept: list[int] = []
+        for position, row in enumerate(job.elements):
+            lost = min(self._needed([job.fixed, *row], name) & self._lost.keys(), default=None)
+            if lost is None:
+                kept.append(job.number(position))
+                continue
+            why = f"{job.task_path(position)} needs {lost}, which cannot be brought: {self._lost[lost]}"
+            error = TaskError(kind="place", type="sciflow:InputLost", message=why)
+            reports += never_began(job, [position], error)
+        return [*reports, Lost(numbers=kept)] if kept else reports
+
+    def _needed(self, texts: Iterable[bytes], name: str) -> set[str]:
+        """The files that lie elsewhere and neither here nor at the executor."""
+        found = (place for text in texts for place in files_elsewhere(self._root, text, home=self._home))
+        return {path for at, path in found if at != name and not (self._root / path).exists()}
 
     def _missing(self, texts: Iterable[bytes], name: str) -> set[str]:
         """The files that lie elsewhere and neither here nor at the executor; they are asked for."""

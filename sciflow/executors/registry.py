@@ -52,18 +52,21 @@ def make_executor(name: str, tables: Mapping[str, Mapping[str, Any]], errand: Er
     return make_batch(name, settings, errand)
 
 
-def fetch_files(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, paths: Sequence[str]) -> str:
-    """Brings files and folders of a run home from an executor's machine; why not, if they are not to be had.
+def fetch_files(
+    name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, paths: Sequence[str]
+) -> Mapping[str, str]:
+    """Brings files and folders of a run home from an executor's machine; of those that are not to be had, why.
 
     Raises:
         HostError: the machine is not to be reached now.
     """
+    from sciflow.executors.batch.fetching import gone
     from sciflow.executors.batch.making import fetch_from
     from sciflow.executors.settings import FuturesSettings, parse_executor
 
     settings = parse_executor(name, tables[name])
     if isinstance(settings, FuturesSettings):  # it works in the run folder itself
-        return f"{paths[0]} is not there any more"
+        return {path: gone(path, root) for path in paths}
     return fetch_from(settings, root, paths)
 
 

@@ -15,7 +15,7 @@ from sciflow.runner.text import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any, BinaryIO, Iterator, Optional
 
     Tree = Any
 
@@ -23,26 +23,26 @@ KEPT_S = 24 * 3600.0
 
 
 def pack(request: Tree) -> None:
-    """Write the archive to WORK_ROOT/outbox, and answer where it is and what is not there."""
+    """Write the archive to WORK_ROOT/outbox, and answer where it is, and of what is not in it why."""
     from hashlib import sha256
 
     root, paths = request["root"], sorted(set(request["paths"]))
     outbox = f"{request['work_root']}/outbox"
     os.makedirs(outbox, 0o700, exist_ok=True)
     _clear(outbox)
-    found = [path for path in paths if os.path.lexists(within(root, path))]
+    missing: dict[str, str] = {}
     archive = f"{outbox}/{sha256(dump([root, paths]).encode()).hexdigest()}.tar"
     beside = beside_of(archive)
     try:
         with tarfile.open(beside, "w", format=tarfile.PAX_FORMAT) as tar:
-            for path in found:
-                for relative in _entries(root, path):
-                    _add(tar, root, relative)
+            for path in paths:
+                problem = _add_all(tar, root, path)
+                if problem:
+                    missing[path] = problem
         os.rename(beside, archive)
     finally:
         if os.path.exists(beside):
             os.unlink(beside)
-    missing = [path for path in paths if path not in found]
     sys.stdout.write(dump({"archive": archive, "size": os.path.getsize(archive), "missing": missing}) + "\n")
 
 
@@ -62,10 +62,36 @@ def _entries(root: str, path: str) -> Iterator[str]:
             yield from _entries(root, f"{path}/{name}")
 
 
-def _add(tar: tarfile.TarFile, root: str, relative: str) -> None:
+def _add_all(tar: tarfile.TarFile, root: str, path: str) -> str:
+    """Take a file or folder in; why not all of it, if so: what is in the archive of it by then is of no use."""
+    within(root, path)
+    members = _members(tar, root, path)
+    while True:
+        try:
+            found = next(members, None)
+        except OSError as error:  # what is there is not to be had; a full disk is heard of by the next line
+            return error.strerror or str(error)
+        if found is None:
+            return ""
+        member, content = found
+        if content is None:
+            tar.addfile(member)
+        else:
+            with content:
+                tar.addfile(member, content)
+
+
+def _members(tar: tarfile.TarFile, root: str, path: str) -> Iterator[tuple[tarfile.TarInfo, Optional[BinaryIO]]]:
+    for relative in _entries(root, path):
+        member = _member(tar, root, relative)
+        if member is not None:
+            yield member, open(f"{root}/{relative}", "rb") if member.isreg() else None  # noqa: SIM115  see `_add_all`
+
+
+def _member(tar: tarfile.TarFile, root: str, relative: str) -> Optional[tarfile.TarInfo]:
     member = tar.gettarinfo(f"{root}/{relative}", relative)
     if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
-        return  # a socket, a pipe
+        return None  # a socket, a pipe
     if member.islnk():  # two names of one content: it comes twice
         member.type, member.linkname = tarfile.REGTYPE, ""
         member.size = os.path.getsize(f"{root}/{relative}")
@@ -73,8 +99,4 @@ def _add(tar: tarfile.TarFile, root: str, relative: str) -> None:
     member.uname = member.gname = ""
     member.mtime = 0
     member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
-    if member.isreg():
-        with open(f"{root}/{relative}", "rb") as content:
-            tar.addfile(member, content)
-    else:
-        tar.addfile(member)
+    return member

@@ -169,8 +169,8 @@ class Courier:
                 self._ward.withdraw()
                 self._next_look = 0.0
             case Fetch(paths=paths):
-                problem = fetch(self._depot, self._ward.handover.root, self._here, paths)
-                self.news.put(Fetched(paths=paths, problem=problem))
+                lost = fetch(self._depot, self._ward.handover.root, self._here, paths)
+                self.news.put(Fetched(paths=[path for path in paths if path not in lost], lost=lost))
 
 
 def _tried(step: Callable[[], None]) -> HostError | OSError | None:

@@ -62,6 +62,13 @@ class Absent(msgspec.Struct, frozen=True):
     code: tuple[str, ...] = ()
 
 
+class Packed(msgspec.Struct, frozen=True):
+    """Where files and folders are in one archive, and why some are not in it."""
+
+    archive: str
+    missing: dict[str, str]
+
+
 class Depot:
     """The folder `work_root` on a host. Every method is one round trip and may be repeated after a break.
 
@@ -217,13 +224,12 @@ class Depot:
         wanted = {"root": root, "blobs": links, "code": code, "executable": executable}
         return self.ask("missing", wanted, Absent)
 
-    def pack(self, root: str, paths: Sequence[str], target: Path) -> str:
-        """Brings files and folders under `root` home in one archive; why not, if they are not there."""
-        said = json.loads(self.call("pack", {"root": root, "paths": paths}, timeout_s=TRANSFER_S).stdout)
-        if said["missing"]:
-            return f"{self.transport.name}: {root}/{said['missing'][0]} is not there any more"
-        self.transport.get(said["archive"], target, timeout_s=TRANSFER_S)
-        return ""
+    def pack(self, root: str, paths: Sequence[str], target: Path) -> Mapping[str, str]:
+        """Brings files and folders under `root` home in one archive; of those that are not to be had, why."""
+        packed = self.ask("pack", {"root": root, "paths": paths}, Packed, timeout_s=TRANSFER_S)
+        if len(packed.missing) < len(paths):
+            self.transport.get(packed.archive, target, timeout_s=TRANSFER_S)
+        return packed.missing
 
     def _argv(self, verb: str) -> tuple[str, ...]:
         return (self.python, self._runner, "host", verb)

@@ -252,8 +252,8 @@ class BatchExecutor:
             case Over(record=record):
                 self._farewell.over(record)
                 return []
-            case Fetched(paths=paths, problem=problem):
-                return [Brought(paths=paths, problem=problem)]
+            case Fetched(paths=paths, lost=lost):
+                return [Brought(paths=paths), *(Brought(paths=[path], problem=why) for path, why in lost.items())]
             case Notice(text=text, passing=passing):
                 return [Noticed(text=text, passing=passing)]
             case Broken(error=error):

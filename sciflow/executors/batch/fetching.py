@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from sciflow.executors.batch.archive import unpack
 from sciflow.executors.batch.depot import Depot
 
 
-def fetch(depot: Depot, root: str, here: Path, paths: Sequence[str]) -> str:
-    """Brings files and folders under `root` to the same paths in the run folder; why not, if they are not to be had.
+def fetch(depot: Depot, root: str, here: Path, paths: Sequence[str]) -> Mapping[str, str]:
+    """Brings files and folders under `root` to the same paths in the run folder; of those that are not to be had, why.
 
     What is here stays as it is; of a folder that is here in part, the rest is brought.
 
     Raises:
         HostUnreachable: to be done again.
     """
-    paths = _outermost(paths)
     (here / "work").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=here / "work", prefix="fetched-") as name:
-        beside = Path(name)
+        beside, wanted = Path(name), _outermost(paths)
         archive = beside / "archive.tar"
-        problem = depot.pack(root, paths, archive)
-        if problem:
-            return problem
-        unpack(archive, beside / "files")
-        for path in paths:
+        lost = depot.pack(root, wanted, archive)
+        came = [path for path in wanted if path not in lost]
+        if came:
+            unpack(archive, beside / "files")
+        for path in came:
             _place(beside / "files" / path, here / path)
-    return ""
+    place = f"{depot.transport.name}: {root}"
+    return {path: gone(f"{place}/{path}", here, why) for path in paths if (why := _why(path, lost, here))}
+
+
+def gone(file: str, here: Path, why: str = "") -> str:
+    """What is said of a file that an op has left, and that is not to be had any more."""
+    return (
+        f"{file} is not to be had any more" + (f": {why}" if why else "") + "\n"
+        f"    fix:      put it back there, or to the same path in {here}, and `sciflow retry {here.name}`;\n"
+        f"              or `sciflow resubmit {here.name}`, which makes it again"
+    )
+
+
+def _why(path: str, lost: Mapping[str, str], here: Path) -> str:
+    """Why a path has not come, alone or with a folder that holds it."""
+    above = (path, *map(str, PurePosixPath(path).parents))
+    said = next((lost[outer] for outer in above if outer in lost), "")
+    return said or ("" if os.path.lexists(here / path) else os.strerror(errno.ENOENT))
 
 
 def _outermost(paths: Sequence[str]) -> list[str]:

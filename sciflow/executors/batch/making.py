@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ from sciflow.errors import ConfigError
 from sciflow.executors.batch.courier import Courier, Tempo
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.executor import BatchExecutor, Terms
-from sciflow.executors.batch.fetching import fetch
+from sciflow.executors.batch.fetching import fetch, gone
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.missing import LATE_S, PATIENCE_S
 from sciflow.executors.batch.news import Inbox, News
@@ -92,11 +92,10 @@ def _capacity(settings: BatchSettings, asked: Quota) -> Capacity | None:
     return quota.capacity() if quota else None
 
 
-def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> str:
+def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> Mapping[str, str]:
     """See `registry.fetch_files`."""
     if shares(settings):
-        lost = [path for path in paths if not (root / path).exists()]
-        return f"{lost[0]} is not there any more" if lost else ""
+        return {path: gone(path, root) for path in paths if not (root / path).exists()}
     depot = make_depot(settings)
     try:
         depot.prepare()

@@ -117,10 +117,10 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """Files are here, or why not."""
+    """Files are here; of the others why not."""
 
     paths: Sequence[str]
-    problem: str = ""
+    lost: Mapping[str, str]
 
 
 class Allowed(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, HostError
 from sciflow.executors.batch.courier import Tempo
 from sciflow.executors.batch.depot import Depot
+from sciflow.executors.batch.fetching import gone
 from sciflow.executors.batch.news import Inbox
 from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, read_records, write_record
 from sciflow.executors.batch.request import Element, Surroundings, element_of, payload, submission_name, taken_back
@@ -136,7 +137,7 @@ class FuturesExecutor:
 
     def fetch(self, paths: Sequence[str]) -> None:
         """See `Executor`: there is nothing elsewhere."""
-        self._reports.append(Brought(paths=paths, problem=f"{paths[0]} is not there any more"))
+        self._reports += [Brought(paths=[path], problem=gone(path, self._root)) for path in paths]
 
     def withdraw(self) -> None:
         """See `Executor`; what has not begun hands all back as soon as it is its turn."""

@@ -38,3 +38,30 @@ def torn(x: int) -> int:
 @workflow
 def torn_squares(xs: list[int]) -> list[int]:
     return torn.map(x=xs)
+
+
+@op
+def leave(x: int) -> Path:
+    made = Path("made.txt")
+    made.write_text("x" * x)
+    return made
+
+
+@op
+def lose(files: list[Path]) -> int:
+    """What the second task has left is removed from the machine."""
+    root = next(folder for folder in Path.cwd().parents if (folder / "batches").is_dir())
+    (lost,) = (root / "tasks" / "leave" / "1").rglob("made.txt")
+    lost.unlink()
+    return len(files)
+
+
+@op
+def measure(file: Path, after: int) -> int:
+    return len(file.read_text()) + after
+
+
+@workflow
+def measured(xs: list[int]) -> list[int]:
+    files = leave.map(x=xs)
+    return measure.options(executor="local", chunk=3).partial(after=lose(files)).map(file=files)

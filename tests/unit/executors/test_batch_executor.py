@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sciflow.core.graph import Resources
-from sciflow.errors import HostError
+from sciflow.errors import HostError, RunError
 from sciflow.executors.batch.news import Send
 from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.batch.supply import Supply
@@ -142,3 +143,26 @@ def test_whatever_ends_the_thread_that_speaks_with_a_host_ends_the_run_with_its_
     monkeypatch.setattr("sciflow.executors.batch.making.make_transport", lambda _: Unlawful())
     with pytest.raises(HostError, match="what looks after its jobs has ended: ZeroDivisionError"):
         flow.squares.run([1, 2])
+
+
+def test_a_file_that_is_gone_from_the_host_fails_the_task_that_needs_it_and_no_other(tmp_path: Path) -> None:
+    run = flow.measured.run([1, 2, 3])
+    assert {task.path: task.phase for task in run.tasks("measure")} == {
+        "measure/0": "Succeeded",
+        "measure/1": "Error",
+        "measure/2": "Succeeded",
+    }
+    (failed,) = run.failed_tasks()
+    assert failed.error is not None
+    for words in ("measure/1 needs tasks/leave/1/", f"local: {tmp_path}/there/runs/{run.id}/tasks/leave/1/"):
+        assert words in failed.error.message
+    assert f"sciflow resubmit {run.id}" in failed.error.message
+    with pytest.raises(RunError, match="No such file or directory"):
+        run.output("leave")
+    found = re.search(r"needs (\S+),", failed.error.message)
+    assert found is not None
+    back = run.folder / found.group(1)
+    back.parent.mkdir(parents=True, exist_ok=True)
+    back.write_text("xx")
+    run.retry(detach=False)
+    assert run.result == [4, 5, 6]

@@ -406,7 +406,7 @@ def test_files_and_folders_are_packed_the_same_each_time(node: Node) -> None:
     (node.root / "one").write_text("1")
     asked = {"root": str(node.root), "paths": ["tasks/t", "one", "gone"]}
     first = node.ask("pack", asked)
-    assert first["missing"] == ["gone"]
+    assert first["missing"] == {"gone": "No such file or directory"}
     content = Path(first["archive"]).read_bytes()
     assert len(content) == first["size"]
     os.utime(folder / "run", (1, 1))
