@@ -19,7 +19,7 @@ SAID_BYTES = 2000
 def said(request: Tree) -> None:
     """Answer with a text for each element of each batch; nothing where it has printed nothing."""
     texts = [
-        {str(number): end_of(f"{batch['dir']}/out/{number}") for number in batch["elements"]}
+        {str(number): end_of(f"{batch['dir']}/out/{number // batch['workers']}") for number in batch["elements"]}
         for batch in request["batches"]
     ]
     sys.stdout.write(dump({"said": texts}) + "\n")

@@ -114,7 +114,7 @@ def _batch(asked: Tree, answer: Answer, *, mirror: bool) -> Tree:
         "gone": False,
         "away": False,
         "died": {str(number): _code(f"{folder}/died/{number}") for number in sorted(died)},
-        "said": {str(number): end_of(f"{folder}/out/{number}") for number in died},
+        "said": {str(number): end_of(f"{folder}/out/{number // asked.get('workers', 1)}") for number in died},
         "elements": elements,
         "more": answer.more,
     }

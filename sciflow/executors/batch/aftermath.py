@@ -143,9 +143,14 @@ class Aftermath:
         if not dead:
             return []
         wanted: dict[str, list[int]] = {}
+        workers = {self._handover.folder(batch.record.name): batch.record.workers for batch, _ in dead}
         for batch, element in dead:
             wanted.setdefault(self._handover.folder(batch.record.name), []).append(element)
-        request = {"batches": [{"dir": folder, "elements": elements} for folder, elements in wanted.items()]}
+        request = {
+            "batches": [
+                {"dir": folder, "elements": elements, "workers": workers[folder]} for folder, elements in wanted.items()
+            ]
+        }
         answer = self._handover.depot.ask("said", request, LastWords, timeout_s=SAID_S)
         said = dict(zip(wanted, answer.said, strict=False))
         return [said.get(self._handover.folder(batch.record.name), {}).get(str(element), "") for batch, element in dead]

@@ -138,9 +138,9 @@ class Depot:
             raise self.away(f"{told.root}/runs")
         return told
 
-    def element(self, folder: str) -> tuple[str, ...]:
-        """The argv, but for the number, that runs an element of a submission."""
-        return started(self.python, self._runner, "element", folder)
+    def element(self, folder: str, command: str = "element") -> tuple[str, ...]:
+        """The argv, but for the number, that runs an element of a submission, or a "crew"."""
+        return started(self.python, self._runner, command, folder)
 
     def call(self, verb: str, request: Mapping[str, object], *, timeout_s: float = CALL_S) -> Output:
         """Has the runner do something there.

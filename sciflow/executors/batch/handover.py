@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
 from sciflow.errors import QueueUnavailable
+from sciflow.executors.batch.crews import Crews
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.news import Send
-from sciflow.executors.batch.record import FOLDER
+from sciflow.executors.batch.record import FOLDER, BatchRecord
 from sciflow.executors.containers.launch import Place, command_of, told_of
 from sciflow.executors.systems.system import BatchSystem
 from sciflow.executors.transports.transport import Output
@@ -38,6 +39,7 @@ class Handover:
         self.depot = depot
         self.shared = there is None
         self._make_system = system
+        self.records: Callable[[], Iterable[BatchRecord]] = tuple  # those of which jobs may be spoken of
         self._here = here
         self._there = there
 
@@ -53,7 +55,7 @@ class Handover:
     @cached_property
     def system(self) -> BatchSystem:
         """Made when the host has been reached: some need to know what is there."""
-        return self._make_system(self.depot)
+        return Crews(self._make_system(self.depot), records=self.records, folder=self.folder)
 
     def send(self, send: Send) -> None:
         """Brings all that a submission needs to the host.
@@ -78,7 +80,16 @@ class Handover:
             self.depot.supply(self.root, send.supply, send.code, there)
 
     def _command(self, send: Send, folder: str) -> tuple[Mapping[str, object], tuple[str, ...]]:
-        """What runs an element, and what its index says of that."""
+        """What runs an element, or a crew of them, and what the index says of that."""
+        told, command = self._alone(send, folder)
+        if send.record.workers == 1:
+            return told, command
+        whole = send.submission.site.exclusive
+        crew = {"workers": send.record.workers, "command": command, "gpus": send.index["gpus"], "whole": whole}
+        return {**told, "crew": crew}, self.depot.element(folder, "crew")
+
+    def _alone(self, send: Send, folder: str) -> tuple[Mapping[str, object], tuple[str, ...]]:
+        """What runs one element, and what the index says of that."""
         if send.launch is None:
             return {}, self.depot.element(folder)
         depot = self.depot

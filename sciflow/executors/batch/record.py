@@ -47,7 +47,13 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: int = 0  # what an element asked for
     walltime_s: float | None = None
     grows: bool = False  # another attempt asks for more
+    workers: int = 1  # elements that one job runs at once: a crew
     withdrawn: tuple[int, ...] = ()  # elements that were taken back out of the queue
+
+    def crew(self, element: int) -> range:
+        """The elements that are run by the same job of the batch system."""
+        first = element - element % self.workers
+        return range(first, min(first + self.workers, len(self.elements)))
 
     def worker(self, element: int) -> str:
         """The name of an element's log files and pack."""

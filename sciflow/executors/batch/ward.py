@@ -55,6 +55,7 @@ class Ward:
         self._aftermath = Aftermath(handover, self._mirror, tell, marks_s=marks_s)
         self._losses = Losses(handover, patience_s=marks_s)
         self._open: dict[str, Open] = {}
+        handover.records = lambda: [batch.record for batch in self._open.values()]
         self._queue_trouble = ""
         self._standing = ""  # of the jobs in the queue
         self._said = ""
@@ -153,6 +154,7 @@ class Ward:
                 "offsets": self._mirror.offsets(batch.record),
                 "taken": batch.taken,
                 "from_start": batch.from_start,
+                "workers": batch.record.workers,
             }
             for batch in self._watched()
         ]
