@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sciflow import config
@@ -59,9 +59,7 @@ def bring_tasks(replica: Replica, path: str | None) -> int:
 
 def _bring_stored(root: Path, stored: dict[str, list[Placed]]) -> None:
     for name, placed in stored.items():
-        problem = fetch_stored(name, config.load().storages, root, placed)
-        if problem:
-            raise RunError(problem)
+        _check_none(fetch_stored(name, config.load().storages, root, placed))
 
 
 def _bring(root: Path, wanted: dict[str, set[str]]) -> None:
@@ -76,6 +74,9 @@ def _bring(root: Path, wanted: dict[str, set[str]]) -> None:
         if at not in settings.executors:
             fix = f"add [executors.{at}] to sciflow.toml, as it was when the run was made"
             raise RunError(f"{min(paths)} lies at {at!r}, which the settings do not name\n    fix:      {fix}")
-        lost = fetch_files(at, settings.executors, root, sorted(paths))
-        if lost:
-            raise RunError("\n".join(lost[path] for path in sorted(lost)))
+        _check_none(fetch_files(at, settings.executors, root, sorted(paths)))
+
+
+def _check_none(lost: Mapping[str, str]) -> None:
+    if lost:
+        raise RunError("\n".join(lost[path] for path in sorted(lost)))

@@ -51,20 +51,26 @@ def append(root: Path, made: Iterable[Placed]) -> None:
         os.close(fd)
 
 
-def bring(storage: Storage, root: Path, wanted: Iterable[Placed]) -> None:
-    """Brings what is not in the run's folder; of what was stored together, all.
+def bring(storage: Storage, root: Path, wanted: Iterable[Placed]) -> dict[str, str]:
+    """Brings what is not in the run's folder, of what was stored together all; of what is not to be had, why.
 
     Raises:
-        PlaceError: the storage has lost it, or it was changed there.
         HostError: the storage is not to be had now.
     """
+    lost: dict[str, str] = {}
     by_key: dict[str, list[Placed]] = {}
     for placed in wanted:
         by_key.setdefault(placed.stored.key, []).append(placed)
     for parts in by_key.values():
         missing = [part for part in parts if not os.path.lexists(root / part.path)]
         if missing:
-            _bring_one(storage, root, missing)
+            try:
+                _bring_one(storage, root, missing)
+            except (OSError, PlaceError) as error:  # the storage has lost it, or there is no room here
+                from sciflow.executors.batch.fetching import gone
+
+                lost |= {part.path: gone(part.path, root, str(error)) for part in missing}
+    return lost
 
 
 def _bring_one(storage: Storage, root: Path, parts: list[Placed]) -> None:
@@ -81,8 +87,10 @@ def _bring_one(storage: Storage, root: Path, parts: list[Placed]) -> None:
                 os.rename(whole / part.inside if part.inside else whole, target)
 
 
-def fetch_stored(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, placed: Iterable[Placed]) -> str:
-    """Brings files from a storage of the settings; why not, if they are not to be had.
+def fetch_stored(
+    name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, placed: Iterable[Placed]
+) -> Mapping[str, str]:
+    """Brings files from a storage of the settings; of those that are not to be had, why.
 
     Raises:
         ConfigError: the settings do not name it, or will not do.
@@ -90,11 +98,7 @@ def fetch_stored(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path,
     """
     from sciflow.storage.registry import make_storage
 
-    try:
-        bring(make_storage(name, tables), root, placed)
-    except (OSError, PlaceError) as error:
-        return str(error)
-    return ""
+    return bring(make_storage(name, tables), root, placed)
 
 
 def release(root: Path) -> int:

@@ -9,7 +9,7 @@ import os
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -32,13 +32,20 @@ LINGER_S = 0.5  # for which they wait for others
 PAUSE_S = 15.0  # until what a storage did not take is offered again
 
 
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in the storage now, and of what was to be brought from it and is not to be had, why."""
+
+    placed: Sequence[Placed] = ()
+    lost: Mapping[str, str] = {}
+
+
 class Parcelled(msgspec.Struct, kw_only=True, eq=False):
     """Files on their way to the storage (one, or small ones together), or from it."""
 
     paths: list[str]
     fetches: bool
     small: bool = False
-    future: Future[list[Placed]] | None = None
+    future: Future[Carried] | None = None
     again: float = 0.0  # by the monotonic clock
 
 
@@ -60,6 +67,7 @@ class Stowage:
         self._sails = 0.0  # when those that wait go, by the monotonic clock
         self._under_way: list[Parcelled] = []
         self._problem = ""
+        self._closed = False
         self._news, self._bell = os.pipe()
         os.set_blocking(self._news, False)
         os.set_blocking(self._bell, False)
@@ -104,28 +112,28 @@ class Stowage:
         parcel.future = self._pool.submit(carry, parcel.paths)
         parcel.future.add_done_callback(self._ring)
 
-    def _ring(self, _: Future[list[Placed]]) -> None:
+    def _ring(self, _: Future[Carried]) -> None:
         try:
             os.write(self._bell, b"!")
         except OSError:  # it rings already, or nobody listens any more
             return
 
-    def _put(self, paths: list[str]) -> list[Placed]:
+    def _put(self, paths: list[str]) -> Carried:
         storage = self._open()
         if len(paths) == 1:
             source = self._root / paths[0]
             folder = source.is_dir()
             stored = storage.put(source, lambda sha256: content_key(sha256, source.name, folder=folder))
-            return [Placed(at=self.name, path=paths[0], stored=stored)]
+            return Carried(placed=[Placed(at=self.name, path=paths[0], stored=stored)])
         with tempfile.TemporaryDirectory(dir=self._root / "work", prefix="stored-") as beside:
             for number, path in enumerate(paths):
                 os.link(self._root / path, f"{beside}/{number}")
             stored = storage.put(Path(beside), lambda sha256: content_key(sha256, "together", folder=True))
-        return [Placed(at=self.name, path=p, stored=stored, inside=str(n)) for n, p in enumerate(paths)]
+        placed = [Placed(at=self.name, path=p, stored=stored, inside=str(n)) for n, p in enumerate(paths)]
+        return Carried(placed=placed)
 
-    def _bring(self, paths: list[str]) -> list[Placed]:
-        bring(self._open(), self._root, [self._index[path] for path in paths])
-        return []
+    def _bring(self, paths: list[str]) -> Carried:
+        return Carried(lost=bring(self._open(), self._root, [self._index[path] for path in paths]))
 
     def _open(self) -> Storage:
         if self._storage is None:
@@ -166,24 +174,31 @@ class Stowage:
 
     def _ended(self, parcel: Parcelled) -> list[Report]:
         assert parcel.future is not None
-        problem = ""
+        carried = Carried()
         try:
-            made = parcel.future.result()
+            carried = parcel.future.result()
         except (HostError, ConfigError) as error:
             return self._postponed(parcel, str(error))
         except (OSError, PlaceError) as error:
-            made, problem = [], str(error)
+            self._not_stored(parcel, error)
         self._under_way.remove(parcel)
-        self._remember(made)
+        self._remember(carried.placed)
         reports: list[Report] = [Noticed(text="")] if self._problem else []
         self._problem = ""
         if parcel.fetches:
-            return [*reports, Brought(paths=parcel.paths, problem=problem)]
-        if problem:
-            self._warn(f"storage {self.name}: not stored: {', '.join(parcel.paths[:3])}: {problem}")
+            reports.append(Brought(paths=[path for path in parcel.paths if path not in carried.lost]))
+            reports += [Brought(paths=[path], problem=why) for path, why in carried.lost.items()]
         return reports
 
-    def _remember(self, made: list[Placed]) -> None:
+    def _not_stored(self, parcel: Parcelled, error: OSError | PlaceError) -> None:
+        """One file of several may be gone or have changed, and the others go alone; or it was that one."""
+        if len(parcel.paths) > 1 and not self._closed:
+            for path in parcel.paths:
+                self._start(Parcelled(paths=[path], fetches=False))
+        else:
+            self._warn(f"storage {self.name}: not stored: {', '.join(parcel.paths[:3])}: {error}")
+
+    def _remember(self, made: Sequence[Placed]) -> None:
         if made:
             append(self._root, made)
             self._index |= {placed.path: placed for placed in made}
@@ -207,6 +222,7 @@ class Stowage:
 
     def close(self) -> None:
         """What is under way ends; what is not in the storage by then is put there by the run's next engine."""
+        self._closed = True
         self._pool.shutdown(cancel_futures=True)
         for parcel in list(self._under_way):
             if parcel.future is not None and parcel.future.done() and not parcel.future.cancelled():

@@ -16,6 +16,8 @@ import pytest
 import sciflow
 from sciflow import op, workflow
 from sciflow.engine.stored_files import read_index
+from sciflow.engine.stowage import Stowage
+from sciflow.storage.directory import DirectoryStorage
 from tests.services.buckets import credentials_file
 from tests.services.s3 import S3Server
 
@@ -121,6 +123,57 @@ def test_a_retried_task_gets_inputs_that_only_the_storage_has(configure: Configu
     (tmp_path / "flag").touch()
     assert run.retry(detach=False) == "Succeeded"
     assert run.result == 12
+
+
+@op
+def size_of(file: Path, flag: str) -> int:
+    if not Path(flag).exists():
+        raise ValueError(flag)
+    return len(file.read_bytes())
+
+
+@workflow
+def sizes(sources: list[Path], flag: str) -> list[int]:
+    return size_of.options(chunk=3).partial(flag=flag).map(file=double.map(source=sources))
+
+
+def test_a_file_that_the_storage_has_lost_fails_the_task_that_needs_it_and_no_other(
+    configure: Configure, tmp_path: Path
+) -> None:
+    configure(type="directory", path=str(tmp_path / "store"))
+    given = sources(tmp_path / "in", 3)
+    for file in given:
+        file.write_text(file.name * 20_000)
+    run = sizes.options(storage="store").run(given, flag=str(tmp_path / "flag"))
+    run.release()
+    (lost,) = [placed for path, placed in read_index(run.folder).items() if path.startswith("tasks/double/1/")]
+    (tmp_path / "store" / lost.stored.key).unlink()
+    (tmp_path / "flag").touch()
+    assert run.retry(detach=False) == "Failed"
+    assert [task.phase for task in run.tasks("size_of")] == ["Succeeded", "Error", "Succeeded"]
+    (failed,) = run.failed_tasks()
+    assert failed.error is not None
+    assert f"size_of/1 needs {lost.path}" in failed.error.message
+    assert f"sciflow resubmit {run.id}" in failed.error.message
+
+
+def test_a_file_that_vanishes_on_its_way_to_the_storage_keeps_no_other_from_it(tmp_path: Path) -> None:
+    root, warned = tmp_path / "run", list[str]()
+    (root / "work").mkdir(parents=True)
+    (tmp_path / "store").mkdir()
+    for name in "abc":
+        (root / name).write_text(name)
+    stowage = Stowage("store", root, lambda: DirectoryStorage(tmp_path / "store"), warned.append)
+    stowage.store(["a", "b", "c"])
+    (root / "b").unlink()
+    until = time.monotonic() + 30
+    while not stowage.idle and time.monotonic() < until:
+        stowage.poll()
+        time.sleep(0.01)
+    stowage.close()
+    assert sorted(read_index(root)) == ["a", "c"]
+    assert len(warned) == 1
+    assert "not stored: b: " in warned[0]
 
 
 @pytest.mark.parametrize("server", ["s3", "rclone_s3"])
