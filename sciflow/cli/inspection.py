@@ -93,10 +93,13 @@ def logs(*, reference: str, runs: Path | None, task: str | None, stream: str, ta
                 f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(event.time))}  {event.kind:<9}  {event.text}"
             )
         return
-    text = open_run(reference, runs).logs(task, stream=stream, tail=tail)
+    run = open_run(reference, runs)
+    text = run.logs(task, stream=stream, tail=tail)
     click.echo(text, nl=False)
     if not text and task is None:
         note("no failed task has written anything; name a task or a step")
+    elif not text:
+        note(f"nothing was printed by those that have ended; what running tasks print lies in {run.folder}/logs")
 
 
 @click.command()
