@@ -103,10 +103,10 @@ def stop(reference: str, runs: Path | None) -> None:
 def cancel(reference: str, runs: Path | None) -> None:
     """End a run at once: tasks that run are killed, the exit handler is not called."""
     run = open_run(reference, runs)
-    if _is_over(run):
-        return
-    run.cancel()
-    note(f"asked {run.id} to end; run it again with: sciflow retry {run.id}")
+    over = _is_over(run)
+    run.cancel()  # of one that has ended, jobs may be left on a cluster
+    if not over:
+        note(f"asked {run.id} to end; run it again with: sciflow retry {run.id}")
 
 
 def _is_over(run: Run[Any]) -> bool:

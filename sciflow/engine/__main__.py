@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 from sciflow.core.records import Phase
+from sciflow.engine.conclusion import end_without_engine
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.session import carry_on, end_without_engine
+from sciflow.engine.session import carry_on
 from sciflow.errors import RunBusy, SciflowError
 
 

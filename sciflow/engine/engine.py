@@ -91,7 +91,13 @@ class Engine:
                 return outcome
 
     def _complete(self, outcome: Outcome) -> bool:
-        """Whether all files are where they belong at the end; one that rests or was told to leave does not wait."""
+        """Whether nothing is left to be taken back, and all files are where they belong at the end.
+
+        An engine that was told to leave waits for neither, one that rests not for files.
+        """
+        interrupted = self._halt.level >= Level.STOP and not self._halt.ends
+        if not interrupted and not all(executor.settled for executor in self._parts.executors.values()):
+            return False
         brought = self._freight.bring(outcome.result)
         leaves = self._halt.level is Level.KILL or (self._halt.level > Level.NONE and not self._halt.ends)
         if leaves or outcome.phase is Phase.SUSPENDED or not brought:
@@ -251,8 +257,7 @@ class Engine:
 
     def _kill(self) -> None:
         error = TaskError(kind="cancelled", type="sciflow:Cancelled", message=self._halt.why)
-        for job in self._freight.cancel(self._scheduler.in_flight):
-            self._scheduler.lost(job, range(len(self._scheduler.in_flight[job].job.slices)))
+        self._take_unsent()
         for executor in self._parts.executors.values():
             if self._halt.ends or not executor.outlives:
                 executor.cancel(list(self._scheduler.in_flight), error)
@@ -260,8 +265,14 @@ class Engine:
     def _withdraw(self) -> None:
         if not self._withdrawn:
             self._withdrawn = True
+            self._take_unsent()
             for executor in self._parts.executors.values():
                 executor.withdraw()
+
+    def _take_unsent(self) -> None:
+        """Takes back the jobs that wait for files, and so were handed to no executor."""
+        for job in self._freight.cancel(self._scheduler.in_flight):
+            self._scheduler.lost(job, range(len(self._scheduler.in_flight[job].job.slices)))
 
     def _obey(self, request: Request) -> None:
         match request:

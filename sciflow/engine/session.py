@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
@@ -21,6 +21,7 @@ from sciflow.core.graph import Function, OpTemplate, WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Phase
 from sciflow.engine.clearing import by_policy
+from sciflow.engine.conclusion import open_writer, put_end, settings_of
 from sciflow.engine.control import Inbox
 from sciflow.engine.db_journal import DbJournal
 from sciflow.engine.engine import Engine
@@ -42,17 +43,11 @@ from sciflow.executors.local import LocalExecutor, Place
 from sciflow.executors.registry import LOCAL, Errand, executor_names, make_executor
 from sciflow.runner.guard import end_strays
 from sciflow.runner.removal import remove
-from sciflow.storage.mounts import on_network
 
 if TYPE_CHECKING:
     from sciflow.engine.stowage import Stowage
 
 Watcher = Callable[[Snapshot], None]
-
-
-def open_writer(folder: RunFolder, *, durable: str) -> Writer:
-    """The run's database, to write; the lock must be held."""
-    return Writer(folder.database, full=durable == "full", network=on_network(folder.root))
 
 
 def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: bool = False) -> Outcome:
@@ -67,7 +62,7 @@ def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: boo
         stack.enter_context(folder.lock())
         folder.complete()
         Inbox(folder.part("control")).drop_orders(now_ns)
-        db = open_writer(folder, durable=_setup_of(folder).durable)
+        db = open_writer(folder)
         stack.callback(db.close)
         if reopen:
             db.put_event(time.time(), "retry", f"{db.reopen()} tasks to be run again")
@@ -79,39 +74,6 @@ def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: boo
             outcome = engine.run()
         session.end(outcome)
         return outcome
-
-
-def _setup_of(folder: RunFolder) -> RunSetup:
-    from sciflow.engine.records_db import Reader
-
-    reader = Reader(folder.database)
-    try:
-        return msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
-    finally:
-        reader.close()
-
-
-def end_without_engine(folder: RunFolder, phase: Phase, message: str) -> None:
-    """Writes down that a run has ended on which no engine is at work.
-
-    Raises:
-        RunBusy: one is.
-        RunDamaged: the folder cannot be read or written.
-    """
-    with folder.lock(), closing(open_writer(folder, durable=_setup_of(folder).durable)) as db:
-        _put_end(db, phase, message)
-
-
-def _put_end(db: Writer, phase: Phase, message: str, *, because: str = "") -> None:
-    for name, value in {
-        "phase": phase.value,
-        "message": message,
-        "because": because,
-        "ended": str(time.time()),
-    }.items():
-        db.put_fact(name, value)
-    db.put_event(time.time(), "ended", f"{phase.value}: {message}" if message else phase.value)
-    db.commit()
 
 
 class _Session:
@@ -127,7 +89,7 @@ class _Session:
     def engine(self, on_update: Watcher | None) -> Engine:
         """The engine with all its parts; the stack closes them."""
         setup, db, root = self._setup, self._db, self._folder.root
-        settings = config.load(start=Path(setup.cwd) if os.path.isdir(setup.cwd) else None)
+        settings = settings_of(setup)
         if self._number > 1:
             preflight(self._spec, setup, settings.executors)  # it may go on elsewhere than it was made
         pack = f"values/{self._number}-engine"
@@ -261,7 +223,7 @@ class _Session:
             if unused:
                 self._warn(f"reuse names keys that no task has: {', '.join(unused[:5])}")
         message = outcome.error.message if outcome.error is not None else ""
-        _put_end(self._db, outcome.phase, message, because=outcome.because)
+        put_end(self._db, outcome.phase, message, because=outcome.because)
         _remove_scratch(self._folder.part("work"))
         by_policy(self._folder, outcome.phase, warn=self._warn)
 

@@ -11,12 +11,14 @@ from typing import Any
 from sciflow import config
 from sciflow.core.records import Phase
 from sciflow.engine import control
+from sciflow.engine.conclusion import call_off
 from sciflow.engine.control import Request, Verb
 from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.session import carry_on, end_without_engine
+from sciflow.engine.session import carry_on
 from sciflow.engine.status import STARTING_S, current_phase
 from sciflow.errors import RunDamaged, RunError, RunInterrupted
+from sciflow.executors.batch.record import is_open
 
 LEAVING_S = 5.0  # within which an engine whose run has ended must be gone
 HEARING_S = 15.0  # within which an engine at work must have taken a request
@@ -148,9 +150,13 @@ def await_session(folder: RunFolder, *, after: int) -> None:
 
 
 def end(folder: RunFolder, verb: Verb, message: str) -> None:
-    """Asks the engine at work to end the run; where there is none, writes down that it has ended."""
+    """Asks the engine at work to end the run; where there is none, cancels its jobs and writes down that it has ended.
+
+    Raises:
+        RunError, HostError: no engine is at work, and its jobs cannot be cancelled now; the run has not ended.
+    """
     if listens(folder) and ask(folder, Request(verb=verb)):
         return
-    if current_phase(folder) in {Phase.SUCCEEDED, Phase.FAILED}:
+    if current_phase(folder) in {Phase.SUCCEEDED, Phase.FAILED} and not is_open(folder.root):
         return
-    end_without_engine(folder, Phase.FAILED, message)
+    call_off(folder, message, running=verb is Verb.TERMINATE)

@@ -53,6 +53,7 @@ class Stowage:
     """The storage of a run. An `Executor` that offers nothing."""
 
     outlives = False
+    settled = True
 
     def __init__(self, name: str, root: Path, make: Callable[[], Storage], warn: Callable[[str], None]) -> None:
         """`make` gives the storage, anew after it has refused; `warn` tells people what was left out."""

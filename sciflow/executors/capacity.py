@@ -58,6 +58,13 @@ class Quota(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Capacity(cpus=self.cpus or UNLIMITED, memory_mb=memory_mb, gpus=gpus)
 
 
+class Share(msgspec.Struct, frozen=True):
+    """What one job is counted with; the numbers of GPUs are those that it was given."""
+
+    resources: Resources
+    gpus: tuple[int, ...] = ()
+
+
 class Capacity:
     """Counts cores, memory and GPUs in use. A GPU is given whole, by its number."""
 

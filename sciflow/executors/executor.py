@@ -98,6 +98,10 @@ class Executor(Protocol):
 
     outlives: bool  # its tasks go on without the engine, and the next one hears of their ends
 
+    @property
+    def settled(self) -> bool:
+        """Whether all is done that `cancel` and `withdraw` have asked for; an engine that ends its run waits for it."""
+
     def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
         """How large a job would be taken now of an op with `remaining` slices to go."""
 
@@ -120,7 +124,10 @@ class Executor(Protocol):
         """Brings what tasks have left at this place to the same paths in the run folder; reported as `Brought`."""
 
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
-        """Ends jobs: what runs is killed and reported as `Died` with `error`, the rest as `Lost`."""
+        """Ends jobs: what runs is killed and reported as `Died` with `error`, the rest as `Lost`.
+
+        What earlier engines have handed over and nobody has asked for yet is ended, too.
+        """
 
     def withdraw(self) -> None:
         """Begins nothing more: tasks that wait for their turn are reported as `Lost`, what runs may end."""

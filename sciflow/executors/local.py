@@ -48,6 +48,7 @@ class LocalExecutor:
     """See `executors.executor.Executor`."""
 
     outlives = False
+    settled = True  # what it was told to end is in flight until it has ended
 
     def __init__(self, place: Place, capacity: Capacity) -> None:
         self._place = place

@@ -93,6 +93,29 @@ def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) ->
     return 0 if isinstance(settings, FuturesSettings) else clear_at(settings, root)
 
 
+def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *, running: bool) -> None:
+    """Takes back what a run has with an executor, no engine being at work: what runs too, or only what waits.
+
+    What was taken back is written down so that the run's next engine collects what it has done by then.
+
+    Raises:
+        HostError: the machine, or its batch system, gives no answer now; it may be tried again.
+    """
+    from sciflow.executors.batch.record import open_records
+    from sciflow.executors.settings import FuturesSettings, parse_executor
+
+    settings = parse_executor(name, tables[name])
+    records = [record for record in open_records(root) if record.executor == name]
+    if isinstance(settings, FuturesSettings):
+        from sciflow.executors.futures.elements import recall
+
+        recall(root, records, running=running)
+        return
+    from sciflow.executors.batch.making import recall_from
+
+    recall_from(settings, records, root, running=running)
+
+
 def cleanup_of(name: str, tables: Mapping[str, Mapping[str, Any]]) -> str | float:
     """What the settings say of the files of runs at an executor: "keep", "on_success", or their age in seconds."""
     from sciflow.executors.settings import FuturesSettings, parse_executor

@@ -44,12 +44,15 @@ class Aftermath:
     def close(self, batch: Open, element: int, facts: ClosingFacts) -> None:
         """An element has come to its end by itself."""
         self._mirror.place(batch.record.name, element).closed = True
+        if element in batch.withdrawn:  # ended on order, whatever it says of that itself
+            self.end(batch, element)
+            return
         if facts.why == "time" and facts.cut is not None and len(facts.left) == len(batch.record.elements[element]):
             # it had all the time of its job: another one would not be enough either
             over = JobState(job=batch.record.job, state=State.TIME_LIMIT)
             self.condemn(batch, element, of_state(over, batch.record, tail=""))
             return
-        if facts.why == "signal" and facts.left and element not in batch.withdrawn:
+        if facts.why == "signal" and facts.left:
             batch.doubts[element] = Doubt.of(facts, len(batch.record.elements[element]))
             batch.taken.append(element)
             return
@@ -117,6 +120,9 @@ class Aftermath:
     def _resolved(self, left: Iterable[Place], accounts: Accounts) -> Iterator[tuple[Open, int, JobState]]:
         """Ends what a signal has ended; those are left of which the batch system says more."""
         for batch, element in left:
+            if element in batch.withdrawn:  # queued again, and taken back there
+                self.end(batch, element)
+                continue
             doubt, cause = batch.doubts[element], accounts.of(batch.record.job, element)
             if not doubt.decided(cause):
                 continue
@@ -156,12 +162,10 @@ class Aftermath:
         return [said.get(self._handover.folder(batch.record.name), {}).get(str(element), "") for batch, element in dead]
 
     def _forgo(self, batch: Open, news: BatchNews, states: Sequence[JobState]) -> None:
-        """Notes what waits in the queue; what was withdrawn and is gone from there will not come."""
+        """What was withdrawn and is gone from the queue will not come."""
         own = [state for state in states if state.job == batch.record.job and not state.state.ended]
         everything = range(len(batch.record.elements))
         listed = set(everything) if any(s.element is None for s in own) else {s.element for s in own}
-        waiting = {s.element for s in own if s.state in {State.QUEUED, State.HELD}}
-        batch.queued = (set(everything) if None in waiting else {k for k in waiting if k is not None}) - batch.ended
         for element in sorted(batch.withdrawn - listed - batch.ended):
             if str(element) not in news.elements:  # it had not begun
                 batch.ended.add(element)

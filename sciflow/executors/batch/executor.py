@@ -37,15 +37,17 @@ from sciflow.executors.batch.news import (
     Refused,
     Send,
     Withdraw,
+    Withdrawn,
 )
 from sciflow.executors.batch.record import BatchRecord, batch_names, read_records, write_record
 from sciflow.executors.batch.request import Element, Surroundings, element_of, payload, submission_name, taken_back
+from sciflow.executors.batch.room import Room
 from sciflow.executors.batch.supply import Supplier, Supply
-from sciflow.executors.batch.underway import Told, Underway, refusals
+from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.containers.box import Box
 from sciflow.executors.containers.launch import Launch, launch_of, seen_inside
-from sciflow.executors.executor import Brought, Lost, Noticed, Offer, Report, Watch
+from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.systems.system import Site, Submission, SystemLimits
 
@@ -86,7 +88,7 @@ class BatchExecutor:
         self._root = root
         self._around = around
         self._code = code
-        self._capacity = capacity
+        self._room = Room(capacity)
         self._jobs_each = 2 if terms.box is None else 1  # of a fan, for a core: to start a container costs
         self._batches = set(batch_names(root, [terms.name]))
         self._supplier = Supplier(root, at=around.at, batches=self._batches)
@@ -96,8 +98,9 @@ class BatchExecutor:
         self._reports: list[Report] = []
         self._limits: SystemLimits | None = None  # what the batch system allows, once that is known
         self._asked = False
+        self._withdrawing = False
         for record in read_records(root, terms.name):
-            self._underway.add(record)
+            self._underway.add(record, shares=self._room.adopted(record))
             courier.order(Adopt(record=record))
         courier.start()
 
@@ -110,13 +113,12 @@ class BatchExecutor:
             return Offer(0)
         most = min(self._terms.elements, self._limits.submitted or self._terms.elements)
         room = most - self._underway.elements - sum(map(len, self._waiting.values()))
-        if self._capacity is not None and not self._capacity.fits(need.resources):
-            if _is_beyond(self._capacity, need.resources):
-                return Offer(remaining)  # to be refused
-            return Offer(0, holds=self._capacity.holds(need.resources))
+        refusal = self._room.refusal(need.resources, remaining=remaining, unasked=self._underway.unasked)
+        if refusal is not None:
+            return refusal
         if room <= 0:
             return Offer(0)
-        shares = room if self._capacity is None else min(room, self._jobs_each * self._capacity.cpus)
+        shares = room if self._room.cpus is None else min(room, self._jobs_each * self._room.cpus)
         return Offer(max(1, -(-remaining // shares)))
 
     def _ask(self) -> None:
@@ -129,19 +131,20 @@ class BatchExecutor:
         """See `Executor`."""
         fresh, reports = self._underway.adopt(job)
         self._reports += reports
-        if not fresh:
-            return
+        if fresh and not self._room.hold(job, fresh):
+            self._put(job, fresh)
+
+    def _put(self, job: Job, fresh: Sequence[int]) -> None:
+        """Has tasks of a job wait for being sent, as an element."""
         level = max(job.attempts[position] for position in fresh) if _grows(job.need.resources) else 1
-        gpus: tuple[int, ...] = ()
         try:
-            if self._capacity is not None:
-                self._capacity.check(job.need.resources, job.path)
-            launch = launch_of(self._terms.box, job, gpus=None if self._capacity is None else (), bundles=self._code)
+            self._room.check(job.need.resources, job.path)
+            launch = launch_of(self._terms.box, job, gpus=() if self._room.is_counted else None, bundles=self._code)
         except ConfigError as error:
             self._reports += refusals(job, fresh, str(error))
             return
-        if self._capacity is not None:
-            gpus = self._capacity.take(job.need.resources)
+        gpus = self._room.take(job.need.resources)
+        if self._room.is_counted:
             launch = launch and msgspec.structs.replace(launch, gpus=gpus)
         self._waiting.setdefault((job.need, level, launch), []).append(element_of(job, fresh, gpus))
 
@@ -159,6 +162,8 @@ class BatchExecutor:
         self._waiting.clear()
         for news in self._courier.news.take():
             self._reports += self._told(news)
+        for held in self._room.due():
+            self._put(held.job, held.positions)
         reports, self._reports = self._reports, []
         self._farewell.told(self._underway.early)
         return reports
@@ -166,15 +171,25 @@ class BatchExecutor:
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
         """See `Executor`."""
         jobs = set(jobs)
-        unsent = taken_back(self._waiting, jobs)
-        self._reports += self._gone(Told([Lost(numbers=element.numbers) for element in unsent], unsent))
+        self._reports += self._room.taken_back(jobs)
+        self._reports += self._gone(given_back(taken_back(self._waiting, jobs)))
         elements = self._underway.condemn(jobs, error)
         if elements:
             self._courier.order(Cancel(elements=elements))
 
     def withdraw(self) -> None:
         """See `Executor`."""
-        self._courier.order(Withdraw())
+        self._reports += self._room.taken_back()
+        self._reports += self._gone(given_back([element for row in self._waiting.values() for element in row]))
+        self._waiting.clear()
+        if self._underway.elements:
+            self._withdrawing = True
+            self._courier.order(Withdraw())
+
+    @property
+    def settled(self) -> bool:
+        """See `Executor`."""
+        return not (self._withdrawing or self._underway.dooms)
 
     def close(self) -> None:
         """See `Executor`."""
@@ -206,6 +221,8 @@ class BatchExecutor:
             name=name,
             executor=terms.name,
             elements=made.names,
+            counted=need.resources,
+            gpus=tuple(element.gpus for element in elements),
             memory_mb=resources.memory_mb,
             walltime_s=resources.walltime_s,
             grows=_grows(resources),
@@ -252,6 +269,9 @@ class BatchExecutor:
             case Over(record=record):
                 self._farewell.over(record)
                 return []
+            case Withdrawn():
+                self._withdrawing = False
+                return []
             case Fetched(paths=paths, lost=lost):
                 return [Brought(paths=paths), *(Brought(paths=[path], problem=why) for path, why in lost.items())]
             case Notice(text=text, passing=passing):
@@ -261,9 +281,7 @@ class BatchExecutor:
 
     def _gone(self, told: Told) -> Sequence[Report]:
         """Elements are at their end: what they held is free again."""
-        if self._capacity is not None:
-            for element in told.elements:
-                self._capacity.give(element.job.need.resources, element.gpus)
+        self._room.give(told.freed)
         return told.reports
 
 
@@ -276,15 +294,6 @@ def _defect(name: str, error: BaseException) -> SciflowError:
         f"{name}: what looks after its jobs has ended: {type(error).__name__}: {error} ({at.filename}:{at.lineno})\n"
         "    fix:      `sciflow resume` goes on where it was; if it happens again it is a defect of sciflow: report it"
     )
-
-
-def _is_beyond(capacity: Capacity, want: Resources) -> bool:
-    """Whether there is never so much."""
-    try:
-        capacity.check(want, "")
-    except ConfigError:
-        return True
-    return False
 
 
 def _grows(resources: Resources) -> bool:

@@ -15,7 +15,8 @@ from sciflow.executors.batch.executor import BatchExecutor, Terms
 from sciflow.executors.batch.fetching import fetch, gone
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.missing import LATE_S, PATIENCE_S
-from sciflow.executors.batch.news import Inbox, News
+from sciflow.executors.batch.news import Adopt, Inbox, News
+from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.batch.removing import remove_run
 from sciflow.executors.batch.request import Surroundings
 from sciflow.executors.batch.ward import Ward
@@ -34,10 +35,8 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
     """The executor of that name, for one run."""
     depot = make_depot(settings)
     shared = shares(settings)
-    there = None if shared else _there(errand.root)
     news: Inbox[News] = Inbox()
-    handover = Handover(depot, system_of(settings), here=errand.root, there=there)
-    ward = Ward(handover, here=errand.root, fresh_s=settings.look_least_s, marks_s=_marks_s(settings), tell=news.put)
+    ward = _ward(settings, depot, errand.root, news.put)
     tempo = Tempo(least_s=settings.look_least_s, most_s=settings.look_most_s)
     sys_path = [*(f"$DEPOT/code/{bundle}" for bundle in errand.code), *([] if settings.host else errand.sys_path)]
     around = Surroundings(
@@ -67,6 +66,11 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         capacity=capacity,
         is_over=errand.is_over,
     )
+
+
+def _ward(settings: BatchSettings, depot: Depot, root: Path, tell: Callable[[News], None]) -> Ward:
+    handover = Handover(depot, system_of(settings), here=root, there=None if shares(settings) else _there(root))
+    return Ward(handover, here=root, fresh_s=settings.look_least_s, marks_s=_marks_s(settings), tell=tell)
 
 
 def _marks_s(settings: BatchSettings) -> float:
@@ -112,6 +116,22 @@ def clear_at(settings: BatchSettings, root: Path) -> int:
     try:
         depot.prepare()
         return remove_run(depot, root)
+    finally:
+        depot.transport.close()
+
+
+def recall_from(settings: BatchSettings, records: Sequence[BatchRecord], root: Path, *, running: bool) -> None:
+    """See `registry.recall_run`."""
+    depot = make_depot(settings)
+    ward = _ward(settings, depot, root, lambda _: None)
+    for record in records:
+        ward.accept(Adopt(record=record))
+    try:
+        depot.prepare(expected=ward.has_sent)
+        if running:
+            ward.cancel_all()
+        else:
+            ward.withdraw()
     finally:
         depot.transport.close()
 

@@ -110,6 +110,10 @@ class Over(msgspec.Struct, frozen=True, kw_only=True):
     record: BatchRecord
 
 
+class Withdrawn(msgspec.Struct, frozen=True):
+    """Nothing more is begun, and what waited is taken back."""
+
+
 class Cancelled(msgspec.Struct, frozen=True, kw_only=True):
     """Elements are ended, as was ordered."""
 
@@ -142,7 +146,9 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     error: BaseException
 
 
-News: TypeAlias = Allowed | Heard | Closed | Condemned | Refused | Over | Cancelled | Fetched | Notice | Broken
+News: TypeAlias = (
+    Allowed | Heard | Closed | Condemned | Refused | Over | Withdrawn | Cancelled | Fetched | Notice | Broken
+)
 
 
 class Inbox(Generic[T]):

@@ -21,10 +21,10 @@ class Open(msgspec.Struct, kw_only=True, eq=False):
     sought: bool = False  # of an earlier engine: whether the batch system has it is to be found out
     from_start: bool = False  # what it has said is to be told from the beginning
     ended: set[int] = msgspec.field(default_factory=set)
-    queued: set[int] = msgspec.field(default_factory=set)  # as the batch system said last
     doubts: dict[int, Doubt] = msgspec.field(default_factory=dict)
     damaged: dict[int, Verdict] = msgspec.field(default_factory=dict)  # what they wrote; they may still run
-    withdrawn: set[int] = msgspec.field(default_factory=set)
+    stopped: bool = False  # it is to begin nothing more
+    withdrawn: set[int] = msgspec.field(default_factory=set)  # elements that were taken back
     taken: list[int] = msgspec.field(default_factory=list)  # closed elements, to be told with the next look
 
     @property

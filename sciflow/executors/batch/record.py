@@ -13,6 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from sciflow.core.graph import Resources
+from sciflow.executors.capacity import Share
+
 FOLDER = "batches"
 RECORD = "record.json"
 CLEARED = "cleared.json"  # beside the submissions: those whose files on the host were removed
@@ -48,7 +51,15 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
     walltime_s: float | None = None
     grows: bool = False  # another attempt asks for more
     workers: int = 1  # elements that one job runs at once: a crew
-    withdrawn: tuple[int, ...] = ()  # elements that were taken back out of the queue
+    withdrawn: tuple[int, ...] = ()  # elements that the run has taken back: out of the queue, or ended
+    counted: Resources | None = None  # of an element, where it is counted against what there is
+    gpus: tuple[tuple[int, ...], ...] = ()  # numbers of those that each element has, where they are given by number
+
+    def share(self, element: int) -> Share | None:
+        """What an element takes of what is counted."""
+        if self.counted is None:
+            return None
+        return Share(resources=self.counted, gpus=self.gpus[element] if self.gpus else ())
 
     def crew(self, element: int) -> range:
         """The elements that are run by the same job of the batch system."""
@@ -85,9 +96,14 @@ def executors_of(root: Path) -> dict[str, str]:
     return {record.name: record.executor for record in _records(root)}
 
 
+def open_records(root: Path) -> Sequence[BatchRecord]:
+    """The submissions of a run, of all executors, of which jobs may still be queued or running."""
+    return [record for record in _records(root) if record.stage in {Stage.SENT, Stage.SUBMITTED}]
+
+
 def is_open(root: Path) -> bool:
     """Whether jobs of a run may still be queued or running."""
-    return any(record.stage in {Stage.SENT, Stage.SUBMITTED} for record in _records(root))
+    return bool(open_records(root))
 
 
 def read_cleared(root: Path) -> frozenset[str]:

@@ -13,6 +13,7 @@ import msgspec
 from sciflow.core.graph import Secret
 from sciflow.core.job import Job, Need, job_of
 from sciflow.executors.batch.record import TaskName
+from sciflow.executors.capacity import Share
 from sciflow.executors.frames import op_frame, op_text, tasks_frame
 
 K = TypeVar("K")
@@ -27,6 +28,11 @@ class Element(msgspec.Struct, kw_only=True, eq=False):
     job: Job
     numbers: tuple[int, ...]  # by which the engine knows the tasks
     gpus: tuple[int, ...] = ()
+
+    @property
+    def share(self) -> Share:
+        """What it takes of what is counted."""
+        return Share(resources=self.job.need.resources, gpus=self.gpus)
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):

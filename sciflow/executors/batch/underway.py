@@ -18,6 +18,7 @@ from sciflow.executors.batch.news import Cancelled, Closed, Condemned, Refused
 from sciflow.executors.batch.record import BatchRecord, TaskName
 from sciflow.executors.batch.request import Element
 from sciflow.executors.batch.verdict import Verdict
+from sciflow.executors.capacity import Share
 from sciflow.executors.executor import Died, Ended, Lost, Report, never_began
 
 
@@ -28,17 +29,18 @@ class OpenElement(msgspec.Struct, kw_only=True, eq=False):
     worker: str
     pending: dict[int, TaskName]  # in the order in which they are run
     asked: dict[int, int] = msgspec.field(default_factory=dict)  # the host's number -> the engine's
-    element: Element | None = None  # None if an earlier engine submitted it
+    own: bool  # an earlier engine did not submit it
+    share: Share | None = None  # what it holds of what is counted
     stdout_at: int = 0
     stderr_at: int = 0
     doom: TaskError | None = None
 
 
 class Told(msgspec.Struct, frozen=True):
-    """What is to be reported, and the elements that are at their end."""
+    """What is to be reported, and what the elements that are at their end have held."""
 
     reports: Sequence[Report]
-    elements: Sequence[Element] = ()
+    freed: Sequence[Share] = ()
 
 
 class Underway:
@@ -50,6 +52,7 @@ class Underway:
         self._logs = root / "logs"
         self._open: dict[tuple[str, int], OpenElement] = {}
         self._tasks: dict[tuple[str, int], tuple[OpenElement, int]] = {}  # (path, attempt) -> where, which number
+        self._unasked: set[tuple[str, int]] = set()  # tasks of earlier engines that nobody has asked for yet
         self._early: dict[tuple[str, int], tuple[str, Report]] = {}  # ends that nobody asked for yet, and whence
 
     @property
@@ -57,19 +60,36 @@ class Underway:
         """How many elements are on their way."""
         return len(self._open)
 
-    def add(self, record: BatchRecord, elements: Sequence[Element] = ()) -> None:
-        """A submission is on its way; without `elements` it is an earlier engine's."""
+    @property
+    def unasked(self) -> int:
+        """How many tasks an earlier engine has handed over for which this one has not asked yet."""
+        return len(self._unasked)
+
+    @property
+    def dooms(self) -> bool:
+        """Whether elements are being ended on order."""
+        return any(opened.doom is not None for opened in self._open.values())
+
+    def add(self, record: BatchRecord, elements: Sequence[Element] = (), *, shares: Sequence[Share] = ()) -> None:
+        """A submission is on its way; without `elements` it is an earlier engine's, of which `shares` are counted."""
         for k, names in enumerate(record.elements):
             element = elements[k] if elements else None
-            pending = {name.number: name for name in names}
-            opened = OpenElement(batch=record.name, worker=record.worker(k), pending=pending, element=element)
+            opened = OpenElement(
+                batch=record.name,
+                worker=record.worker(k),
+                pending={name.number: name for name in names},
+                own=element is not None,
+                share=element.share if element is not None else shares[k] if shares else None,
+            )
             self._open[record.name, k] = opened
             for position, name in enumerate(names):
                 if element is None and self._is_over(name):  # written down by an earlier engine: not told again
-                    del pending[name.number]
+                    del opened.pending[name.number]
                     continue
                 self._tasks[name.path, name.attempt] = (opened, name.number)
-                if element is not None:
+                if element is None:
+                    self._unasked.add((name.path, name.attempt))
+                else:
                     opened.asked[name.number] = element.numbers[position]
 
     @property
@@ -87,6 +107,7 @@ class Underway:
             elif task in self._tasks:
                 opened, there = self._tasks[task]
                 opened.asked[there] = number
+                self._unasked.discard(task)
             else:
                 fresh.append(position)
         return fresh, reports
@@ -127,10 +148,11 @@ class Underway:
         return self._close(batch, element, error=verdict.error, all_=verdict.all)
 
     def condemn(self, jobs: set[int], error: TaskError) -> dict[str, list[int]]:
-        """The elements in which tasks of these jobs are; what they come to is `error`."""
+        """The elements in which tasks of these jobs are, and all of earlier engines; what they come to is `error`."""
         found: dict[str, list[int]] = {}
         for (batch, k), opened in self._open.items():
-            if opened.doom is None and any(job_of(number) in jobs for number in opened.asked.values()):
+            concerned = not opened.own or any(job_of(number) in jobs for number in opened.asked.values())
+            if opened.doom is None and concerned:
                 opened.doom = error
                 found.setdefault(batch, []).append(k)
         return found
@@ -141,13 +163,14 @@ class Underway:
 
     def cancelled(self, elements: Mapping[str, Sequence[int]]) -> Told:
         """Elements were ended as was ordered."""
-        told = [
-            self._close(batch, k, error=self._open[batch, k].doom, all_=False)
-            for batch, wanted in elements.items()
-            for k in wanted
-            if (batch, k) in self._open
-        ]
-        return _together(told)
+        ends = ((batch, k) for batch, wanted in elements.items() for k in wanted)
+        found = ((batch, k, self._open[batch, k]) for batch, k in ends if (batch, k) in self._open)
+        return _together(
+            [
+                self._close(batch, k, error=opened.doom if opened.asked else None, all_=False)
+                for batch, k, opened in found
+            ]
+        )
 
     # --- ends
 
@@ -171,7 +194,7 @@ class Underway:
                 lost.append(opened.asked[number])
         if lost:
             reports.append(Lost(numbers=lost))
-        return Told(reports, [opened.element] if opened.element is not None else [])
+        return Told(reports, [opened.share] if opened.share is not None else [])
 
     def _end(self, opened: OpenElement, number: int, report: Report) -> Iterator[Report]:
         """A task has ended: reported, or kept until somebody asks for it."""
@@ -187,6 +210,7 @@ class Underway:
         task = (name.path, name.attempt)
         if task in self._tasks and self._tasks[task][0] is opened:
             del self._tasks[task]
+            self._unasked.discard(task)
         return task
 
     def _death(self, opened: OpenElement, number: int, error: TaskError) -> Died:
@@ -205,6 +229,11 @@ class Underway:
         return max(least, path.stat().st_size) if path.exists() else least
 
 
+def given_back(elements: Sequence[Element]) -> Told:
+    """Elements that have not left this machine are taken back."""
+    return Told([Lost(numbers=element.numbers) for element in elements], [element.share for element in elements])
+
+
 def refusals(job: Job, positions: Sequence[int], why: str) -> Sequence[Report]:
     """The ends of tasks that can never run at this place."""
     return never_began(job, positions, TaskError(kind="refused", type="sciflow:ConfigError", message=why, fatal=True))
@@ -221,4 +250,4 @@ def _numbered(report: Report, number: int) -> Report:
 
 
 def _together(told: Sequence[Told]) -> Told:
-    return Told([r for t in told for r in t.reports], [e for t in told for e in t.elements])
+    return Told([r for t in told for r in t.reports], [share for t in told for share in t.freed])

@@ -17,15 +17,15 @@ from sciflow.executors.batch.aftermath import Aftermath
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.losses import Losses
 from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, Garbled, Mirror, QueueAnswer, split
-from sciflow.executors.batch.news import Adopt, Cancelled, Heard, News, Notice, Over, Refused, Send
+from sciflow.executors.batch.news import Adopt, Cancelled, Heard, News, Notice, Over, Refused, Send, Withdrawn
 from sciflow.executors.batch.opened import Open
+from sciflow.executors.batch.recall import QUEUE_S, Recall
 from sciflow.executors.batch.record import Stage, write_record
 from sciflow.executors.batch.standing import standing
-from sciflow.executors.systems.system import JobState, Part, SystemLimits
+from sciflow.executors.systems.system import JobState, SystemLimits
 from sciflow.executors.transports.transport import Output
 
 ANSWER_BYTES = 16 << 20
-QUEUE_S = 30.0  # for the batch system's own commands
 NEVER = TaskError(kind="never", message="it was not submitted")
 FULL_S = 15.0  # until a submission is tried again for which there was no room
 
@@ -53,6 +53,7 @@ class Ward:
         self._tell = tell
         self._mirror = Mirror(here, here=handover.shared)
         self._aftermath = Aftermath(handover, self._mirror, tell, marks_s=marks_s)
+        self._recall = Recall(handover, self._mirror, here=here)
         self._losses = Losses(handover, patience_s=marks_s)
         self._open: dict[str, Open] = {}
         handover.records = lambda: [batch.record for batch in self._open.values()]
@@ -144,7 +145,10 @@ class Ward:
     def look(self) -> bool:
         """Asks how all are, in one round trip, and tells what is new; whether there is more at once."""
         answer, body = self._survey()
-        return self._digest(answer, body, self._states(answer))
+        states = self._states(answer)
+        more = self._digest(answer, body, states)
+        self._recall.take_back(self._watched(), states or ())
+        return more
 
     def _survey(self) -> tuple[Answer, memoryview]:
         queue = {"argv": self.handover.system.queue().argv, "timeout_s": QUEUE_S, "fresh_s": self._fresh_s}
@@ -282,49 +286,26 @@ class Ward:
         for batch in [batch for batch in self._open.values() if batch.send is not None]:
             self._tell(Refused(batch=batch.record.name, error=NEVER))
             self._settle(batch)
-        watched = self._watched()
-        if not watched:
-            return
-        self._depot.run(("touch", *(f"{self.handover.folder(batch.record.name)}/stop" for batch in watched)))
-        for batch in watched:
-            self._note_withdrawn(batch)
-        parts: list[str | Part] = [
-            Part(job=batch.record.job, elements=tuple(sorted(batch.queued))) for batch in watched if batch.queued
-        ]
-        if parts:
-            command = self.handover.system.cancel(parts)
-            command.parse(self._depot.run(command.argv, timeout_s=QUEUE_S))
-
-    def _note_withdrawn(self, batch: Open) -> None:
-        """Writes down what is taken back, before it is: the engine may end before it hears of it."""
-        batch.withdrawn |= batch.queued
-        batch.record = msgspec.structs.replace(batch.record, withdrawn=tuple(sorted(batch.withdrawn)))
-        write_record(self._here, batch.record)
+        self._recall.stop(self._watched())
+        self._tell(Withdrawn())
 
     def cancel(self, elements: Mapping[str, Sequence[int]]) -> None:
-        """Ends elements of submissions."""
+        """Ends elements of submissions; what they have done by then is for the next engine to hear."""
         for unsure in self._unsure():
             if unsure.record.name in elements:
                 self._seek(unsure)
-        ids: list[str | Part] = []
-        for name, wanted in elements.items():
-            batch = self._open.get(name)
-            if batch is None or not batch.record.job:
-                continue
-            rest = set(range(len(batch.record.elements))) - batch.ended
-            whole = rest <= set(wanted)
-            ids.append(batch.record.job if whole else Part(job=batch.record.job, elements=tuple(wanted)))
-        if ids:
-            command = self.handover.system.cancel(ids)
-            command.parse(self._depot.run(command.argv, timeout_s=QUEUE_S))
-        for name, wanted in elements.items():
-            batch = self._open.get(name)
-            if batch is not None:
-                batch.ended.update(wanted)
-                if len(batch.ended) == len(batch.record.elements):
-                    self._settle(batch)
+        found = [(self._open[name], wanted) for name, wanted in elements.items() if name in self._open]
+        self._recall.end(found)
+        for batch, wanted in found:
+            batch.ended.update(wanted)
+            if len(batch.ended) == len(batch.record.elements):
+                self._settle(batch, Stage.ENDED if batch.record.stage is Stage.PACKED else Stage.OVER)
         if elements:
             self._tell(Cancelled(elements=elements))
+
+    def cancel_all(self) -> None:
+        """Ends all that there is."""
+        self.cancel({name: range(len(batch.record.elements)) for name, batch in self._open.items()})
 
 
 def _said(answer: QueueAnswer) -> Output:

@@ -10,7 +10,7 @@ import msgspec
 
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
 from sciflow.executors.batch.mirror import Closing, Garbled, lines_of
-from sciflow.executors.batch.record import FOLDER
+from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, write_record
 from sciflow.executors.batch.verdict import Verdict, of_exit, of_line
 from sciflow.executors.futures.pool import Ended
 from sciflow.runner.shell_job import held
@@ -96,6 +96,17 @@ class Flight(msgspec.Struct, kw_only=True, eq=False):
 
 def _lost(message: str) -> Verdict:
     return Verdict(error=TaskError(kind="died", type="sciflow:NodeFailure", message=message, transient=True))
+
+
+def recall(root: Path, records: Sequence[BatchRecord], *, running: bool) -> None:
+    """Has submissions of an earlier engine begin nothing more; `running`: what runs is ended, too."""
+    for record in records:
+        folder = folder_of(root, record.name)
+        (folder / "stop").touch()
+        if running:
+            for k in range(len(record.elements)):
+                Flight(batch=record.name, element=k, folder=folder).give_up()
+            write_record(root, msgspec.structs.replace(record, stage=Stage.OVER))
 
 
 def folder_of(root: Path, batch: str) -> Path:

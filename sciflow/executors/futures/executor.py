@@ -44,6 +44,7 @@ class FuturesExecutor:
     """See `executors.executor.Executor`."""
 
     outlives = False
+    settled = True  # what it was told to end is in flight until it has ended
 
     def __init__(
         self,

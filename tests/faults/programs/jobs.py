@@ -217,3 +217,15 @@ def heavy(x: int) -> Path:
 @workflow
 def heavily(xs: list[int]) -> list[Path]:
     return heavy.map(x=xs)
+
+
+@op(retries=2, backoff_s=0.05)
+def awaited(name: str) -> str:
+    """Ends when its own sign has come."""
+    wait(name)
+    return name
+
+
+@workflow
+def awaiting(names: list[str]) -> list[str]:
+    return awaited.map(name=names)

@@ -1,0 +1,76 @@
+"""How the end of a run is written down, by its engine or where none is at work; the run's database, opened to write."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from sciflow import config
+from sciflow.core.records import Phase
+from sciflow.engine.recall import recall
+from sciflow.engine.records_db import Reader, Writer
+from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.setup import RunSetup
+from sciflow.executors.batch.record import is_open
+from sciflow.storage.mounts import on_network
+
+
+def open_writer(folder: RunFolder) -> Writer:
+    """The run's database, to write; the lock must be held."""
+    return Writer(folder.database, full=setup_of(folder).durable == "full", network=on_network(folder.root))
+
+
+def setup_of(folder: RunFolder) -> RunSetup:
+    """How the run is to be executed."""
+    with closing(Reader(folder.database)) as reader:
+        return msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
+
+
+def settings_of(setup: RunSetup) -> config.Settings:
+    """The settings where the run was made, if that folder is still there."""
+    return config.load(start=Path(setup.cwd) if os.path.isdir(setup.cwd) else None)
+
+
+def put_end(db: Writer, phase: Phase, message: str, *, because: str = "") -> None:
+    """Writes down what a run has come to."""
+    for name, value in {
+        "phase": phase.value,
+        "message": message,
+        "because": because,
+        "ended": str(time.time()),
+    }.items():
+        db.put_fact(name, value)
+    db.put_event(time.time(), "ended", f"{phase.value}: {message}" if message else phase.value)
+    db.commit()
+
+
+def end_without_engine(folder: RunFolder, phase: Phase, message: str) -> None:
+    """Writes down that a run has ended on which no engine is at work.
+
+    Raises:
+        RunBusy: one is.
+        RunDamaged: the folder cannot be read or written.
+    """
+    with folder.lock(), closing(open_writer(folder)) as db:
+        put_end(db, phase, message)
+
+
+def call_off(folder: RunFolder, message: str, *, running: bool) -> None:
+    """Ends a run on which no engine is at work: has its jobs cancelled, then writes down that it has ended.
+
+    `running`: the jobs that run are cancelled too; else only those that wait in a queue.
+
+    Raises:
+        RunBusy: an engine is at work.
+        RunDamaged: the folder cannot be read or written.
+        RunError, HostError: the jobs cannot be cancelled now, see `recall`; nothing was written down.
+    """
+    with folder.lock(), closing(open_writer(folder)) as db:
+        if is_open(folder.root):
+            recall(folder.root, settings_of(setup_of(folder)).executors, running=running)
+        if db.text("phase") not in {Phase.SUCCEEDED.value, Phase.FAILED.value}:
+            put_end(db, Phase.FAILED, message)

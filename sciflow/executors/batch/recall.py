@@ -1,0 +1,90 @@
+"""Takes submissions back: out of the queue, or to their end.
+
+What is taken back is written down before it is. Whoever collects the submission then knows that these elements have
+ended on order: what they have done counts, and what they have not is to be run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from sciflow.executors.batch.handover import Handover
+from sciflow.executors.batch.mirror import Mirror
+from sciflow.executors.batch.opened import Open
+from sciflow.executors.batch.record import Stage, write_record
+from sciflow.executors.systems.system import JobState, Part, State
+
+QUEUE_S = 30.0  # for the batch system's own commands
+
+
+class Recall:
+    """Speaks with the batch system of one ward about what it is not to run."""
+
+    def __init__(self, handover: Handover, mirror: Mirror, *, here: Path) -> None:
+        """`here` is the run folder."""
+        self._handover = handover
+        self._mirror = mirror
+        self._here = here
+
+    def stop(self, batches: Sequence[Open]) -> None:
+        """Has submissions begin nothing more: what waits is taken out of the queue, what runs may end.
+
+        What starts from now on reads `stop` and hands all back. So the queue is asked after that, and not before: what
+        it then says to wait has begun nothing, and may be cancelled.
+        """
+        if not batches:
+            return
+        depot, handover = self._handover.depot, self._handover
+        depot.run(("touch", *(f"{handover.folder(batch.record.name)}/stop" for batch in batches)))
+        for batch in batches:
+            batch.stopped = True
+        command = handover.system.queue()
+        self.take_back(batches, command.parse(depot.run(command.argv, timeout_s=QUEUE_S)))
+
+    def take_back(self, batches: Iterable[Open], states: Sequence[JobState]) -> None:
+        """Takes what waits of stopped submissions out of the queue; a job may be queued again after `stop`."""
+        parts: list[str | Part] = []
+        for batch in batches:
+            waiting = sorted(self._waiting(batch, states)) if batch.stopped else []
+            if waiting:
+                self._note(batch, waiting)
+                parts.append(Part(job=batch.record.job, elements=tuple(waiting)))
+        self._cancel(parts)
+
+    def _waiting(self, batch: Open, states: Sequence[JobState]) -> set[int]:
+        """The elements that wait in the queue; one that is held may have begun, and be halted on its node."""
+        everything, found = range(len(batch.record.elements)), set[int]()
+        for state in states:
+            if state.job == batch.record.job and state.state in {State.QUEUED, State.HELD}:
+                some = everything if state.element is None else (state.element,)
+                found.update(k for k in some if state.state is State.QUEUED or not self._has_begun(batch, k))
+        return found - batch.ended
+
+    def _has_begun(self, batch: Open, element: int) -> bool:
+        return self._mirror.place(batch.record.name, element).seen
+
+    def end(self, batches: Sequence[tuple[Open, Sequence[int]]]) -> None:
+        """Ends elements of submissions, wherever they are."""
+        ids: list[str | Part] = []
+        for batch, elements in batches:
+            self._note(batch, elements)
+            if batch.record.stage is Stage.SUBMITTED and batch.record.job:
+                rest = set(range(len(batch.record.elements))) - batch.ended
+                whole = rest <= set(elements)
+                ids.append(batch.record.job if whole else Part(job=batch.record.job, elements=tuple(elements)))
+        self._cancel(ids)
+
+    def _note(self, batch: Open, elements: Collection[int]) -> None:
+        """Writes down what is taken back, before it is: the engine may end before it hears of it."""
+        if not batch.withdrawn.issuperset(elements):
+            batch.withdrawn.update(elements)
+            batch.record = msgspec.structs.replace(batch.record, withdrawn=tuple(sorted(batch.withdrawn)))
+            write_record(self._here, batch.record)
+
+    def _cancel(self, ids: Sequence[str | Part]) -> None:
+        if ids:
+            command = self._handover.system.cancel(ids)
+            command.parse(self._handover.depot.run(command.argv, timeout_s=QUEUE_S))
