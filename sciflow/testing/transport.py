@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,10 +42,17 @@ class TransportContract:
     def test_a_program_without_input_finds_its_end_at_once(self, transport: Transport) -> None:
         assert transport.run(["cat"], timeout_s=60).stdout == b""
 
-    def test_a_file_can_be_the_input(self, transport: Transport, tmp_path: Path) -> None:
-        source = tmp_path / "input"
-        source.write_bytes(bytes(range(256)) * 1000)
-        assert transport.run(["cat"], stdin=source, timeout_s=60).stdout == source.read_bytes()
+    def test_an_input_can_be_made_while_it_is_sent(self, transport: Transport) -> None:
+        blocks = [b"%d" % number * 1000 for number in range(1000)]
+        assert transport.run(["cat"], stdin=blocks, timeout_s=60).stdout == b"".join(blocks)
+
+    def test_an_input_that_cannot_be_made_to_its_end_is_told_of(self, transport: Transport) -> None:
+        def blocks() -> Iterator[bytes]:
+            yield b"begun"
+            raise OSError(5, "the disk is broken")
+
+        with pytest.raises(OSError, match="the disk is broken"):
+            transport.run(["cat"], stdin=blocks(), timeout_s=60)
 
     def test_arguments_arrive_as_they_are_whatever_characters_they_hold(self, transport: Transport) -> None:
         output = transport.run(["printf", r"%s\0", *WORDS], timeout_s=60)

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from sciflow.errors import HostRefused, HostUnreachable
+from sciflow.executors.batch.stream import Member, Stream
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.package import runner_zip
 from sciflow.executors.transports.transport import Output, Transport
+from sciflow.runner.hashing import file_hash
 from sciflow.runner.node import started
 
 T = TypeVar("T")
 
 CALL_S = 60.0  # for what touches a few files
 TRANSFER_S = 3600.0
+SLOW = 1 << 18  # bytes per second; that much more time is given to what is large
+AT_ONCE = 4  # large files
 LARGE = 64 << 20  # bytes from which a file is sent by itself, so that a break does not send it anew
 
 # Constant program text: makes the folder, says whether the runner is there, and takes it from standard input if not.
@@ -191,29 +194,26 @@ class Depot:
             "executable": executable,
             "symlinks": supply.symlinks,
         }
-        with tempfile.NamedTemporaryFile(prefix="sciflow-") as file:
-            file.write(json.dumps(header).encode() + b"\n")
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar:
-                for sha256 in (sha for sha in absent.blobs if sha not in apart):
-                    _add(tar, f"blobs/{sha256}", supply.files[sha256])
-                for name in absent.code:
-                    _add(tar, f"code/{name}.tar", code[name])
-                for path, content in batch.items():
-                    _add(tar, path, content)
-            file.flush()
-            said = self._run(self._argv("unpack"), stdin=Path(file.name), timeout_s=TRANSFER_S)
-        self._checked("unpack", said)
+        members: list[Member] = [(f"blobs/{sha}", supply.files[sha]) for sha in absent.blobs if sha not in apart]
+        members += [(f"code/{name}.tar", code[name]) for name in absent.code]
+        stream = Stream(json.dumps(header).encode(), [*members, *batch.items()])
+        patience_s = _patience_s(content for _, content in members)
+        self._checked("unpack", self._run(self._argv("unpack"), stdin=stream, timeout_s=patience_s))
         self._known |= links.keys() | code.keys()
 
-    def _put_large(self, absent: Absent, supply: Supply) -> set[str]:
-        """Brings large files one by one: what has come across stays there when the connection breaks."""
-        apart = set()
-        for sha256 in absent.blobs:
-            source = supply.files[sha256]
-            if isinstance(source, Path) and source.stat().st_size >= LARGE:
-                self.transport.put(source, f"{self.root}/blobs/{sha256}", timeout_s=TRANSFER_S)
-                apart.add(sha256)
-        return apart
+    def _put_large(self, absent: Absent, supply: Supply) -> AbstractSet[str]:
+        """Brings large files, several at once: of each what has come across stays there when the connection breaks."""
+        sources = ((sha256, supply.files[sha256]) for sha256 in absent.blobs)
+        apart = {sha: file for sha, file in sources if isinstance(file, Path) and file.stat().st_size >= LARGE}
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sciflow-supply") as pool:
+            list(pool.map(self._put_blob, apart.items()))
+        return apart.keys()
+
+    def _put_blob(self, blob: tuple[str, Path]) -> None:
+        sha256, source = blob
+        if file_hash(str(source))[0] != sha256:  # others would take it for what its name says
+            raise HostRefused(f"{source} was changed after its content was recorded: it is not sent")
+        self.transport.put(source, f"{self.root}/blobs/{sha256}", timeout_s=_patience_s([source]))
 
     def _absent(
         self, root: str, links: Mapping[str, Sequence[str]], code: Sequence[str], executable: Sequence[str]
@@ -234,7 +234,7 @@ class Depot:
     def _argv(self, verb: str) -> tuple[str, ...]:
         return (self.python, self._runner, "host", verb)
 
-    def _run(self, argv: Sequence[str], *, stdin: bytes | Path, timeout_s: float) -> Output:
+    def _run(self, argv: Sequence[str], *, stdin: bytes | Iterable[bytes], timeout_s: float) -> Output:
         return self.transport.run(argv, stdin=stdin, timeout_s=timeout_s)
 
     def _checked(self, verb: str, said: Output) -> Output:
@@ -250,10 +250,7 @@ def _unreadable(what: str, said: bytes, error: msgspec.DecodeError) -> str:
     return f"what {what} answers cannot be read: {error}: {said[:200].decode(errors='replace')!r}"
 
 
-def _add(tar: tarfile.TarFile, name: str, content: Path | bytes) -> None:
-    if isinstance(content, bytes):
-        member = tarfile.TarInfo(name)
-        member.size = len(content)
-        tar.addfile(member, io.BytesIO(content))
-    else:
-        tar.add(content, arcname=name, recursive=False)
+def _patience_s(contents: Iterable[Path | bytes]) -> float:
+    """For how long contents may be on their way."""
+    size = sum(len(content) if isinstance(content, bytes) else content.stat().st_size for content in contents)
+    return TRANSFER_S + size / SLOW

@@ -78,13 +78,15 @@ class KeptConnection:
             raise Unbegun(f"the process that kept the connection gives no answer: {error}") from error
         with peer:
             peer.settimeout(timeout_s + LATE_S)
+            feeding = _Feeding(peer, stdin)
             try:
                 send(peer, ASKED, Ask(do="call", line=command.line, mark=command.mark, timeout_s=timeout_s))
-                feeding = _Feeding(peer, stdin)
+                feeding.start()
                 said = _listen(peer, stdout)
             except TimeoutError as error:
                 raise CommandTimedOut(f"the process that keeps the connection does not answer: {self._path}") from error
             except (OSError, EOFError) as error:
+                feeding.check()
                 raise HostUnreachable("the process that keeps the connection ended during a call") from error
             feeding.check()
         return _result(said).ended or Ended(-1, b"")
@@ -193,6 +195,8 @@ class _Feeding:
         self._peer = peer
         self._stdin = stdin
         self._failure: OSError | None = None
+
+    def start(self) -> None:
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:

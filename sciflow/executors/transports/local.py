@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from sciflow.errors import CommandTimedOut, HostRefused
 from sciflow.executors.transports.transport import Output
+from sciflow.runner.packs import write_all
 
 BLOCK_BYTES = 1 << 22
 
@@ -27,19 +29,22 @@ class LocalTransport:
 
     name = "local"
 
-    def run(self, argv: Sequence[str], *, stdin: bytes | Path = b"", timeout_s: float) -> Output:
-        with _readable(stdin) as source, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    def run(self, argv: Sequence[str], *, stdin: bytes | Iterable[bytes] = b"", timeout_s: float) -> Output:
+        feeding = _Feeding()
+        with feeding.open(stdin) as source, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             try:
                 process = subprocess.Popen(argv, stdin=source, stdout=out, stderr=err, start_new_session=True)
             except OSError as error:  # what a shell makes of it
                 code = 127 if isinstance(error, FileNotFoundError) else 126
                 return Output(code=code, stderr=f"{argv[0]}: {error.strerror}\n".encode(errors="surrogateescape"))
+            source.close()  # it is the program's: who writes there hears of its end
             try:
                 code = process.wait(timeout_s)
             except subprocess.TimeoutExpired:
                 raise CommandTimedOut(f"local: {argv[0]} took longer than {timeout_s:g} s and was ended") from None
             finally:
                 _end(process)
+            feeding.check()
             return Output(code=code if code >= 0 else 128 - code, stdout=_content(out), stderr=_content(err))
 
     def put(self, source: Path, target: str, *, timeout_s: float) -> None:
@@ -77,9 +82,43 @@ class LocalTransport:
                 Path(part).unlink(missing_ok=True)
 
 
-def _readable(stdin: bytes | Path) -> IO[bytes]:
-    if isinstance(stdin, Path):
-        return stdin.open("rb")
+class _Feeding:
+    """Fills what a program reads: a file without a name, or a pipe for what is made while it is read."""
+
+    def __init__(self) -> None:
+        self._failure: OSError | None = None
+
+    def open(self, stdin: bytes | Iterable[bytes]) -> IO[bytes]:
+        """What the program is to read."""
+        if isinstance(stdin, bytes):
+            return _readable(stdin)
+        reader, writer = os.pipe()
+        threading.Thread(target=self._fill, args=(writer, iter(stdin)), daemon=True).start()
+        return open(reader, "rb", buffering=0)
+
+    def _fill(self, writer: int, blocks: Iterator[bytes]) -> None:
+        try:
+            while block := self._next(blocks):
+                write_all(writer, block)
+        except OSError:  # the program has ended without reading all of it
+            return
+        finally:
+            os.close(writer)
+
+    def _next(self, blocks: Iterator[bytes]) -> bytes:
+        try:
+            return next(blocks, b"")
+        except OSError as error:
+            self._failure = error
+            return b""
+
+    def check(self) -> None:
+        """Raises what kept the program from having all of its input; of one that has ended."""
+        if self._failure is not None:
+            raise self._failure
+
+
+def _readable(stdin: bytes) -> IO[bytes]:
     if not stdin:
         return open(os.devnull, "rb")
     file = tempfile.TemporaryFile()  # noqa: SIM115

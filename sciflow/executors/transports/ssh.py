@@ -7,7 +7,7 @@ nobody's input. How long it waits between attempts to connect grows: a host that
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sciflow.errors import CommandTimedOut, HostUnreachable
@@ -47,13 +47,13 @@ class SshTransport:
     def __repr__(self) -> str:
         return f"SshTransport({self._hops[-1].alias!r})"
 
-    def run(self, argv: Sequence[str], *, stdin: bytes | Path = b"", timeout_s: float) -> Output:
+    def run(self, argv: Sequence[str], *, stdin: bytes | Iterable[bytes] = b"", timeout_s: float) -> Output:
         end = time.monotonic() + timeout_s
         sent = command(argv)
 
         def call(link: Link) -> Output:
             out: list[bytes] = []
-            ended = link.call(sent, blocks(stdin), out.append, timeout_s=_left(end))
+            ended = link.call(sent, _input(stdin), out.append, timeout_s=_left(end))
             return Output(code=ended.code, stdout=b"".join(out), stderr=ended.stderr)
 
         try:
@@ -101,6 +101,10 @@ class SshTransport:
 
     def _linked(self, end: float) -> Link:
         return find(self._hops) or self._redial.get(end)
+
+
+def _input(stdin: bytes | Iterable[bytes]) -> Iterable[bytes]:
+    return blocks(stdin) if isinstance(stdin, bytes) else stdin
 
 
 def _left(end: float) -> float:

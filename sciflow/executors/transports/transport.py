@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,10 +32,17 @@ class Transport(Protocol):
 
     name: str  # of the machine, for messages
 
-    def run(self, argv: Sequence[str], *, stdin: bytes | Path = b"", timeout_s: float) -> Output:
+    def run(self, argv: Sequence[str], *, stdin: bytes | Iterable[bytes] = b"", timeout_s: float) -> Output:
         """Runs a program without a shell's start-up files and waits for its end.
 
+        Args:
+            argv: the program and its arguments.
+            stdin: what it reads; blocks are asked for while they are sent, and from the first one on if the connection
+                breaks before the program begins.
+            timeout_s: it is ended then.
+
         Raises:
+            OSError: the next block of `stdin` cannot be had.
             CommandTimedOut: it took longer; it is ended, as far as the connection allows.
         """
 

@@ -65,3 +65,13 @@ def measure(file: Path, after: int) -> int:
 def measured(xs: list[int]) -> list[int]:
     files = leave.map(x=xs)
     return measure.options(executor="local", chunk=3).partial(after=lose(files)).map(file=files)
+
+
+@op
+def count(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+@workflow
+def counted(folder: Path) -> int:
+    return count(folder)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import resource
+import signal
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
 from sciflow.core.graph import Resources
-from sciflow.errors import HostError, RunError
+from sciflow.errors import HostError, HostRefused, RunError
+from sciflow.executors.batch.depot import LARGE, Depot
 from sciflow.executors.batch.news import Send
 from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.systems.system import Site, Submission
+from sciflow.executors.transports.local import LocalTransport
 from sciflow.executors.transports.transport import Output
+from sciflow.runner.hashing import file_hash
 from tests.unit.executors import flow_of_machine as flow
 
 NAME = "machine"
@@ -124,7 +131,7 @@ class Unlawful:
 
     name = "nowhere"
 
-    def run(self, argv: Sequence[str], *, stdin: bytes | Path = b"", timeout_s: float) -> Output:
+    def run(self, argv: Sequence[str], *, stdin: bytes | Iterable[bytes] = b"", timeout_s: float) -> Output:
         raise ZeroDivisionError(argv[0], stdin, timeout_s)
 
     def put(self, source: Path, target: str, *, timeout_s: float) -> None:
@@ -166,3 +173,39 @@ def test_a_file_that_is_gone_from_the_host_fails_the_task_that_needs_it_and_no_o
     back.write_text("xx")
     run.retry(detach=False)
     assert run.result == [4, 5, 6]
+
+
+@pytest.mark.timeout(100)
+def test_inputs_are_sent_without_a_copy_of_them_in_the_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, temporary = tmp_path / "given", tmp_path / "temporary"
+    given.mkdir()
+    temporary.mkdir()
+    for number in range(40):
+        (given / f"{number}.bin").write_bytes(os.urandom(1 << 20))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, limit[1]))  # no file that is written may be larger
+    try:
+        assert flow.counted.run(given).result == 40 << 20
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_a_large_input_that_was_changed_in_the_run_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
+    source = tmp_path / "large.bin"
+    with source.open("wb") as file:
+        file.truncate(LARGE)
+    sha256, _ = file_hash(str(source))
+    with source.open("r+b") as file:
+        file.write(b"changed")
+    depot = Depot(LocalTransport(), work_root=str(tmp_path / "depot"), python=sys.executable)
+    depot.prepare()
+    supply = Supply()
+    supply.add(sha256, source, "artifacts/large.bin")
+    with pytest.raises(HostRefused, match=r"large\.bin was changed after its content was recorded"):
+        depot.supply(f"{depot.root}/runs/one", supply, {}, {})
+    assert list((tmp_path / "depot" / "blobs").iterdir()) == []
