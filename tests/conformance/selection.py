@@ -63,8 +63,12 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "pbs": "which GPUs a job has is PBS's to say, and its stand-in has none to give",
         "lsf": "which GPUs a job has is LSF's to say, and its stand-in has none to give",
         "sge": "the cell of the tests has no resource for GPUs",
+        "podman": "the machine of the tests has no GPU that podman could hand over",
     },
-    "a task may have several GPUs": {"sge": "the cell of the tests has no resource for GPUs"},
+    "a task may have several GPUs": {
+        "sge": "the cell of the tests has no resource for GPUs",
+        "podman": "the machine of the tests has no GPU that podman could hand over",
+    },
 }
 
 

@@ -13,7 +13,7 @@ from tests.services import packages
 PYTHON = "localhost/sciflow-test-python:1"
 BARE = "localhost/sciflow-test-bare:1"  # a shell, no Python
 
-_CONTENT = ("python3", "dash", "bash", "coreutils")
+_CONTENT = ("python3", "dash", "bash", "coreutils", "libstdc++6")  # the last is what compiled packages need
 _NOT_NEEDED = ("usr/share/doc", "usr/share/locale", "usr/share/man", "usr/share/info")
 _FOLDERS = ("dev", "etc", "home", "proc", "root", "run", "sys", "tmp", "usr/bin", "usr/lib", "usr/lib64", "usr/sbin")
 _PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
