@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from sciflow import config
 from sciflow.engine.elsewhere import files_elsewhere
 from sciflow.engine.replica import Replica
+from sciflow.engine.rows import TaskRow
 from sciflow.engine.stored_files import Placed, fetch_stored, read_index
 from sciflow.engine.task_list import task_rows
 from sciflow.errors import RunError
@@ -37,24 +38,32 @@ def bring_values(root: Path, texts: Iterable[bytes]) -> None:
     _bring(root, wanted)
 
 
-def bring_tasks(replica: Replica, path: str | None) -> int:
+def bring_tasks(replica: Replica, path: str | None, *, of: Collection[str] | None = None) -> int:
     """Brings all that tasks have left: their outputs, and other files in their folders; the number of tasks looked at.
+
+    `of`: only those of these submissions.
 
     Raises:
         RunError, HostError: see `bring_values`.
     """
-    from sciflow.executors.batch.record import executors_of
+    from sciflow.executors.batch.record import executors_of, read_removed
 
-    rows = list(task_rows(replica, path))
-    makers = executors_of(replica.root)
+    rows = [(task, row) for task, row in task_rows(replica, path) if of is None or _submission(row) in of]
+    makers, removed = executors_of(replica.root), read_removed(replica.root)
     folders: dict[str, set[str]] = {}
     for task_path, row in rows:
-        at = makers.get(row.worker.rpartition("-")[0])
-        if at is not None and row.extra is not None and row.extra.files:
-            folders.setdefault(at, set()).add(f"tasks/{task_path}")
+        at, folder = makers.get(_submission(row)), f"tasks/{task_path}"
+        came_home = _submission(row) in removed and (replica.root / folder).exists()  # before they were removed there
+        if at is not None and row.extra is not None and row.extra.files and not came_home:
+            folders.setdefault(at, set()).add(folder)
     _bring(replica.root, folders)
     bring_values(replica.root, [row.output for _, row in rows if row.output is not None])
     return len(rows)
+
+
+def _submission(row: TaskRow) -> str:
+    """The submission that a task was part of; its worker's name begins with it."""
+    return row.worker.rpartition("-")[0]
 
 
 def _bring_stored(root: Path, stored: dict[str, list[Placed]]) -> None:

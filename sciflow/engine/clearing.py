@@ -1,14 +1,15 @@
 """Removes what runs have left on other machines; what is not home yet comes home before.
 
-A run whose files there are gone can still be retried or resumed: `batches/cleared.json` says which submissions lie
-there no more, and what later jobs need of them is sent anew.
+A run whose files there are gone can still be retried or resumed: what later jobs need of them is sent anew. That they
+are going is written down before they go, and that they are gone after: a death in between loses nothing. The run's lock
+is held all the time, so that no engine begins to work on it meanwhile.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +22,29 @@ from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 from sciflow.engine.run_folder import RunFolder, list_run_folders
 from sciflow.errors import RunBusy, RunError, SciflowError
-from sciflow.executors.batch.record import executors_of, is_open, read_cleared, write_cleared
+from sciflow.executors.batch.record import (
+    begin_clearing,
+    close_records,
+    end_clearing,
+    executors_of,
+    open_records,
+    read_removed,
+)
 
 Tables = Mapping[str, Mapping[str, Any]]
+Left = Mapping[str, Sequence[str]]  # submissions whose files lie elsewhere, by executor
 
 
-def remains(root: Path, tables: Tables) -> dict[str, list[str]]:
+def remains(root: Path, tables: Tables) -> Left:
     """The submissions of a run whose files lie on another machine, by executor."""
     if not (root / "batches").is_dir():
         return {}
     from sciflow.executors.registry import lies_elsewhere
 
-    cleared = read_cleared(root)
+    removed = read_removed(root)
     found: dict[str, list[str]] = {}
     for batch, executor in executors_of(root).items():
-        if batch not in cleared:
+        if batch not in removed:
             found.setdefault(executor, []).append(batch)
     return {name: batches for name, batches in found.items() if name not in tables or lies_elsewhere(name, tables)}
 
@@ -50,65 +59,94 @@ def clear(folder: RunFolder, *, discard: bool = False) -> int:
         RunError: the place is not named by the settings, or has lost files.
         HostError: the machine is not to be reached now.
     """
-    if folder.lock().held():
-        raise RunBusy(f"{folder.root}: an engine is at work on this run; wait for it, or cancel it first")
-    return _clear(folder.root, config.load().executors, discard=discard)
+    tables = config.load().executors
+    with folder.lock():
+        return _clear(folder.root, tables, remains(folder.root, tables), discard=discard)
 
 
-def _clear(root: Path, tables: Tables, *, discard: bool) -> int:
-    from sciflow.executors.registry import clear_run
-
-    left = remains(root, tables)
+def _clear(root: Path, tables: Tables, left: Left, *, discard: bool) -> int:
+    """Does so for the submissions `left`; where a run has others at the same place, all of them stay."""
     if not left:
         return 0
-    if is_open(root):
-        fix = "sciflow resume it, or cancel it, before its files there are removed"
-        raise RunBusy(f"{root}: jobs of this run may still be queued or running\n    fix:      {fix}")
     for name in left.keys() - tables.keys():
         fix = f"add [executors.{name}] to sciflow.toml, as it was when the run was made"
         raise RunError(f"{root}: its files lie at {name!r}, which the settings do not name\n    fix:      {fix}")
     if not discard:
         with closing(Reader(root / "run.db")) as reader:
-            bring_tasks(Replica(root, reader), None)
-    freed = 0
-    for name, batches in left.items():
-        freed += clear_run(name, tables, root)
-        write_cleared(root, batches)
-    return freed
+            _demand_collected(root, left, reader)
+            bring_tasks(Replica(root, reader), None, of={batch for batches in left.values() for batch in batches})
+    going = {*read_removed(root), *(batch for batches in left.values() for batch in batches)}
+    return sum(_clear_at(name, tables, root, batches, going) for name, batches in left.items())
+
+
+def _demand_collected(root: Path, left: Left, reader: Reader) -> None:
+    """Refuses if something may still come of jobs that were submitted: the records lack ends of their tasks."""
+    names = {batch for batches in left.values() for batch in batches}
+    for record in open_records(root):
+        if record.name in names:
+            tasks = (task for element in record.elements for task in element)
+            if not all(reader.is_over(task.path, task.attempt) for task in tasks):
+                fix = "sciflow resume it, or cancel it, before its files there are removed"
+                raise RunBusy(f"{root}: jobs of this run may still be queued or running\n    fix:      {fix}")
+
+
+def _clear_at(name: str, tables: Tables, root: Path, batches: Sequence[str], going: Collection[str]) -> int:
+    from sciflow.executors.registry import clear_run
+
+    begin_clearing(root, batches)
+    try:
+        freed = clear_run(name, tables, root, going)
+    except RunBusy:
+        end_clearing(root, batches, removed=False)
+        raise
+    if freed is not None:
+        close_records(root, batches)
+    end_clearing(root, batches, removed=freed is not None)
+    return freed or 0
 
 
 def by_policy(folder: RunFolder, phase: Phase, *, warn: Callable[[str], None]) -> None:
-    """Does what `cleanup` of the executors says at the end of a run, the run's engine being the caller."""
+    """Does what `cleanup` of each executor says at the end of a run, the run's engine being the caller."""
     from sciflow.executors.registry import cleanup_of
 
     tables = config.load().executors
-    used = remains(folder.root, tables).keys() & tables.keys()
-    policies = {name: cleanup_of(name, tables) for name in used}
-    if policies and phase is Phase.SUCCEEDED and all(policy == "on_success" for policy in policies.values()):
-        _attempt(folder.root, tables, warn)
-    ages = [policy for policy in policies.values() if isinstance(policy, float)]
-    if ages:
-        for old in _older(folder, time.time() - max(ages)):
-            if remains(old.root, tables).keys() & used:
-                _attempt(old.root, tables, warn)
+    left = remains(folder.root, tables)
+    policies = {name: cleanup_of(name, tables) for name in left.keys() & tables.keys()}
+    _attempt(folder.root, tables, {name: left[name] for name in _due(policies, phase, 0.0)}, warn)
+    aged = {name for name, policy in policies.items() if isinstance(policy, float)}
+    for old, ended_as, age_s in _ended(folder) if aged else ():
+        due = _due(policies, ended_as, age_s)
+        if due & aged:
+            with suppress(RunBusy), old.lock():
+                left = remains(old.root, tables)
+                _attempt(old.root, tables, {name: left[name] for name in due & left.keys()}, warn)
 
 
-def _attempt(root: Path, tables: Tables, warn: Callable[[str], None]) -> None:
+def _due(policies: Mapping[str, str | float], phase: Phase, age_s: float) -> set[str]:
+    """The executors that do not keep the files of a run that has come to this, so long ago."""
+    return {
+        name
+        for name, policy in policies.items()
+        if (policy < age_s if isinstance(policy, float) else policy == "on_success" and phase is Phase.SUCCEEDED)
+    }
+
+
+def _attempt(root: Path, tables: Tables, left: Left, warn: Callable[[str], None]) -> None:
     try:
-        _clear(root, tables, discard=False)
+        _clear(root, tables, left, discard=False)
     except SciflowError as error:
         warn(f"the files of {root.name} on other machines are still there: {error}")
 
 
-def _older(folder: RunFolder, before_s: float) -> Iterator[RunFolder]:
-    """Other runs beside this one that ended before, on which nobody is at work."""
+def _ended(folder: RunFolder) -> Iterator[tuple[RunFolder, Phase, float]]:
+    """Other runs beside this one that have ended and on which nobody is at work: as what, and how long ago."""
     for other in list_run_folders(folder.root.parent):
         if other.root == folder.root or not (other.root / "batches").is_dir() or other.lock().held():
             continue
         with closing(Reader(other.database)) as reader:
-            ended = float(reader.text("ended") or "inf")
-        if ended < before_s:
-            yield other
+            ended, phase = reader.text("ended"), reader.text("phase")
+        if ended:
+            yield other, Phase(phase), time.time() - float(ended)
 
 
 class Remains(msgspec.Struct, frozen=True):

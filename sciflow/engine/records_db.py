@@ -150,6 +150,17 @@ class Reader:
         rows = self._all("SELECT node, phase, count(*) FROM task GROUP BY node, phase")
         return [(node, BY_NUMBER[phase], n) for node, phase, n in rows]
 
+    def is_over(self, path: str, attempt: int) -> bool:
+        """Whether the end of that attempt of a task is recorded."""
+        above, _, last = path.rpartition("/")
+        sql = (
+            "SELECT 1 FROM node JOIN (SELECT node, slice, attempt FROM task UNION ALL SELECT node, slice, attempt FROM "
+            "attempt) a ON a.node = node.id WHERE path = ? AND slice = ? AND attempt >= ? LIMIT 1"
+        )
+        return bool(
+            self._all(sql, (path, -1, attempt)) or (last.isdigit() and self._all(sql, (above, int(last), attempt)))
+        )
+
 
 class Writer(Reader):
     """Reads and writes a run's database; one per run at a time, guarded by the run's lock."""
@@ -244,17 +255,6 @@ class Writer(Reader):
     def has_ended(self, path: str) -> bool:
         """Whether a task of the node with that path has ended."""
         return bool(self._all("SELECT 1 FROM task, node WHERE node = id AND path = ? LIMIT 1", (path,)))
-
-    def is_over(self, path: str, attempt: int) -> bool:
-        """Whether the end of that attempt of a task is recorded."""
-        above, _, last = path.rpartition("/")
-        sql = (
-            "SELECT 1 FROM node JOIN (SELECT node, slice, attempt FROM task UNION ALL SELECT node, slice, attempt FROM "
-            "attempt) a ON a.node = node.id WHERE path = ? AND slice = ? AND attempt >= ? LIMIT 1"
-        )
-        return bool(
-            self._all(sql, (path, -1, attempt)) or (last.isdigit() and self._all(sql, (above, int(last), attempt)))
-        )
 
     def tried(self, node: int) -> list[tuple[int, int, int]]:
         """(slice, attempts, those of them before the last retry of the run) of a node's tasks that have not ended."""

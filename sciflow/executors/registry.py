@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,10 @@ def lies_elsewhere(name: str, tables: Mapping[str, Mapping[str, Any]]) -> bool:
     return not isinstance(settings, FuturesSettings) and not shares(settings)
 
 
-def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) -> int:
+def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, batches: Collection[str]) -> int | None:
     """Removes the files of a run from an executor's machine; bytes that no other run there needs.
+
+    None: it has others than those of these submissions there, all of which stay.
 
     Raises:
         RunBusy: jobs of the run are at work there.
@@ -90,7 +92,7 @@ def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) ->
     from sciflow.executors.settings import FuturesSettings, parse_executor
 
     settings = parse_executor(name, tables[name])
-    return 0 if isinstance(settings, FuturesSettings) else clear_at(settings, root)
+    return 0 if isinstance(settings, FuturesSettings) else clear_at(settings, root, batches)
 
 
 def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *, running: bool) -> None:

@@ -13,7 +13,7 @@ from sciflow.runner.text import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, Sequence
+    from typing import Any, Sequence
 
     Tree = Any
 
@@ -25,7 +25,9 @@ def clean(request: Tree) -> None:
     """Remove the runs that are named, and what is older than told; answer with what was removed.
 
     `runs`: ids; `run_age_s`, `blob_age_s`, `code_age_s`: null, or the age from which all of them are removed, of
-    contents those that no run has. A run with elements at work stays unless `force` is said.
+    contents those that no run has. A run with elements at work stays unless `force` is said; one of the runs that are
+    named stays if it has other submissions than `batches`, where that is told. `live` in the answer: the submissions
+    of the busy runs with elements that have begun and not ended, or were killed.
     """
     work_root = request["work_root"]
     runs = [*request.get("runs", ()), *([os.path.basename(request["root"])] if request.get("root") else [])]
@@ -35,16 +37,23 @@ def clean(request: Tree) -> None:
     old = [entry.name for entry in _older(f"{work_root}/runs", request.get("run_age_s"))]
     removed: list[str] = []
     busy: list[str] = []
+    kept: list[str] = []
+    live: list[str] = []
     for name in dict.fromkeys([*runs, *old]):
         folder = f"{work_root}/runs/{name}"
-        if not request.get("force") and _at_work(folder):
+        at_work = [] if request.get("force") else _at_work(folder)
+        if name in runs and _others(folder, request.get("batches")):
+            kept.append(name)
+        elif at_work:
             busy.append(name)
+            live += at_work
         elif os.path.isdir(folder):
             removed.append(name)
             remove(folder)
     freed = _contents(f"{work_root}/blobs", request.get("blob_age_s"), links=1)
     freed += _contents(f"{work_root}/code", request.get("code_age_s"))
-    sys.stdout.write(dump({"runs": removed, "busy": busy, "freed_bytes": freed}) + "\n")
+    told = {"runs": removed, "busy": busy, "kept": kept, "live": live, "freed_bytes": freed}
+    sys.stdout.write(dump(told) + "\n")
 
 
 def _older(folder: str, age_s: float | None) -> Sequence[os.DirEntry[str]]:
@@ -54,16 +63,20 @@ def _older(folder: str, age_s: float | None) -> Sequence[os.DirEntry[str]]:
     return [entry for entry in os.scandir(folder) if entry.stat(follow_symlinks=False).st_mtime <= limit]
 
 
-def _at_work(folder: str) -> bool:
-    """Whether an element of the run has begun and not ended."""
-    return any(os.listdir(live) for live in _live(folder))
+def _others(folder: str, batches: Sequence[str] | None) -> bool:
+    """Whether there are more submissions than these."""
+    return batches is not None and not set(_submissions(folder)) <= set(batches)
 
 
-def _live(folder: str) -> Iterator[str]:
+def _at_work(folder: str) -> list[str]:
+    """The submissions of a run with elements that have begun and not ended."""
+    lives = ((name, f"{folder}/batches/{name}/live") for name in _submissions(folder))
+    return [name for name, live in lives if os.path.isdir(live) and os.listdir(live)]
+
+
+def _submissions(folder: str) -> Sequence[str]:
     batches = f"{folder}/batches"
-    for name in os.listdir(batches) if os.path.isdir(batches) else ():
-        if os.path.isdir(f"{batches}/{name}/live"):
-            yield f"{batches}/{name}/live"
+    return sorted(os.listdir(batches)) if os.path.isdir(batches) else ()
 
 
 def _contents(folder: str, age_s: float | None, *, links: int = 0) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -108,14 +108,14 @@ def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> Map
         depot.transport.close()
 
 
-def clear_at(settings: BatchSettings, root: Path) -> int:
+def clear_at(settings: BatchSettings, root: Path, batches: Collection[str]) -> int | None:
     """See `registry.clear_run`."""
     if shares(settings):
         return 0
     depot = make_depot(settings)
     try:
-        depot.prepare()
-        return remove_run(depot, root)
+        depot.prepare(expected=True)
+        return remove_run(depot, system_of(settings)(depot), root, batches)
     finally:
         depot.transport.close()
 

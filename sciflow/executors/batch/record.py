@@ -7,7 +7,7 @@ engine; the numbers are those that the jobs on the host use.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from sciflow.executors.capacity import Share
 FOLDER = "batches"
 RECORD = "record.json"
 CLEARED = "cleared.json"  # beside the submissions: those whose files on the host were removed
+CLEARING = "clearing.json"  # and those of which that was begun
 
 
 class Stage(Enum):
@@ -72,33 +73,35 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_record(root: Path, record: BatchRecord) -> None:
-    """Writes a record down, whole or not at all."""
+    """Writes a record down, whole or not at all; past a loss of power, if jobs would be submitted twice without it."""
     folder = root / FOLDER / record.name
     folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f"{RECORD}.new"
-    beside.write_bytes(msgspec.json.encode(record))
-    os.replace(beside, folder / RECORD)
+    lasting = record.stage in {Stage.SENT, Stage.SUBMITTED}
+    _put(folder / RECORD, msgspec.json.encode(record), lasting=lasting)
+    if lasting:  # so are the names of its folders
+        _sync(folder.parent)
+        _sync(root)
 
 
 def read_records(root: Path, executor: str) -> Sequence[BatchRecord]:
     """The submissions of an executor of which something may still come, oldest first."""
     open_ = {Stage.SENT, Stage.SUBMITTED, Stage.OVER}
-    return [record for record in _records(root) if record.executor == executor and record.stage in open_]
+    return [record for record in read_all(root) if record.executor == executor and record.stage in open_]
 
 
 def batch_names(root: Path, executors: Sequence[str]) -> frozenset[str]:
     """All submissions of some executors, ended ones too."""
-    return frozenset(record.name for record in _records(root) if record.executor in executors)
+    return frozenset(record.name for record in read_all(root) if record.executor in executors)
 
 
 def executors_of(root: Path) -> dict[str, str]:
     """The executor of each submission of a run."""
-    return {record.name: record.executor for record in _records(root)}
+    return {record.name: record.executor for record in read_all(root)}
 
 
 def open_records(root: Path) -> Sequence[BatchRecord]:
     """The submissions of a run, of all executors, of which jobs may still be queued or running."""
-    return [record for record in _records(root) if record.stage in {Stage.SENT, Stage.SUBMITTED}]
+    return [record for record in read_all(root) if record.stage in {Stage.SENT, Stage.SUBMITTED}]
 
 
 def is_open(root: Path) -> bool:
@@ -106,19 +109,63 @@ def is_open(root: Path) -> bool:
     return bool(open_records(root))
 
 
+def close_records(root: Path, names: Collection[str]) -> None:
+    """Writes down that nothing more will come of submissions."""
+    for record in list(read_all(root)):
+        if record.name in names and record.stage is not Stage.ENDED:
+            write_record(root, msgspec.structs.replace(record, stage=Stage.ENDED))
+
+
 def read_cleared(root: Path) -> frozenset[str]:
-    """The submissions whose files on the host were removed."""
-    path = root / FOLDER / CLEARED
+    """The submissions whose files on the host were removed, or may have been."""
+    return read_removed(root) | _read_names(root / FOLDER / CLEARING)
+
+
+def read_removed(root: Path) -> frozenset[str]:
+    """Those whose files on the host were removed for sure: none is left to be removed."""
+    return _read_names(root / FOLDER / CLEARED)
+
+
+def begin_clearing(root: Path, names: Collection[str]) -> None:
+    """Writes down that the files of submissions are about to be removed from their host: nobody relies on them."""
+    _write_names(root / FOLDER / CLEARING, {*_read_names(root / FOLDER / CLEARING), *names})
+
+
+def end_clearing(root: Path, names: Collection[str], *, removed: bool) -> None:
+    """Writes down that the files of submissions are gone from their host, or that all of them are still there."""
+    if removed:
+        _write_names(root / FOLDER / CLEARED, {*read_removed(root), *names})
+    _write_names(root / FOLDER / CLEARING, _read_names(root / FOLDER / CLEARING).difference(names))
+
+
+def _read_names(path: Path) -> frozenset[str]:
     return frozenset(msgspec.json.decode(path.read_bytes(), type=list[str])) if path.exists() else frozenset()
 
 
-def write_cleared(root: Path, names: Sequence[str]) -> None:
-    """Writes down that the files of submissions are gone from their host."""
-    beside = root / FOLDER / f"{CLEARED}.new"
-    beside.write_bytes(msgspec.json.encode(sorted({*read_cleared(root), *names})))
-    os.replace(beside, root / FOLDER / CLEARED)
+def _write_names(path: Path, names: Collection[str]) -> None:
+    _put(path, msgspec.json.encode(sorted(names)), lasting=True)
 
 
-def _records(root: Path) -> Iterator[BatchRecord]:
+def _put(path: Path, content: bytes, *, lasting: bool) -> None:
+    """Writes a file whole or not at all; `lasting`: it is there after a loss of power."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_bytes(content)
+    if lasting:
+        _sync(beside)
+    os.replace(beside, path)
+    if lasting:
+        _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def read_all(root: Path) -> Iterator[BatchRecord]:
+    """Every submission of a run, the one first of which nothing was heard for longest."""
     for path in sorted((root / FOLDER).glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime_ns):
         yield msgspec.json.decode(path.read_bytes(), type=BatchRecord)

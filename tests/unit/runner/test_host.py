@@ -450,7 +450,9 @@ def test_clean_leaves_a_run_at_work_and_whatever_is_not_a_run(node: Node) -> Non
     batch = node.batch(ECHO, ["a"])
     (batch.folder / "live").mkdir()
     (batch.folder / "live" / "0").touch()
-    assert node.ask("clean", {"runs": ["r1"]})["busy"] == ["r1"]
+    answer = node.ask("clean", {"runs": ["r1"]})
+    assert (answer["busy"], answer["live"]) == (["r1"], [batch.folder.name])
+    assert node.ask("clean", {"runs": ["r1"], "batches": ["another"], "force": True})["kept"] == ["r1"]
     assert node.root.exists()
     for name in ("../code", "", "..", "a/b"):
         assert node.host("clean", {"runs": [name]}).returncode == 65
