@@ -19,6 +19,7 @@ from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, HostError, SciflowError
 from sciflow.executors.batch.courier import Courier
 from sciflow.executors.batch.farewell import Farewell
+from sciflow.executors.batch.load import Load
 from sciflow.executors.batch.news import (
     Adopt,
     Allowed,
@@ -40,13 +41,21 @@ from sciflow.executors.batch.news import (
     Withdrawn,
 )
 from sciflow.executors.batch.record import BatchRecord, batch_names, read_records, write_record
-from sciflow.executors.batch.request import Element, Surroundings, element_of, payload, submission_name, taken_back
+from sciflow.executors.batch.request import (
+    Element,
+    Surroundings,
+    element_of,
+    environment,
+    submission_name,
+    taken_back,
+    task_names,
+)
 from sciflow.executors.batch.room import Room
-from sciflow.executors.batch.supply import Supplier, Supply
+from sciflow.executors.batch.supply import Supplier
 from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.containers.box import Box
-from sciflow.executors.containers.launch import Launch, launch_of, seen_inside
+from sciflow.executors.containers.launch import Launch, launch_of
 from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.systems.system import Site, Submission, SystemLimits
@@ -203,24 +212,12 @@ class BatchExecutor:
 
     def _send(self, need: Need, level: int, elements: Sequence[Element], launch: Launch | None) -> None:
         terms, name = self._terms, submission_name(self._terms.name)
-        supply = Supply()
-        self._supplier.code(supply)
-        elements = [
-            msgspec.structs.replace(element, job=self._supplier.localised(element.job, supply)) for element in elements
-        ]
         resources = grown(need.resources, level, walltime_s=terms.walltime_s)
-        made = payload(
-            name,
-            elements if launch is None else seen_inside(launch, elements),
-            around=self._around,
-            need=need,
-            walltime_s=resources.walltime_s,
-            numbered=terms.numbers_gpus,
-        )
+        environ, secrets = environment(need)
         record = BatchRecord(
             name=name,
             executor=terms.name,
-            elements=made.names,
+            elements=tuple(task_names(element.job, k) for k, element in enumerate(elements)),
             counted=need.resources,
             gpus=tuple(element.gpus for element in elements),
             memory_mb=resources.memory_mb,
@@ -236,7 +233,7 @@ class BatchExecutor:
             walltime_s=resources.walltime_s,
             site=terms.site,
             command=(),
-            secrets=tuple(made.secrets),
+            secrets=tuple(secrets),
         )
         write_record(self._root, record)
         self._batches.add(name)
@@ -245,13 +242,18 @@ class BatchExecutor:
             Send(
                 record=record,
                 submission=submission,
-                supply=supply,
+                load=Load(
+                    supplier=self._supplier,
+                    elements=elements,
+                    around=self._around,
+                    need=need,
+                    walltime_s=resources.walltime_s,
+                    numbered=terms.numbers_gpus,
+                ),
                 code=self._code,
-                index=made.index,
-                requests=made.requests,
-                secrets={carrier: resolve_secret(secret) for carrier, secret in made.secrets.items()},
+                secrets={carrier: resolve_secret(secret) for carrier, secret in secrets.items()},
                 launch=launch and msgspec.structs.replace(launch, resources=resources),
-                environ=made.environ,
+                environ=tuple(environ),
             )
         )
 

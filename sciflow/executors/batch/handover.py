@@ -62,22 +62,24 @@ class Handover:
 
         Raises:
             ConfigError: it asks for what the batch system has no word for.
+            RunDamaged: something that it needs is gone from the run folder.
             HostError: see `Depot`.
         """
         name = send.record.name
         folder = self.folder(name)
+        supply, made = send.load.packed(name, send.launch)
         told, command = self._command(send, folder)
         submission = msgspec.structs.replace(send.submission, folder=folder, command=command)
         script = self.system.script(submission).encode()
-        index = msgspec.json.encode({**send.index, **told, "root": self.root, "depot": self.depot.root})
-        files = {"index.json": index, "requests": send.requests, "script.sh": script}
+        index = msgspec.json.encode({**made.index, **told, "root": self.root, "depot": self.depot.root})
+        files = {"index.json": index, "requests": made.requests, "script.sh": script}
         if self.shared:
             for file, content in files.items():
                 (self._here / FOLDER / name / file).write_bytes(content)
-            self.depot.supply(f"{self.depot.root}/runs/{self._here.name}", send.supply, send.code, {})
+            self.depot.supply(f"{self.depot.root}/runs/{self._here.name}", supply, send.code, {})
         else:
             there = {f"{FOLDER}/{name}/{file}": content for file, content in files.items()}
-            self.depot.supply(self.root, send.supply, send.code, there)
+            self.depot.supply(self.root, supply, send.code, there)
 
     def _command(self, send: Send, folder: str) -> tuple[Mapping[str, object], tuple[str, ...]]:
         """What runs an element, or a crew of them, and what the index says of that."""
@@ -85,7 +87,12 @@ class Handover:
         if send.record.workers == 1:
             return told, command
         whole = send.submission.site.exclusive
-        crew = {"workers": send.record.workers, "command": command, "gpus": send.index["gpus"], "whole": whole}
+        crew = {
+            "workers": send.record.workers,
+            "command": command,
+            "gpus": send.load.need.resources.gpus,
+            "whole": whole,
+        }
         return {**told, "crew": crew}, self.depot.element(folder, "crew")
 
     def _alone(self, send: Send, folder: str) -> tuple[Mapping[str, object], tuple[str, ...]]:

@@ -12,8 +12,8 @@ from typing import Generic, TypeAlias, TypeVar
 import msgspec
 
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
+from sciflow.executors.batch.load import Load
 from sciflow.executors.batch.record import BatchRecord
-from sciflow.executors.batch.supply import Supply
 from sciflow.executors.batch.verdict import Verdict
 from sciflow.executors.containers.launch import Launch
 from sciflow.executors.systems.system import Submission, SystemLimits
@@ -29,10 +29,8 @@ class Send(msgspec.Struct, kw_only=True, eq=False):
 
     record: BatchRecord
     submission: Submission
-    supply: Supply
+    load: Load
     code: Mapping[str, bytes]
-    index: Mapping[str, object]  # of `index.json`
-    requests: bytes
     secrets: Mapping[str, str]
     launch: Launch | None = None  # in containers, which are to have the variables `environ`
     environ: Sequence[str] = ()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 
@@ -21,6 +22,9 @@ from sciflow.runner.hashing import file_hash
 from sciflow.runner.packs import read_stored
 
 REFERENCES = (b'"$":"artifact"', b'"$":"value"')
+
+
+Facts: TypeAlias = tuple[int, int, int]  # inode, size, time of the last change, ns: equal if nobody wrote meanwhile
 
 
 class Supply(msgspec.Struct, kw_only=True, eq=False):
@@ -49,6 +53,7 @@ class Supplier:
         self._root = root
         self._at = at
         self._batches = batches
+        self._hashes: dict[str, tuple[Facts, str]] = {}  # by path: a file is hashed once for all submissions
         self._cleared = read_cleared(root)  # what they made was brought home, and lies there no more
 
     def code(self, supply: Supply) -> None:
@@ -56,7 +61,7 @@ class Supplier:
         if self._at is None:
             return
         for entry in os.scandir(self._root / "code"):
-            self._file(f"code/{entry.name}", file_hash(entry.path)[0], supply)
+            self._file(f"code/{entry.name}", self._hash(f"code/{entry.name}"), supply)
 
     def localised(self, job: Job, supply: Supply) -> Job:
         """The job as the host is to have it; what it needs goes to `supply`."""
@@ -129,4 +134,12 @@ class Supplier:
             elif entry.is_dir():
                 self._folder(inner, supply)
             else:
-                self._file(inner, file_hash(entry.path)[0], supply)
+                self._file(inner, self._hash(inner), supply)
+
+    def _hash(self, path: str) -> str:
+        found = os.stat(self._root / path)
+        facts = (found.st_ino, found.st_size, found.st_mtime_ns)
+        known = self._hashes.get(path)
+        if known is None or known[0] != facts:
+            known = self._hashes[path] = (facts, file_hash(str(self._root / path))[0])
+        return known[1]

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.records import TaskError
-from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, SubmissionRefused
+from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, RunDamaged, SubmissionRefused
 from sciflow.executors.batch.aftermath import Aftermath
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.losses import Losses
@@ -119,6 +119,10 @@ class Ward:
             self._settle(batch)
             told = TaskError(kind="refused", type="sciflow:SubmissionRefused", message=str(error), fatal=True)
             self._tell(Refused(batch=send.record.name, error=told))
+            return
+        except RunDamaged as error:
+            self._settle(batch)
+            self._tell(Refused(batch=send.record.name, error=_input_lost(error)))
             return
         batch.send = None
         self._put_stage(batch, Stage.SUBMITTED, job=job)
@@ -306,6 +310,10 @@ class Ward:
     def cancel_all(self) -> None:
         """Ends all that there is."""
         self.cancel({name: range(len(batch.record.elements)) for name, batch in self._open.items()})
+
+
+def _input_lost(error: RunDamaged) -> TaskError:
+    return TaskError(kind="place", type="sciflow:InputLost", message=str(error))
 
 
 def _said(answer: QueueAnswer) -> Output:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from sciflow import context, op, workflow
@@ -75,3 +76,38 @@ def count(folder: Path) -> int:
 @workflow
 def counted(folder: Path) -> int:
     return count(folder)
+
+
+@op
+def make() -> Path:
+    folder = Path("folder")
+    folder.mkdir()
+    (folder / "file.txt").write_text("x")
+    return folder
+
+
+@op
+def clog(folder: Path, sign: str) -> int:
+    """Puts a pipe into the folder that another op has left: who reads it waits."""
+    root = next(above for above in Path.cwd().parents if (above / "run.db").is_file())
+    (left,) = (root / "tasks" / "make").rglob("folder")
+    os.mkfifo(left / "pipe")
+    Path(sign).write_text(str(left / "pipe"))
+    return 0
+
+
+@op
+def tick(after: int) -> int:
+    return after + 1
+
+
+@op
+def count_after(folder: Path, after: int) -> int:
+    return len(list(folder.iterdir())) + after
+
+
+@workflow
+def clogged(sign: str) -> tuple[int, int]:
+    folder = make.options(executor="local")()
+    after = clog.options(executor="local")(folder, sign)
+    return count_after(folder, after), tick.options(executor="local")(tick.options(executor="local")(after))

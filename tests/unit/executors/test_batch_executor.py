@@ -17,11 +17,14 @@ from pathlib import Path
 import pytest
 
 from sciflow.core.graph import Resources
+from sciflow.core.job import Need
 from sciflow.errors import HostError, HostRefused, RunError
 from sciflow.executors.batch.depot import LARGE, Depot
+from sciflow.executors.batch.load import Load
 from sciflow.executors.batch.news import Send
 from sciflow.executors.batch.record import BatchRecord
-from sciflow.executors.batch.supply import Supply
+from sciflow.executors.batch.request import Surroundings
+from sciflow.executors.batch.supply import Supplier, Supply
 from sciflow.executors.systems.system import Site, Submission
 from sciflow.executors.transports.local import LocalTransport
 from sciflow.executors.transports.transport import Output
@@ -70,17 +73,24 @@ def test_a_run_that_has_ended_holds_no_descriptor_of_its_executors() -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
-def test_what_is_sent_to_a_host_shows_no_secret_when_it_is_printed() -> None:
+def test_what_is_sent_to_a_host_shows_no_secret_when_it_is_printed(tmp_path: Path) -> None:
     submission = Submission(
         name="a", folder="", elements=1, resources=Resources(), site=Site(), command=(), secrets=("SCIFLOW_SECRET_0",)
     )
+    need = Need(executor=NAME, resources=Resources(), env=())
+    around = Surroundings(sys_path=(), argv=(), main=None, host={}, inline_bytes=4096, at=NAME)
     send = Send(
         record=BatchRecord(name="a", executor=NAME),
         submission=submission,
-        supply=Supply(),
+        load=Load(
+            supplier=Supplier(tmp_path, at=NAME, batches=frozenset()),
+            elements=(),
+            around=around,
+            need=need,
+            walltime_s=None,
+            numbered=False,
+        ),
         code={},
-        index={},
-        requests=b"",
         secrets={"SCIFLOW_SECRET_0": "hunter2"},
     )
     assert "SCIFLOW_SECRET_0" in repr(send)
@@ -209,3 +219,22 @@ def test_a_large_input_that_was_changed_in_the_run_is_not_taken_for_what_it_was(
     with pytest.raises(HostRefused, match=r"large\.bin was changed after its content was recorded"):
         depot.supply(f"{depot.root}/runs/one", supply, {}, {})
     assert list((tmp_path / "depot" / "blobs").iterdir()) == []
+
+
+@pytest.mark.timeout(100)
+def test_the_engine_goes_on_while_what_a_job_needs_is_read(tmp_path: Path) -> None:
+    sign = tmp_path / "signs" / "pipe"
+    run = flow.clogged.submit(str(sign))
+    try:
+        assert eventually(lambda: "tick-2" in {task.path for task in run.tasks(phase="Succeeded")}), run.report()
+        assert run.phase == "Running"
+    finally:
+        pipe = Path(sign.read_text())
+        writer = os.open(pipe, os.O_WRONLY)  # somebody reads it
+        pipe.unlink()
+        os.close(writer)
+    assert run.wait(timeout_s=60) == "Failed"
+    (failed,) = run.failed_tasks()
+    assert failed.path == "count_after"
+    assert failed.error is not None
+    assert f"{pipe}: No such file or directory: a job needs it" in failed.error.message
