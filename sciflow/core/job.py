@@ -40,6 +40,7 @@ class Job(msgspec.Struct, kw_only=True, eq=False):
     elements: Sequence[Sequence[bytes]]
     keys: Sequence[str | None]
     seed: int  # of slice 0; see `seed_of`
+    parallelism: int | None = None  # slices of the node at once, where the executor sees to that
     seeds: Sequence[int] = ()  # of each task, where they do not go by the slice
 
     def number(self, position: int) -> int:

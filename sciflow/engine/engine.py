@@ -149,9 +149,12 @@ class Engine:
         held: set[str] = set()  # executors on which a task waits for more cores or memory than are free
         for need in self._scheduler.needs():
             executor = self._parts.executors[need.executor]
-            while need.executor not in held and (ready := self._scheduler.next_template(need)) is not None:
-                template, remaining = ready
-                offer = executor.offer(need, template, remaining=remaining)
+            while need.executor not in held:
+                ready = self._scheduler.next_template(need, throttled=executor.throttles)
+                if ready is None:
+                    break
+                template, remaining, at_once = ready
+                offer = executor.offer(need, template, remaining=remaining, at_once=at_once)
                 if offer.slices == 0:
                     held |= {need.executor} if offer.holds else set()
                     break

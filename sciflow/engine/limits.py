@@ -20,9 +20,11 @@ class Limits(msgspec.Struct, eq=False):
     _held: Counter[str] = msgspec.field(default_factory=Counter)
     _jobs: int = 0
 
-    def blocker(self, run: NodeRun) -> Hashable | None:
-        """The limit that keeps the node's next job back, if any."""
-        return next((limit for limit, used, most in self._of(run) if most is not None and used >= most), None)
+    def blocker(self, run: NodeRun, *, throttled: bool = False) -> Hashable | None:
+        """The limit that keeps the node's next job back, if any; `throttled`: that of a fan does not."""
+        own = ("fan", run.number)
+        reached = (limit for limit, used, most in self._of(run) if most is not None and used >= most)
+        return next((limit for limit in reached if not (throttled and limit == own)), None)
 
     def enter(self, run: NodeRun) -> None:
         """A job of the node was handed out."""

@@ -126,13 +126,16 @@ class Scheduler:
         """The needs for which tasks are ready."""
         return self._ready.needs()
 
-    def next_template(self, need: Need) -> tuple[str, int] | None:
-        """The op whose tasks come next for a need, and how many of them are ready; blocked nodes are set aside."""
+    def next_template(self, need: Need, *, throttled: bool = False) -> tuple[str, int, int | None] | None:
+        """The op whose tasks come next for a need, how many are ready, and may be at work; blocked nodes are set aside.
+
+        `throttled`: their place itself keeps to the number of slices that a fan may have at work.
+        """
         while (run := self._ready.first(need)) is not None:
-            limit = self._limits.blocker(run)
+            limit = self._limits.blocker(run, throttled=throttled)
             if limit is None:
                 assert run.tasks is not None
-                return run.node.template, run.tasks.left
+                return run.node.template, run.tasks.left, binding.fan_of(run).parallelism
             self._ready.park(need, limit)
         return None
 
@@ -177,6 +180,7 @@ class Scheduler:
             elements=elements,
             keys=[self.key(run, i) for i in picked] if run.node.key else (None,) * len(picked),
             seed=run.seed,
+            parallelism=binding.fan_of(run).parallelism,
             seeds=() if run.input_seed is None else list(map(run.input_seed, elements)),
         )
 

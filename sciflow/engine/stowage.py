@@ -53,6 +53,7 @@ class Stowage:
     """The storage of a run. An `Executor` that offers nothing."""
 
     outlives = False
+    throttles = False
     settled = True
 
     def __init__(self, name: str, root: Path, make: Callable[[], Storage], warn: Callable[[str], None]) -> None:
@@ -143,9 +144,9 @@ class Stowage:
 
     # --- as an executor
 
-    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
+    def offer(self, need: Need, template: str, *, remaining: int, at_once: int | None = None) -> Offer:
         """See `Executor`: nothing runs in a storage."""
-        del need, template, remaining
+        del need, template, remaining, at_once
         return Offer(0)
 
     def submit(self, job: Job) -> None:

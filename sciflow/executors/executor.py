@@ -99,11 +99,15 @@ class Executor(Protocol):
     outlives: bool  # its tasks go on without the engine, and the next one hears of their ends
 
     @property
+    def throttles(self) -> bool:
+        """Whether it sees to it that no more than `Job.parallelism` slices of a fan are at work, of all that it has."""
+
+    @property
     def settled(self) -> bool:
         """Whether all is done that `cancel` and `withdraw` have asked for; an engine that ends its run waits for it."""
 
-    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
-        """How large a job would be taken now of an op with `remaining` slices to go."""
+    def offer(self, need: Need, template: str, *, remaining: int, at_once: int | None = None) -> Offer:
+        """How large a job would be taken now of an op with `remaining` slices to go, of a fan's `at_once` together."""
 
     def submit(self, job: Job) -> None:
         """Takes a job; each of its tasks is reported once by `poll`, in any order.

@@ -48,6 +48,7 @@ class LocalExecutor:
     """See `executors.executor.Executor`."""
 
     outlives = False
+    throttles = False
     settled = True  # what it was told to end is in flight until it has ended
 
     def __init__(self, place: Place, capacity: Capacity) -> None:
@@ -63,7 +64,7 @@ class LocalExecutor:
 
     # --- the contract
 
-    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:
+    def offer(self, need: Need, template: str, *, remaining: int, at_once: int | None = None) -> Offer:  # noqa: ARG002
         """See `Executor`."""
         slices = self._pace.slices(template, remaining=remaining, workers=self._capacity.cpus)
         if self._choose(need, template) is None and not self._may_start(need):

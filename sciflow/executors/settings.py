@@ -36,6 +36,7 @@ class BatchSettings(
     walltime_s: float | None = None
     elements: int = 1000
     throttle: int | None = None
+    workers: int = 1  # tasks that a job of the batch system runs at once
     look_least_s: float = 0.5
     look_most_s: float = 30.0
     marks_patience_s: float | None = None  # with files that nodes have written; none: as the batch system asks for

@@ -23,9 +23,13 @@ _MARK = (
 )
 
 
-def workers_of(resources: Resources, workers: int) -> int:
-    """How many tasks that need this a job runs at once; programs of several ranks have a job for themselves."""
-    return workers if resources.ranks == 1 and resources.nodes == 1 else 1
+def workers_of(resources: Resources, workers: int, at_once: int | None = None) -> int:
+    """How many tasks that need this a job runs at once; programs of several ranks have a job for themselves.
+
+    `at_once`: of their fan there may be so many at work.
+    """
+    most = workers if resources.ranks == 1 and resources.nodes == 1 else 1
+    return most if at_once is None else min(most, at_once)
 
 
 def together(resources: Resources, workers: int) -> Resources:

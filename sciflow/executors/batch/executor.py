@@ -13,13 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from sciflow.core.graph import Resources
 from sciflow.core.job import Job, Need
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, HostError, SciflowError
 from sciflow.executors.batch.courier import Courier
+from sciflow.executors.batch.crews import workers_of
 from sciflow.executors.batch.farewell import Farewell
-from sciflow.executors.batch.load import Load
 from sciflow.executors.batch.news import (
     Adopt,
     Allowed,
@@ -36,43 +35,22 @@ from sciflow.executors.batch.news import (
     Notice,
     Over,
     Refused,
-    Send,
     Withdraw,
     Withdrawn,
 )
-from sciflow.executors.batch.record import BatchRecord, batch_names, read_records, write_record
-from sciflow.executors.batch.request import (
-    Element,
-    Surroundings,
-    element_of,
-    environment,
-    submission_name,
-    taken_back,
-    task_names,
-)
+from sciflow.executors.batch.record import batch_names, read_records, write_record
+from sciflow.executors.batch.request import Element, Surroundings, element_of
 from sciflow.executors.batch.room import Room
-from sciflow.executors.batch.supply import Supplier
+from sciflow.executors.batch.sending import Terms, grows, made
+from sciflow.executors.batch.supply import Supplier, Supply
 from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
+from sciflow.executors.batch.waiting import Kind, Waiting
 from sciflow.executors.capacity import Capacity
-from sciflow.executors.containers.box import Box
-from sciflow.executors.containers.launch import Launch, launch_of
+from sciflow.executors.containers.launch import launch_of
 from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
-from sciflow.executors.secrets import resolve_secret
-from sciflow.executors.systems.system import Site, Submission, SystemLimits
+from sciflow.executors.systems.system import SystemLimits
 
 CLOSING_S = 2.0  # for what is under way with the host when the engine ends
-
-
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
-    """What an executor asks of every submission."""
-
-    name: str
-    site: Site
-    elements: int  # at most, in the queue at once
-    throttle: int | None = None  # elements of a submission that run at once
-    walltime_s: float | None = None  # of a job whose op names none
-    numbers_gpus: bool = False  # which GPUs a task has is said here, not by a batch system
-    box: Box | None = None  # how containers are run
 
 
 class BatchExecutor:
@@ -101,7 +79,7 @@ class BatchExecutor:
         self._jobs_each = 2 if terms.box is None else 1  # of a fan, for a core: to start a container costs
         self._batches = set(batch_names(root, [terms.name]))
         self._supplier = Supplier(root, at=around.at, batches=self._batches)
-        self._waiting: dict[tuple[Need, int, Launch | None], list[Element]] = {}
+        self._waiting = Waiting()
         self._underway = Underway(root, is_over=lambda task: is_over(task.path, task.attempt))
         self._farewell = Farewell(root)
         self._reports: list[Report] = []
@@ -115,20 +93,25 @@ class BatchExecutor:
 
     # --- the contract
 
-    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:  # noqa: ARG002
+    def offer(self, need: Need, template: str, *, remaining: int, at_once: int | None = None) -> Offer:  # noqa: ARG002
         """See `Executor`."""
         if self._limits is None:
             self._ask()
             return Offer(0)
         most = min(self._terms.elements, self._limits.submitted or self._terms.elements)
-        room = most - self._underway.elements - sum(map(len, self._waiting.values()))
+        workers = workers_of(need.resources, self._terms.workers)
+        room = most - -(-(self._underway.elements + len(self._waiting)) // workers)
+        if at_once is not None:  # what only waits for others of its fan leaves half of the queue to the rest of the run
+            held = -(-(self._underway.throttled + self._waiting.throttled) // workers)
+            room = min(room, max(most // 2, at_once) - held)
         refusal = self._room.refusal(need.resources, remaining=remaining, unasked=self._underway.unasked)
         if refusal is not None:
             return refusal
         if room <= 0:
             return Offer(0)
-        shares = room if self._room.cpus is None else min(room, self._jobs_each * self._room.cpus)
-        return Offer(max(1, -(-remaining // shares)))
+        if self._room.cpus is not None:
+            return Offer(max(1, -(-remaining // min(room, self._jobs_each * self._room.cpus))))
+        return Offer(max(1, min(remaining, workers * -(-remaining // (room * workers)))))
 
     def _ask(self) -> None:
         """Has the batch system asked what it allows, once, before anything is sized for it."""
@@ -144,8 +127,8 @@ class BatchExecutor:
             self._put(job, fresh)
 
     def _put(self, job: Job, fresh: Sequence[int]) -> None:
-        """Has tasks of a job wait for being sent, as an element."""
-        level = max(job.attempts[position] for position in fresh) if _grows(job.need.resources) else 1
+        """Has tasks of a job wait for being sent, as an element, or as several of a crew."""
+        level = max(job.attempts[position] for position in fresh) if grows(job.need.resources) else 1
         try:
             self._room.check(job.need.resources, job.path)
             launch = launch_of(self._terms.box, job, gpus=() if self._room.is_counted else None, bundles=self._code)
@@ -153,35 +136,43 @@ class BatchExecutor:
             self._reports += refusals(job, fresh, str(error))
             return
         gpus = self._room.take(job.need.resources)
-        if self._room.is_counted:
+        if self._room.is_counted:  # by elements
             launch = launch and msgspec.structs.replace(launch, gpus=gpus)
-        self._waiting.setdefault((job.need, level, launch), []).append(element_of(job, fresh, gpus))
+        at_once = job.parallelism if self.throttles else None
+        workers = 1 if self._room.is_counted else workers_of(job.need.resources, self._terms.workers, at_once)
+        rows = [fresh[place::workers] for place in range(min(workers, len(fresh)))]
+        fan = "" if at_once is None else job.path
+        kind = Kind(need=job.need, level=level, launch=launch, fan=fan, at_once=at_once)
+        self._waiting.put(kind, [element_of(job, row, gpus) for row in rows])
 
     def watch(self) -> Watch:
         """See `Executor`."""
-        return Watch(read=[self._courier.news.fd], seconds=0 if self._waiting or self._reports else None)
+        return Watch(read=[self._courier.news.fd], seconds=0 if self._waiting.fresh or self._reports else None)
 
     def poll(self) -> list[Report]:
         """See `Executor`."""
         self._farewell.let_go()
-        for (need, level, launch), elements in self._waiting.items():
-            most = len(elements) if self._limits is None else self._limits.elements or len(elements)
-            for begin in range(0, len(elements), most or 1):
-                self._send(need, level, elements[begin : begin + most], launch)
-        self._waiting.clear()
         for news in self._courier.news.take():
             self._reports += self._told(news)
+        for kind, elements in self._waiting.due(most=self._most, at_work=self._underway.of_fan):
+            self._send(kind, elements)
         for held in self._room.due():
             self._put(held.job, held.positions)
         reports, self._reports = self._reports, []
         self._farewell.told(self._underway.early)
         return reports
 
+    def _most(self, need: Need) -> int | None:
+        """Elements that a submission may have."""
+        if self._limits is None or not self._limits.elements:
+            return None
+        return self._limits.elements * workers_of(need.resources, self._terms.workers)
+
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
         """See `Executor`."""
         jobs = set(jobs)
         self._reports += self._room.taken_back(jobs)
-        self._reports += self._gone(given_back(taken_back(self._waiting, jobs)))
+        self._reports += self._gone(given_back(self._waiting.taken_back(jobs)))
         elements = self._underway.condemn(jobs, error)
         if elements:
             self._courier.order(Cancel(elements=elements))
@@ -189,11 +180,15 @@ class BatchExecutor:
     def withdraw(self) -> None:
         """See `Executor`."""
         self._reports += self._room.taken_back()
-        self._reports += self._gone(given_back([element for row in self._waiting.values() for element in row]))
-        self._waiting.clear()
+        self._reports += self._gone(given_back(self._waiting.taken_back()))
         if self._underway.elements:
             self._withdrawing = True
             self._courier.order(Withdraw())
+
+    @property
+    def throttles(self) -> bool:
+        """See `Executor`."""
+        return self._limits is not None and self._limits.throttles and not self._room.is_counted
 
     @property
     def settled(self) -> bool:
@@ -210,52 +205,17 @@ class BatchExecutor:
 
     # --- sending
 
-    def _send(self, need: Need, level: int, elements: Sequence[Element], launch: Launch | None) -> None:
-        terms, name = self._terms, submission_name(self._terms.name)
-        resources = grown(need.resources, level, walltime_s=terms.walltime_s)
-        environ, secrets = environment(need)
-        record = BatchRecord(
-            name=name,
-            executor=terms.name,
-            elements=tuple(task_names(element.job, k) for k, element in enumerate(elements)),
-            counted=need.resources,
-            gpus=tuple(element.gpus for element in elements),
-            memory_mb=resources.memory_mb,
-            walltime_s=resources.walltime_s,
-            grows=_grows(resources),
-        )
-        submission = Submission(
-            name=name,
-            folder="",
-            elements=len(elements),
-            throttle=terms.throttle,
-            resources=resources,
-            walltime_s=resources.walltime_s,
-            site=terms.site,
-            command=(),
-            secrets=tuple(secrets),
-        )
-        write_record(self._root, record)
-        self._batches.add(name)
-        self._underway.add(record, elements)
-        self._courier.order(
-            Send(
-                record=record,
-                submission=submission,
-                load=Load(
-                    supplier=self._supplier,
-                    elements=elements,
-                    around=self._around,
-                    need=need,
-                    walltime_s=resources.walltime_s,
-                    numbered=terms.numbers_gpus,
-                ),
-                code=self._code,
-                secrets={carrier: resolve_secret(secret) for carrier, secret in secrets.items()},
-                launch=launch and msgspec.structs.replace(launch, resources=resources),
-                environ=tuple(environ),
-            )
-        )
+    def _send(self, kind: Kind, elements: Sequence[Element]) -> None:
+        supply = Supply()
+        self._supplier.code(supply)
+        elements = [
+            msgspec.structs.replace(element, job=self._supplier.localised(element.job, supply)) for element in elements
+        ]
+        send = made(self._terms, kind, elements, around=self._around, supply=supply, code=self._code)
+        write_record(self._root, send.record)
+        self._batches.add(send.record.name)
+        self._underway.add(send.record, elements)
+        self._courier.order(send)
 
     # --- what comes back
 
@@ -295,18 +255,4 @@ def _defect(name: str, error: BaseException) -> SciflowError:
     return HostError(
         f"{name}: what looks after its jobs has ended: {type(error).__name__}: {error} ({at.filename}:{at.lineno})\n"
         "    fix:      `sciflow resume` goes on where it was; if it happens again it is a defect of sciflow: report it"
-    )
-
-
-def _grows(resources: Resources) -> bool:
-    return resources.memory_growth > 1 or resources.walltime_growth > 1
-
-
-def grown(resources: Resources, attempt: int, *, walltime_s: float | None) -> Resources:
-    """What an attempt asks for; `walltime_s` is asked for where the op names none."""
-    asked_s = resources.walltime_s or walltime_s
-    return msgspec.structs.replace(
-        resources,
-        memory_mb=round(resources.memory_mb * resources.memory_growth ** (attempt - 1)),
-        walltime_s=None if asked_s is None else asked_s * resources.walltime_growth ** (attempt - 1),
     )

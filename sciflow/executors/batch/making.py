@@ -11,7 +11,7 @@ import msgspec
 from sciflow.errors import ConfigError
 from sciflow.executors.batch.courier import Courier, Tempo
 from sciflow.executors.batch.depot import Depot
-from sciflow.executors.batch.executor import BatchExecutor, Terms
+from sciflow.executors.batch.executor import BatchExecutor
 from sciflow.executors.batch.fetching import fetch, gone
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.missing import LATE_S, PATIENCE_S
@@ -19,6 +19,7 @@ from sciflow.executors.batch.news import Adopt, Inbox, News
 from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.batch.removing import remove_run
 from sciflow.executors.batch.request import Surroundings
+from sciflow.executors.batch.sending import Terms
 from sciflow.executors.batch.ward import Ward
 from sciflow.executors.capacity import Capacity, Quota
 from sciflow.executors.containers.engines import ENVIRONMENT
@@ -53,6 +54,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         site=settings.site,
         elements=settings.elements,
         throttle=settings.throttle,
+        workers=settings.workers,
         walltime_s=settings.walltime_s,
         box=settings.box,
         numbers_gpus=settings.system == "shell" and capacity is not None,

@@ -7,6 +7,7 @@ until it does, which is when the scheduler has come so far again.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,8 @@ class OpenElement(msgspec.Struct, kw_only=True, eq=False):
     pending: dict[int, TaskName]  # in the order in which they are run
     asked: dict[int, int] = msgspec.field(default_factory=dict)  # the host's number -> the engine's
     own: bool  # an earlier engine did not submit it
+    fan: str = ""  # the path of the node of which its tasks are slices
+    throttled: bool = False  # of which only so many run at once
     share: Share | None = None  # what it holds of what is counted
     stdout_at: int = 0
     stderr_at: int = 0
@@ -51,6 +54,8 @@ class Underway:
         self._is_over = is_over
         self._logs = root / "logs"
         self._open: dict[tuple[str, int], OpenElement] = {}
+        self._fans: Counter[str] = Counter()  # how many of the open elements are of which
+        self.throttled = 0  # of them are of fans that run only so many at once; an earlier engine's do not count
         self._tasks: dict[tuple[str, int], tuple[OpenElement, int]] = {}  # (path, attempt) -> where, which number
         self._unasked: set[tuple[str, int]] = set()  # tasks of earlier engines that nobody has asked for yet
         self._early: dict[tuple[str, int], tuple[str, Report]] = {}  # ends that nobody asked for yet, and whence
@@ -59,6 +64,10 @@ class Underway:
     def elements(self) -> int:
         """How many elements are on their way."""
         return len(self._open)
+
+    def of_fan(self, path: str) -> int:
+        """How many elements with slices of a node are on their way."""
+        return self._fans[path]
 
     @property
     def unasked(self) -> int:
@@ -79,9 +88,13 @@ class Underway:
                 worker=record.worker(k),
                 pending={name.number: name for name in names},
                 own=element is not None,
+                throttled=element is not None and element.job.parallelism is not None,
+                fan=names[0].path.rpartition("/")[0] if names else "",
                 share=element.share if element is not None else shares[k] if shares else None,
             )
             self._open[record.name, k] = opened
+            self._fans[opened.fan] += 1
+            self.throttled += opened.throttled
             for position, name in enumerate(names):
                 if element is None and self._is_over(name):  # written down by an earlier engine: not told again
                     del opened.pending[name.number]
@@ -183,6 +196,8 @@ class Underway:
         opened = self._open.pop((batch, element), None)
         if opened is None:
             return Told([])
+        self._fans[opened.fan] -= 1
+        self.throttled -= opened.throttled
         reports: list[Report] = []
         lost: list[int] = []
         for place, number in enumerate(list(opened.pending)):

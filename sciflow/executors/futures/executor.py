@@ -44,6 +44,7 @@ class FuturesExecutor:
     """See `executors.executor.Executor`."""
 
     outlives = False
+    throttles = False
     settled = True  # what it was told to end is in flight until it has ended
 
     def __init__(
@@ -83,8 +84,9 @@ class FuturesExecutor:
 
     # --- the contract
 
-    def offer(self, need: Need, template: str, *, remaining: int) -> Offer:  # noqa: ARG002
+    def offer(self, need: Need, template: str, *, remaining: int, at_once: int | None = None) -> Offer:
         """See `Executor`."""
+        del template, at_once
         counted = _counted(need.resources)
         if counted.cpus > self._capacity.cpus:
             return Offer(remaining)  # to be refused

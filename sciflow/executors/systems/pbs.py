@@ -53,6 +53,7 @@ _QUEUE = (
     f'[ -z "$jobs" ] || qstat -f $jobs 2> /dev/null | {_KEPT}'
 )
 _ACCOUNTING = f'found=$(qstat $1 -f -t $2); code=$?; printf "%s\\n" "$found" | {_KEPT}; exit $code'
+THROTTLING = 20  # the version of OpenPBS, and the beginning of those of PBS Professional, from which -J takes %N
 _LIMITS = 'qstat -B -f && qstat -Q -f && qstat --version 2>&1 | sed "s/^/version: /"'
 
 
@@ -165,7 +166,13 @@ class PBS(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             yield from (f"{number}[{element}]" for element in part.elements)
 
     def limits(self) -> Command[SystemLimits]:
-        return Command(("sh", "-c", _LIMITS), _limited)
+        return Command(("sh", "-c", _LIMITS), self._limited)
+
+    def _limited(self, output: Output) -> SystemLimits:
+        told = _limited(output)
+        year = re.match(r"\d+", told.version)
+        old = self.dialect == "pro" and year is not None and int(year[0]) < THROTTLING
+        return msgspec.structs.replace(told, throttles=not old)
 
 
 def _submitted(output: Output) -> str:

@@ -58,6 +58,7 @@ class SystemLimits(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     elements: int | None = None  # of one submission
     submitted: int | None = None  # elements of one user in the queue at once
+    throttles: bool = True  # a submission may say how many of its elements run at once
     queues: Mapping[str, str] = {}  # name -> what is worth knowing of it
 
 

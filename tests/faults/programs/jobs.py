@@ -229,3 +229,42 @@ def awaited(name: str) -> str:
 @workflow
 def awaiting(names: list[str]) -> list[str]:
     return awaited.map(name=names)
+
+
+@workflow
+def awaiting_with_gpu(names: list[str]) -> list[str]:
+    return awaited.options(gpus=1).map(name=names)
+
+
+@op
+def sometimes_killing(x: int) -> int:
+    """One of them kills its process."""
+    print("this is", x, flush=True)
+    if x == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    work(0.1)
+    return x
+
+
+@workflow
+def sometimes_killed(xs: list[int]) -> list[int]:
+    return sometimes_killing.options(chunk=7).map(x=xs)
+
+
+@op(retries=2, backoff_s=0.01)
+def crowded(x: int) -> int:
+    """Fails at the first attempt if `x` is odd."""
+    work(0.5)
+    if x % 2 and context().attempt == 1:
+        raise TransientError("not yet")
+    return x
+
+
+@workflow
+def few_at_once(xs: list[int]) -> list[int]:
+    return crowded.options(parallelism=2, chunk=1).map(x=xs)
+
+
+@workflow
+def beside(xs: list[int]) -> int:
+    return total(patient.options(parallelism=1).map(x=xs)) + total(square.map(x=xs))

@@ -113,3 +113,11 @@ def test_an_output_is_read_as_it_was_meant(path: Path) -> None:
 def test_every_system_has_samples_of_each_call(name: str) -> None:
     calls = {read(path).call for path in (GOLDEN / name).glob("*.sample")}
     assert calls >= {"submit", "queue", "accounting", "cancel", "limits"}
+
+
+@pytest.mark.parametrize(("version", "throttles"), [("19.1.3", False), ("2020.1.1", True), ("23.06.06", True)], ids=str)
+def test_a_pbs_that_cannot_be_told_how_many_elements_run_at_once_is_known_by_its_version(
+    version: str, *, throttles: bool
+) -> None:
+    said = read(GOLDEN / "pbs" / "limits.sample").output.stdout.replace(b"23.06.06", version.encode())
+    assert PBS().limits().parse(Output(code=0, stdout=said, stderr=b"")).throttles is throttles
