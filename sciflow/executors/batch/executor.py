@@ -42,7 +42,7 @@ from sciflow.executors.batch.record import batch_names, read_records, write_reco
 from sciflow.executors.batch.request import Element, Surroundings, element_of
 from sciflow.executors.batch.room import Room
 from sciflow.executors.batch.sending import Terms, grows, made
-from sciflow.executors.batch.supply import Supplier, Supply
+from sciflow.executors.batch.supply import Supplier
 from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
 from sciflow.executors.batch.waiting import Kind, Waiting
 from sciflow.executors.capacity import Capacity
@@ -206,12 +206,7 @@ class BatchExecutor:
     # --- sending
 
     def _send(self, kind: Kind, elements: Sequence[Element]) -> None:
-        supply = Supply()
-        self._supplier.code(supply)
-        elements = [
-            msgspec.structs.replace(element, job=self._supplier.localised(element.job, supply)) for element in elements
-        ]
-        send = made(self._terms, kind, elements, around=self._around, supply=supply, code=self._code)
+        send = made(self._terms, kind, elements, around=self._around, supplier=self._supplier, code=self._code)
         write_record(self._root, send.record)
         self._batches.add(send.record.name)
         self._underway.add(send.record, elements)

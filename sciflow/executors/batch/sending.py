@@ -8,13 +8,13 @@ import msgspec
 
 from sciflow.core.graph import Resources
 from sciflow.executors.batch.crews import together, workers_of
+from sciflow.executors.batch.load import Load
 from sciflow.executors.batch.news import Send
 from sciflow.executors.batch.record import BatchRecord
-from sciflow.executors.batch.request import Element, Payload, Surroundings, payload, submission_name
-from sciflow.executors.batch.supply import Supply
+from sciflow.executors.batch.request import Element, Surroundings, environment, submission_name, task_names
+from sciflow.executors.batch.supply import Supplier
 from sciflow.executors.batch.waiting import Kind
 from sciflow.executors.containers.box import Box
-from sciflow.executors.containers.launch import seen_inside
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.systems.system import Crew, Site, Submission
 
@@ -38,40 +38,37 @@ def made(
     elements: Sequence[Element],
     *,
     around: Surroundings,
-    supply: Supply,
+    supplier: Supplier,
     code: Mapping[str, bytes],
 ) -> Send:
-    """A submission of elements of a kind, with jobs as the host is to have them."""
+    """A submission of elements of a kind."""
     resources = grown(kind.need.resources, kind.level, walltime_s=terms.walltime_s)
-    content = payload(
-        submission_name(terms.name),
-        elements if kind.launch is None else seen_inside(kind.launch, elements),
+    environ, secrets = environment(kind.need)
+    record = _record(terms, kind, elements, resources)
+    load = Load(
+        supplier=supplier,
+        elements=elements,
         around=around,
         need=kind.need,
         walltime_s=resources.walltime_s,
         numbered=terms.numbers_gpus,
     )
-    record = _record(terms, kind, elements, content, resources)
     return Send(
         record=record,
-        submission=_submission(terms, kind, record, resources, tuple(content.secrets)),
-        supply=supply,
+        submission=_submission(terms, kind, record, resources, tuple(secrets)),
+        load=load,
         code=code,
-        index=content.index,
-        requests=content.requests,
-        secrets={carrier: resolve_secret(secret) for carrier, secret in content.secrets.items()},
+        secrets={carrier: resolve_secret(secret) for carrier, secret in secrets.items()},
         launch=kind.launch and msgspec.structs.replace(kind.launch, resources=resources),
-        environ=content.environ,
+        environ=tuple(environ),
     )
 
 
-def _record(
-    terms: Terms, kind: Kind, elements: Sequence[Element], content: Payload, resources: Resources
-) -> BatchRecord:
+def _record(terms: Terms, kind: Kind, elements: Sequence[Element], resources: Resources) -> BatchRecord:
     return BatchRecord(
-        name=str(content.index["name"]),
+        name=submission_name(terms.name),
         executor=terms.name,
-        elements=content.names,
+        elements=tuple(task_names(element.job, k) for k, element in enumerate(elements)),
         counted=kind.need.resources,
         gpus=tuple(element.gpus for element in elements),
         memory_mb=resources.memory_mb,
