@@ -55,7 +55,11 @@ class Replica:
             return self._rows[path], None
         above, _, last = path.rpartition("/")
         if above in self._rows and last.isdigit():
-            return self._rows[above], int(last)
+            row, slice_ = self._rows[above], int(last)
+            if row.total is not None and slice_ >= row.total:
+                there = f"{above}/0 to {above}/{row.total - 1}" if row.total else "none"
+                raise RunError(f"no task {path!r} in this run; of {above} there are: {there}")
+            return row, slice_
         raise RunError(f"no task {path!r} in this run; its nodes are: {', '.join(list(self._rows)[:20])}")
 
     def tasks(self, row: NodeRow, rows: list[TaskRow], *, inputs: bool = True) -> list[Task]:

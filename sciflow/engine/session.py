@@ -37,6 +37,7 @@ from sciflow.engine.setup import RunSetup
 from sciflow.engine.stowage_making import keep_all, make_stowage
 from sciflow.engine.values import StoredValues
 from sciflow.engine.walk import EXIT_NODE, Outcome
+from sciflow.errors import SciflowError
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Executor
 from sciflow.executors.local import LocalExecutor, Place
@@ -68,7 +69,11 @@ def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: boo
             db.put_event(time.time(), "retry", f"{db.reopen()} tasks to be run again")
             db.forget(EXIT_NODE)  # it runs at every end of the run
         session = _Session(folder, db, stack)
-        engine = session.engine(on_update)
+        try:
+            engine = session.engine(on_update)
+        except SciflowError as error:
+            session.refuse(str(error))
+            raise
         session.begin()
         with interruptible(engine):
             outcome = engine.run()
@@ -202,6 +207,11 @@ class _Session:
             made[name] = make_executor(name, settings.executors, errand)
             self._stack.callback(made[name].close)
         return made
+
+    def refuse(self, why: str) -> None:
+        """Writes down why a run could not even begin; one that had begun can still be resumed, and stays as it is."""
+        if self._number == 1:
+            put_end(self._db, Phase.ERROR, why)
 
     def begin(self) -> None:
         """Writes down that an engine is at work; ends what one that died may have left."""

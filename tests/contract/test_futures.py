@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sciflow import InvalidWorkflow
+from sciflow import InvalidWorkflow, open_run
 from sciflow.errors import ConfigError
 from sciflow.executors.batch.record import Stage, read_records
 from tests.contract.futures_ops import kill_worker_once, plus_one
@@ -75,6 +75,12 @@ def test_a_factory_that_fails_is_told_with_what_it_said(monkeypatch: pytest.Monk
     said = r"\[executors.none\]: .* made no pool: TypeError: .*unexpected keyword argument 'wrkers'"
     with pytest.raises(ConfigError, match=said):
         plus_one.options(executor="none").run(0)
+    run = open_run("last")
+    assert run.phase == "Error"
+    assert "made no pool" in run.snapshot().message
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"none": PROCESSES}))
+    run.retry()
+    assert run.result == 1
 
 
 def test_a_pool_of_dask_without_dask_is_refused_before_anything_runs(

@@ -75,7 +75,8 @@ def _login(hops: Sequence[Hop]) -> Iterator[Finding]:
         found, _, fix = str(error).partition("\n")
         yield bad("host key", found, fix)
     except HostRefused as error:
-        yield bad("login", str(error), f"in a terminal: sciflow connect {hops[-1].goal}")
+        call = f"sciflow connect {hops[-1].goal}"
+        yield bad("login", str(error), "" if call in str(error) else f"in a terminal: {call}")
     except MissingExtra as error:
         yield bad("ssh", str(error))
     except HostError as error:

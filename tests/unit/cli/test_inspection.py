@@ -69,6 +69,7 @@ def test_logs_are_those_of_a_task_or_of_all_that_failed(failed: Sciflow) -> None
     assert failed("logs", "last", "energy/0").stdout == "scale 0.9\n"
     assert "scale 3.0" in failed("logs").stdout
     assert failed("logs", "last", "nowhere/7").returncode == 2
+    assert "of energy there are: energy/0 to energy/2" in failed("logs", "last", "energy/7").stderr
     assert "what running tasks print lies in" in failed("logs", "last", "fit").stderr
 
 
