@@ -66,7 +66,7 @@ def fetch_files(
 
     settings = parse_executor(name, tables[name])
     if isinstance(settings, FuturesSettings):  # it works in the run folder itself
-        return {path: gone(path, root) for path in paths}
+        return {path: gone(path, root) for path in paths if not (root / path).exists()}
     return fetch_from(settings, root, paths)
 
 

@@ -17,6 +17,7 @@ EVERYWHERE = (
     "terminate ends an op that would run for long",
     "a folder goes with all that is in it, empty folders too",
     "a fan's files are gathered in order, and fanned out again",
+    "every slice has an empty folder of its own, and what it leaves there is kept with it",
     "cores are counted and told to the op",
     "a secret by reference reaches the op, and its value appears in no file, log or database",
     "progress is seen from inside an op while it runs, and the run's counts with it",
@@ -47,7 +48,6 @@ FAR = (  # where nothing is shared with the author's machine, these as well
     "a run that took a file from the cache does not need the run that made it",
     "GPUs are counted, each given to one task at a time, and named to it",
     "standard output and standard error are kept apart, of every slice",
-    "every slice has an empty folder of its own, and what it leaves there is kept with it",
     "an op is told its path, key, attempt and the seconds left",
     "where a node runs may depend on an input",
     "a secret that is not there fails the task and names the secret",
@@ -64,10 +64,12 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "lsf": "which GPUs a job has is LSF's to say, and its stand-in has none to give",
         "sge": "the cell of the tests has no resource for GPUs",
         "podman": "the machine of the tests has no GPU that podman could hand over",
+        "dask": "a pool's GPUs are its own business",
     },
     "a task may have several GPUs": {
         "sge": "the cell of the tests has no resource for GPUs",
         "podman": "the machine of the tests has no GPU that podman could hand over",
+        "dask": "a pool's GPUs are its own business",
     },
 }
 
