@@ -23,13 +23,24 @@ class Run(RunRecord[R_co]):
     """A run: all that can be read of it, and the verbs that change its course, which go through its engine."""
 
     def cancel(self) -> None:
-        """Ends the run at once: what runs is killed, the exit handler does not run."""
+        """Ends the run at once: what runs is killed, the exit handler does not run.
+
+        Raises:
+            HostError: no engine is at work, and the machine with the run's jobs gives no answer; the run has not ended.
+            RunError: the jobs are at an executor that the settings do not name; or the engine does not answer.
+        """
         steering.end(self._folder, Verb.TERMINATE, "the run was terminated")
 
     terminate = cancel
 
     def stop(self) -> None:
-        """Ends the run in order: nothing new is begun, what runs may end, the exit handler runs."""
+        """Ends the run in order: nothing new is begun, what runs may end, the exit handler runs.
+
+        Where no engine is at work there is no exit handler, and jobs that run on a cluster are left to `retry`.
+
+        Raises:
+            HostError, RunError: see `cancel`.
+        """
         steering.end(self._folder, Verb.STOP, "the run was stopped")
 
     def suspend(self) -> None:

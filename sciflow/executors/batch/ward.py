@@ -150,8 +150,10 @@ class Ward:
         """Asks how all are, in one round trip, and tells what is new; whether there is more at once."""
         answer, body = self._survey()
         states = self._states(answer)
-        more = self._digest(answer, body, states)
-        self._recall.take_back(self._watched(), states or ())
+        try:
+            self._recall.take_back(self._watched(), states or ())
+        finally:  # what the host has said counts whatever becomes of that
+            more = self._digest(answer, body, states)
         return more
 
     def _survey(self) -> tuple[Answer, memoryview]:
