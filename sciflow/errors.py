@@ -16,6 +16,7 @@
     │   ├── HostRefused         it answers, and somebody has to do something first
     │   │   └── HostKeyRefused  its key is not known, or not the one that is known
     │   ├── QueueUnavailable    its batch system gives no answer now
+    │   │   └── SubmissionGone  nor is anything to be seen there of what was to be submitted
     │   └── SubmissionRefused   its batch system does not take a job, in its own words
     │       └── QueueFull       not now, because this user has as many in the queue as may be
     ├── RunFailed               raised by `Run.result` and `wait(check=True)`: names the tasks that failed
@@ -121,6 +122,10 @@ class HostKeyRefused(HostRefused):
 
 class QueueUnavailable(HostError):
     """A batch system gives no answer now."""
+
+
+class SubmissionGone(QueueUnavailable):
+    """The folder of a submission is not on its host, and the batch system has no such job."""
 
 
 class SubmissionRefused(HostError):

@@ -16,6 +16,7 @@ import time
 
 from sciflow.runner.foreign import outcome
 from sciflow.runner.placing import beside_of, locked, taken, write_whole
+from sciflow.runner.presence import AWAY, absence_of
 from sciflow.runner.text import dump, parse
 
 TYPE_CHECKING = False
@@ -36,9 +37,19 @@ MARKS = ("live", "done", "taken", "died", "out")  # folders in which elements le
 def submit(request: Tree) -> None:
     """Submit a batch unless that was done, and answer with what the batch system said.
 
-    With `only_find` in the request nothing is submitted now: `never` in the answer says that it was not done.
+    With `only_find` in the request nothing is submitted now: `never` in the answer says that it was not done. `gone`:
+    the batch's folder is not there, and the batch system has no job of its name.
+
+    Raises:
+        OSError: the folder of all runs is not there either.
     """
     folder = request["dir"]
+    absence = absence_of(folder)
+    if absence == AWAY:
+        raise OSError(f"{folder} is not there, nor is any other run: is its file system mounted?")
+    if absence:
+        sys.stdout.write(dump(_listed(request) or {**NEVER, "never": False, "gone": True}) + "\n")
+        return
     for mark in MARKS:  # a batch system does not make folders
         os.makedirs(f"{folder}/{mark}", exist_ok=True)
     beyond_s = request["timeout_s"] + WAIT_S
@@ -129,16 +140,24 @@ def _alive(begun: Tree) -> bool:
     return True
 
 
-def _found(folder: str, request: Tree) -> Tree | None:
-    """What is known of a submission that nobody has recorded; None if it never came to be."""
+def _listed(request: Tree) -> Tree | None:
+    """What the batch system says of a submission that nobody has recorded; None if it does not have it."""
     asked = request.get("find")
     told = outcome(asked["argv"], timeout_s=request["timeout_s"]) if asked else None
     if told is not None and told["code"] == 0 and _name(request) in told["stdout"]:
-        answer = {"code": 0, "stdout": told["stdout"], "stderr": "", "found": True, "clock": time.time()}
-        write_whole(f"{folder}/submitted", dump(answer).encode())
-        return answer
+        return {"code": 0, "stdout": told["stdout"], "stderr": "", "found": True, "clock": time.time()}
     if told is not None and told["code"] != 0:
         return {**told, "code": UNSURE, "unsure": True}
+    return None
+
+
+def _found(folder: str, request: Tree) -> Tree | None:
+    """What is known of a submission that nobody has recorded; None if it never came to be."""
+    listed = _listed(request)
+    if listed is not None:
+        if listed.get("found"):
+            write_whole(f"{folder}/submitted", dump(listed).encode())
+        return listed
     if any(os.path.isdir(f"{folder}/{mark}") and os.listdir(f"{folder}/{mark}") for mark in MARKS):
         answer = {"code": 0, "stdout": "", "stderr": "", "found": True, "clock": time.time()}  # it was, and is over
         write_whole(f"{folder}/submitted", dump(answer).encode())

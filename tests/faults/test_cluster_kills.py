@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 import sciflow
-from tests.faults.cluster import PATIENCE_S, Cluster, ends, engine_log, is_over, kill_engines
+from tests.faults.cluster import PATIENCE_S, Cluster, ends, engine_log, is_over, kill_engines, says
 from tests.faults.harness import NEEDS_LINUX, eventually
 from tests.faults.programs import jobs
 
@@ -183,6 +183,29 @@ def test_a_submission_that_goes_on_when_all_that_began_it_were_killed_is_not_mad
     assert set(cluster.notes("began").values()) == {1}
     names = [path.name for path in run.folder.glob("batches/*")]
     assert sum(cluster.finished()[name] for name in names) == 2
+
+
+def test_a_submission_that_nobody_has_recorded_is_not_made_again_while_its_folder_is_out_of_sight(
+    slow_sbatch: Cluster,
+) -> None:
+    cluster = slow_sbatch
+    cluster.settings(host="", ssh_config="", marks_patience_s=60.0)
+    cluster.sign("submit")
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert eventually((cluster.signs / "submitted").exists, timeout_s=PATIENCE_S)
+    kill_helpers_and_engines(cluster)
+    for process in cluster.bench.processes.all():  # the program, too
+        process.kill()
+    assert cluster.is_empty()
+    cluster.sign("answer")
+    folder = cluster.work_root / "runs" / run.id
+    hidden = folder.rename(cluster.bench.folder / "hidden")
+    run.detach()
+    assert says(run, "is not there"), run.snapshot().message + engine_log(run)
+    hidden.rename(folder)
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [100, 101]
+    assert set(cluster.notes("began").values()) == {1}
 
 
 def test_jobs_of_a_submission_that_nobody_has_recorded_before_they_ended_are_collected(slow_sbatch: Cluster) -> None:

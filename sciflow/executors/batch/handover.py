@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from sciflow.errors import QueueUnavailable
+from sciflow.errors import QueueUnavailable, SubmissionGone
 from sciflow.executors.batch.crews import Crews
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.news import Send
@@ -27,6 +27,7 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
     stdout: str = ""
     stderr: str = ""
     never: bool = False  # it was not made
+    gone: bool = False  # its folder is not there, and the queue does not have it
     unsure: bool = False  # nobody knows whether it was
     found: bool = False  # the queue has it: `stdout` is what that says
 
@@ -118,6 +119,7 @@ class Handover:
 
         Raises:
             SubmissionRefused, QueueUnavailable: see `BatchSystem.submit`.
+            SubmissionGone: nothing is to be seen of it there.
         """
         folder = self.folder(name)
         command, queue = self.system.submit(f"{folder}/script.sh"), self.system.queue()
@@ -133,6 +135,8 @@ class Handover:
         said = self.depot.ask("submit", request, Submitted, timeout_s=SUBMIT_S + 30)
         if said.never:
             return None
+        if said.gone:
+            raise SubmissionGone(f"{folder} is not there")
         if said.unsure or said.code < 0:  # ended at its time limit: it may have been heard
             raise QueueUnavailable(f"whether {name} was submitted is not known yet: {said.stderr}")
         output = Output(code=said.code, stdout=said.stdout.encode(), stderr=said.stderr.encode())

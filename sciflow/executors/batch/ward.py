@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.records import TaskError
-from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, RunDamaged, SubmissionRefused
+from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, RunDamaged, SubmissionGone, SubmissionRefused
 from sciflow.executors.batch.aftermath import Aftermath
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.losses import Losses
@@ -111,9 +111,11 @@ class Ward:
                 self.handover.send(send)
                 self._put_stage(batch, Stage.SENT)
             job = self.handover.submit(send.record.name, send.secrets)
-        except (QueueFull, QueueUnavailable) as error:  # what runs meanwhile is looked after
-            batch.not_before = time.monotonic() + FULL_S
-            self._tell(Notice(text=f"{self._depot.transport.name}: {error}; waiting"))
+        except (QueueFull, QueueUnavailable) as error:
+            self._put_off(batch, error)
+            if isinstance(error, SubmissionGone) and self._losses.believed(batch.record.name):
+                batch.record = msgspec.structs.replace(batch.record, stage=Stage.PACKED)  # it is sent once more
+                self._losses.seen(batch.record.name)
             return
         except (SubmissionRefused, ConfigError) as error:
             self._settle(batch)
@@ -129,6 +131,11 @@ class Ward:
         self._last_news = time.monotonic()
         if batch.not_before:
             self._tell(Notice(text=""))
+
+    def _put_off(self, batch: Open, error: QueueFull | QueueUnavailable) -> None:
+        """To be tried again later; what runs meanwhile is looked after."""
+        batch.not_before = time.monotonic() + FULL_S
+        self._tell(Notice(text=f"{self._depot.transport.name}: {error}; waiting"))
 
     def _put_stage(self, batch: Open, stage: Stage, *, job: str | None = None) -> None:
         job = batch.record.job if job is None else job
@@ -262,8 +269,7 @@ class Ward:
         try:
             self._seek(batch)
         except QueueUnavailable as error:
-            batch.not_before = time.monotonic() + FULL_S
-            self._tell(Notice(text=f"{self._depot.transport.name}: {error}; waiting"))
+            self._put_off(batch, error)
             return
         if batch.not_before:
             self._tell(Notice(text=""))
@@ -274,7 +280,12 @@ class Ward:
 
     def _seek(self, batch: Open) -> None:
         """Finds out whether a submission was made about which an engine, or the connection, has died."""
-        job = self.handover.submit(batch.record.name, {}, only_find=True)
+        try:
+            job = self.handover.submit(batch.record.name, {}, only_find=True)
+        except SubmissionGone:
+            if not self._losses.believed(batch.record.name):
+                raise
+            job = None
         batch.sought = False
         if job is not None:
             batch.send = None

@@ -369,6 +369,24 @@ def test_a_submission_begun_on_another_host_is_not_made_again_while_it_may_be_un
     assert submit(node, batch, COUNTED, name="b1", find={"argv": ["true"]})["code"] == 0
 
 
+def test_a_submission_whose_folder_is_out_of_sight_is_sought_in_the_queue_and_no_folder_is_made(node: Node) -> None:
+    batch = node.batch(ECHO, ["a"])
+    runs = node.root.parent
+    request = {"name": "b1", "only_find": True}
+    hidden = node.root.rename(node.work_root / "hidden")
+    assert submit(node, batch, COUNTED, find={"argv": ["echo", "7|b1"]}, **request)["found"]
+    assert submit(node, batch, COUNTED, find={"argv": ["false"]}, **request)["unsure"]
+    answer = submit(node, batch, COUNTED, find={"argv": ["true"]}, **request)
+    assert (answer["gone"], answer["never"]) == (True, False)
+    assert list(runs.iterdir()) == []
+    runs.rmdir()
+    done = node.host("submit", {"dir": str(batch.folder), "argv": ["true"], "timeout_s": 10})
+    assert (done.returncode, b"is its file system mounted?" in done.stderr) == (74, True)
+    runs.mkdir()
+    hidden.rename(node.root)
+    assert submit(node, batch, COUNTED, find={"argv": ["true"]}, **request)["never"]
+
+
 def test_a_refusal_is_told_and_may_be_asked_again(node: Node) -> None:
     batch = node.batch(ECHO, ["a"])
     answer = submit(node, batch, "echo no such partition >&2; exit 3")
