@@ -55,6 +55,21 @@ def test_the_page_of_settings_has_every_setting() -> None:
     assert [name for name in SETTINGS if f"| `{name}` |" not in page] == []
 
 
+def test_the_pages_of_executors_and_storages_have_every_entry() -> None:
+    from sciflow.executors.settings import BatchSettings, ContainerSettings, FuturesSettings
+    from sciflow.storage.settings import S3Settings
+
+    pages = {
+        "hpc.md": BatchSettings,
+        "containers.md": ContainerSettings,
+        "futures.md": FuturesSettings,
+        "storage.md": S3Settings,
+    }
+    for name, kind in pages.items():
+        page = (ROOT / "docs" / name).read_text("utf-8")
+        assert [field for field in kind.__struct_fields__ if f"`{field}`" not in page] == [], name
+
+
 def test_the_page_of_expressions_has_every_operator_and_says_which_argo_spells() -> None:
     from sciflow.core.expr import OPERATORS
 
