@@ -32,6 +32,7 @@ from sciflow.executors.registry import LOCAL
 
 LOOK_S = 0.25  # between looks at requests, time limit and watchers
 LOOK_COSTS = 20  # times the time that a look takes pass until the next one
+CARRYING_S = 0.05  # between looks whether large files are here
 COMMIT_S = 0.01  # between commits while many short tasks end
 NAP_S = 0.001  # when no worker will run dry meanwhile, so that many ends are taken in one turn
 
@@ -80,8 +81,8 @@ class Engine:
             if self._halt.level is Level.NONE:
                 self._dispatch()
             self._commit()
-            asking = bool(self._unidentified)
-            outcome = outcome_of(self._scheduler, self._halt, asking=asking, outliving=self._outliving)
+            asks = bool(self._unidentified) or self._parts.probe.carries
+            outcome = outcome_of(self._scheduler, self._halt, asking=asks, outliving=self._outliving)
             if outcome is None or not self._complete(outcome):
                 self._wait()
                 self._collect()
@@ -115,12 +116,14 @@ class Engine:
         self._halt = Halt()
         self._parts.deadline = None  # the handler has its own
         self._unidentified.clear()
+        self._parts.probe.forget()
         self._db.put_fact("exit-phase", outcome.phase.value)
         return self._scheduler.begin_exit(outcome)
 
     # --- one turn
 
     def _probe(self) -> None:
+        self._parts.probe.arrived(self._scheduler, self._parts.spec.templates)
         while self._scheduler.probes:
             run = self._scheduler.probes.popleft()
             template = self._parts.spec.templates[run.node.template]
@@ -188,6 +191,7 @@ class Engine:
                 poll.register(fd, select.POLLOUT)
             calm = calm and watch.calm
             until = min(until, watch.seconds) if watch.seconds is not None else until
+        until = min(until, CARRYING_S) if self._parts.probe.carries else until
         wake = self._scheduler.next_wake()
         until = min(until, wake - time.monotonic()) if wake is not None else until
         self._calm = calm

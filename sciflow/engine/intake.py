@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -31,6 +33,8 @@ class Intake:
         self._stored_first: dict[tuple[str, str], Stored] = {}  # by hash and name
         self._groups: list[str] = []
         self._used: dict[str, int] = {}  # name -> in how many of the groups it is
+        self._ready: dict[str, dict[str, Tree] | RunDamaged] = {}  # by source: taken in ahead, or why not
+        self._lock = threading.Lock()
 
     def text(self, tree: Tree) -> bytes:
         """The text of a tree, all that it refers to now being in the run's folder.
@@ -39,6 +43,14 @@ class Intake:
             RunDamaged: something that it refers to is missing or changed.
         """
         return self._values.fold(msgspec.json.encode(self._taken(tree)))
+
+    def take_ahead(self, tree: Tree) -> None:
+        """Copies files for `text`, which finds them then; in a thread of its own, since they may be large."""
+        for source, sha256 in files_of(tree):
+            try:
+                self._ready[source] = self._artifact(source, sha256)
+            except RunDamaged as error:
+                self._ready[source] = error
 
     def _taken(self, tree: Tree) -> Tree:
         match tree:
@@ -56,6 +68,11 @@ class Intake:
                 return tree
 
     def _artifact(self, source: str, sha256: str | None) -> dict[str, Tree]:
+        ready = self._ready.pop(source, None)
+        if isinstance(ready, RunDamaged):
+            raise ready
+        if ready is not None and sha256 in (None, ready["sha256"]):
+            return ready
         try:
             found = os.stat(source)
         except OSError as error:
@@ -86,17 +103,19 @@ class Intake:
     def _stored(self, source: str, name: str) -> Stored:
         """The file or folder where it lies in the run; of several with one name and content, the first."""
         while True:
-            key = self._free_key(name)
+            with self._lock:
+                key = self._free_key(name)
             try:
                 stored = self._storage.put_unseen(source, key)
             except FileExistsError as error:  # by a name that the file system takes for the same
                 if error.filename != f"{self._root}/{key}":
                     raise
                 continue
-            first = self._stored_first.setdefault((stored.sha256, name), stored)
-            if first is not stored:
-                self._storage.delete(key)
-                self._used[name] -= 1
+            with self._lock:
+                first = self._stored_first.setdefault((stored.sha256, name), stored)
+                if first is not stored:
+                    self._storage.delete(key)
+                    self._used[name] -= 1
             return first
 
     def _free_key(self, name: str) -> str:
@@ -138,6 +157,21 @@ def absolute(tree: Tree, root: Path) -> Tree:
             return [absolute(value, root) for value in tree]
         case _:
             return tree
+
+
+def files_of(tree: Tree) -> Iterator[tuple[str, str | None]]:
+    """The absolute path, and the hash if that is known, of each file and folder outside of the run."""
+    match tree:
+        case {"$": "artifact", "path": str() as path}:
+            if os.path.isabs(path):
+                yield path, tree.get("sha256")
+        case dict():
+            for value in tree.values():
+                yield from files_of(value)
+        case list():
+            for value in tree:
+                if isinstance(value, dict | list):
+                    yield from files_of(value)
 
 
 def needs_intake(tree: Tree) -> bool:

@@ -70,6 +70,9 @@ class HashingIntake:
         """The text of the tree."""
         return msgspec.json.encode(self._named(tree))
 
+    def take_ahead(self, tree: Tree) -> None:
+        """Nothing is moved."""
+
     def _named(self, tree: Tree) -> Tree:
         match tree:
             case {"$": "artifact", "path": str() as path} if "sha256" not in tree:

@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
-from sciflow.core.graph import Function, OpTemplate
+from sciflow.core.graph import Function, OpTemplate, Template
 from sciflow.core.job import SINGLE, Job, Need
 from sciflow.core.records import Extra, Phase, TaskError
 from sciflow.engine.activation import ENDED, NodeRun
 from sciflow.engine.binding import split_object
-from sciflow.engine.bringing import bring_values
-from sciflow.engine.elsewhere import AT
 from sciflow.engine.intake import absolute
 from sciflow.engine.journal import Ending
 from sciflow.engine.scheduler import Scheduler
-from sciflow.errors import HostError, RunDamaged, RunError
+from sciflow.errors import RunDamaged
 
 if TYPE_CHECKING:  # imported where the cache is first asked: most runs do without
     from sciflow.engine.cache import Cache, Hit
+    from sciflow.engine.carrying import Carrying, Found, Taker
     from sciflow.engine.contents import Contents
     from sciflow.engine.fingerprint import Fingerprint
-
-
-class Taker(Protocol):
-    """Brings what a tree refers to into the run; see `engine.intake.Intake`."""
-
-    def text(self, tree: Tree) -> bytes:
-        """The tree's text."""
 
 
 class Probe:
@@ -65,6 +57,7 @@ class Probe:
         self._reuse = reuse
         self._intake = intake
         self._cache: Cache | None = None
+        self._carrying: Carrying | None = None
         self._prints: dict[int, Fingerprint] = {}
         self._traced_now = traced_now
         self._identities: dict[str, Mapping[str, str] | None] = {}  # as told by workers; None: it cannot be loaded
@@ -96,18 +89,54 @@ class Probe:
         return self._intake.text(tree)
 
     def settle(self, scheduler: Scheduler, run: NodeRun, template: OpTemplate, need: Need) -> None:
-        """Ends the tasks of a node that are known, and releases the others."""
+        """Ends the tasks of a node that are known, and releases the others: now, or when large files of it are here."""
         keys = {i: key for i in _open(run) if (key := scheduler.claim(run, i)) is not None}
-        for slice_, key in keys.items():
-            if key in self._reuse:
-                scheduler.known(run, slice_, key, self._reused(key, template))
+        reused = {i: self._reuse[key] for i, key in keys.items() if key in self._reuse}
+        hits: Mapping[int, Hit] = {}
         if run.node.policy.cache:
             told = self._print(run, template, need)
             run.input_seed = told.seed  # so that a result from the cache is what a run would have made
-            wanted = _open(run) if self._parts(template) is not None else []
-            for slice_, ending in self._cached(run, told, wanted):
-                scheduler.known(run, slice_, keys.get(slice_), ending)
-        scheduler.release(run)
+            wanted = [i for i in _open(run) if i not in reused] if self._parts(template) is not None else []
+            hits = self._cached(run, told, wanted)
+        if not reused and not hits:
+            scheduler.release(run)
+            return
+        from sciflow.engine.carrying import Carrying, Found
+
+        found = Found(run=run, keys=keys, reused=reused, hits=hits, brought=not self._write)  # a plan moves nothing
+        if self._write and found.is_large:
+            self._carrying = self._carrying or Carrying(self._intake)
+            self._carrying.begin(found)
+        else:
+            self._tell(scheduler, found, template)
+
+    def arrived(self, scheduler: Scheduler, templates: Mapping[str, Template]) -> None:
+        """Goes on with nodes whose large files are here."""
+        for found in self._carrying.arrived() if self._carrying else ():
+            template = templates[found.run.node.template]
+            assert isinstance(template, OpTemplate)
+            self._tell(scheduler, found, template)
+
+    @property
+    def carries(self) -> bool:
+        """Whether large files are on their way."""
+        return bool(self._carrying)
+
+    def _tell(self, scheduler: Scheduler, found: Found, template: OpTemplate) -> None:
+        if not found.brought:
+            found.bring()
+        for problem in found.problems:
+            self._warn(problem)
+        for slice_ in found.reused:
+            key = found.keys[slice_]
+            scheduler.known(found.run, slice_, key, self._reused(key, template))
+        for slice_, hit in found.hits.items():
+            text = self._taken_in(hit)
+            if text is not None:
+                source = f"{os.path.basename(hit.run)}:{hit.path}"
+                ending = Ending(Phase.SUCCEEDED, text, extra=hit.extra, cached=source)
+                scheduler.known(found.run, slice_, found.keys.get(slice_), ending)
+        scheduler.release(found.run)
 
     def _reused(self, key: str, template: OpTemplate) -> Ending:
         """The end of a task whose output the caller gave; it has failed if that is no output of its op."""
@@ -119,33 +148,14 @@ class Probe:
         error = TaskError(kind="contract", type="sciflow:InvalidReuse", message=message, fatal=True)
         return Ending(Phase.FAILED, extra=Extra(error=error))
 
-    def _cached(self, run: NodeRun, told: Fingerprint, slices: list[int]) -> Iterator[tuple[int, Ending]]:
-        """The tasks among `slices` whose outcome is in the cache."""
+    def _cached(self, run: NodeRun, told: Fingerprint, slices: list[int]) -> Mapping[int, Hit]:
+        """The outcomes in the cache of those among `slices` that have one."""
         assert run.tasks is not None
         if not slices:
-            return
+            return {}
         hashes = [told.key(() if i == SINGLE else run.tasks.elements(i)) for i in slices]
         hits = self._open_cache().find(told, hashes)
-        if self._write:  # a plan moves nothing
-            self._bring(hits.values())
-        for slice_, hash_ in zip(slices, hashes, strict=True):
-            hit = hits.get(hash_)
-            text = self._taken_in(hit) if hit is not None else None
-            if hit is not None and text is not None:
-                source = f"{os.path.basename(hit.run)}:{hit.path}"
-                yield slice_, Ending(Phase.SUCCEEDED, text, extra=hit.extra, cached=source)
-
-    def _bring(self, hits: Iterable[Hit]) -> None:
-        """Has files of hits brought home that lie where they were made; a hit without its files is none."""
-        by_run: dict[str, list[bytes]] = {}
-        for hit in hits:
-            if AT in hit.output or b'"$":"value"' in hit.output:
-                by_run.setdefault(hit.run, []).append(hit.output)
-        for run, texts in by_run.items():
-            try:
-                bring_values(Path(run), texts)
-            except (RunError, HostError) as error:
-                self._warn(f"results in the cache are not used, since their files are not to be had: {error}")
+        return {slice_: hits[hash_] for slice_, hash_ in zip(slices, hashes, strict=True) if hash_ in hits}
 
     def _taken_in(self, hit: Hit) -> bytes | None:
         """The hit's text with its files in this run; None if they are gone or changed."""
@@ -199,6 +209,11 @@ class Probe:
         """Writes what was learnt."""
         if self._cache is not None:
             self._cache.commit()
+
+    def forget(self) -> None:
+        """Nobody waits for what is on its way."""
+        if self._carrying is not None:
+            self._carrying.forget()
 
     def close(self) -> None:
         """Lets go of the cache."""
