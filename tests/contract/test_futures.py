@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from sciflow import InvalidWorkflow, open_run
+from sciflow import InvalidWorkflow, Run, open_run
 from sciflow.errors import ConfigError
-from sciflow.executors.batch.record import Stage, read_records
+from sciflow.executors.batch.record import Stage, is_open, read_records
 from tests.contract.futures_ops import kill_worker_once, plus_one
 
 PROCESSES = {
@@ -39,12 +41,10 @@ def test_a_worker_of_the_pool_that_dies_costs_an_attempt_and_the_pool_is_made_an
     assert flow.run(str(tmp_path / "mark"), [0, 1, 2, 3, 4, 5]).result == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_pool_that_takes_nothing_is_waited_for_and_nothing_counts_as_submitted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def run_before_its_pool(mark: Path, monkeypatch: pytest.MonkeyPatch) -> Run[list[int]]:
+    """A run that waits for its pool, which takes tasks when the mark is there."""
     from sciflow import workflow
 
-    mark = tmp_path / "up"
     factory = "tests.contract.reluctant_pool:Reluctant"
     executors = {"pool": {"type": "futures", "factory": factory, "arguments": {"mark": str(mark)}}}
     monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps(executors))
@@ -58,9 +58,33 @@ def test_a_pool_that_takes_nothing_is_waited_for_and_nothing_counts_as_submitted
     while "the cluster is down" not in run.snapshot().message:
         assert time.monotonic() < limit
         time.sleep(0.05)
+    return run
+
+
+def test_a_pool_that_takes_nothing_is_waited_for_and_nothing_counts_as_submitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_before_its_pool(tmp_path / "up", monkeypatch)
     assert {record.stage for record in read_records(run.folder, "pool")} == {Stage.SENT}
-    mark.touch()
+    (tmp_path / "up").touch()
     run.wait(60)
+    assert run.result == [1, 2, 3]
+
+
+def test_a_run_whose_engine_was_killed_can_be_cancelled_without_its_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_before_its_pool(tmp_path / "up", monkeypatch)
+    os.kill(json.loads((run.folder / "engine.lock").read_text())["pid"], signal.SIGKILL)
+    limit = time.monotonic() + 30
+    while run.running:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    run.cancel()
+    assert run.phase == "Failed"
+    assert not is_open(run.folder)
+    (tmp_path / "up").touch()
+    assert run.retry(detach=False) == "Succeeded"
     assert run.result == [1, 2, 3]
 
 

@@ -221,3 +221,23 @@ def test_jobs_of_a_submission_that_nobody_has_recorded_before_they_ended_are_col
     assert run.resume(detach=False) == "Succeeded", run.report() + engine_log(run)
     assert run.result == [100, 101]
     assert set(cluster.notes("began").values()) == {1}
+
+
+def test_a_run_can_be_cancelled_whose_submission_has_outlived_all_that_began_it(
+    slow_sbatch: Cluster,
+) -> None:
+    cluster = slow_sbatch
+    (cluster.signs / "go on").unlink()
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert eventually((cluster.signs / "submitting").exists, timeout_s=PATIENCE_S)
+    kill_helpers_and_engines(cluster)
+    cluster.sign("submit")
+    cluster.sign("answer")
+    run.cancel()
+    assert run.phase == "Failed"
+    assert cluster.is_empty(), cluster.queue()
+    assert sum(cluster.finished()[path.name] for path in run.folder.glob("batches/*")) == 2
+    cluster.sign("go on")
+    run.retry(detach=False)
+    assert run.phase == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [100, 101]
