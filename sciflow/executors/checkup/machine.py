@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import tempfile
@@ -54,7 +53,7 @@ def work_root(visit: Visit) -> Iterator[Finding]:
     fix = f"choose another folder in {visit.table}: work_root, on a file system that you may write and the nodes see"
     try:
         visit.depot.prepare()
-        facts: Mapping[str, Any] = json.loads(visit.depot.call("facts", {}).stdout)
+        facts: Mapping[str, Any] = visit.depot.ask("facts", {}, dict[str, Any])
     except HostError as error:
         yield bad("work_root", str(error).splitlines()[0], fix)
         return

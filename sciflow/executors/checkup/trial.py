@@ -11,6 +11,7 @@ from typing import Any
 
 from sciflow.core.graph import Resources
 from sciflow.errors import ConfigError, HostError, QueueUnavailable, SubmissionRefused
+from sciflow.executors.batch.handover import Submitted
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 from sciflow.executors.checkup.visit import Visit
 from sciflow.executors.containers.box import Box, Mount
@@ -83,8 +84,8 @@ def _submit(visit: Visit, folder: str) -> str:
         "timeout_s": ASK_S,
         "secrets": {},
     }
-    said = json.loads(depot.call("submit", request, timeout_s=ASK_S + 30).stdout)
-    return command.parse(Output(code=said["code"], stdout=said["stdout"].encode(), stderr=said["stderr"].encode()))
+    said = depot.ask("submit", request, Submitted, timeout_s=ASK_S + 30)
+    return command.parse(Output(code=said.code, stdout=said.stdout.encode(), stderr=said.stderr.encode()))
 
 
 def _command(visit: Visit, folder: str) -> tuple[str, ...]:

@@ -238,3 +238,21 @@ def test_the_engine_goes_on_while_what_a_job_needs_is_read(tmp_path: Path) -> No
     assert failed.path == "count_after"
     assert failed.error is not None
     assert f"{pipe}: No such file or directory: a job needs it" in failed.error.message
+
+
+def test_of_what_was_sent_before_a_break_nothing_is_sent_again(configure: Callable[..., None], tmp_path: Path) -> None:
+    given, python = tmp_path / "given", tmp_path / "python-of-the-site"
+    torn, second = tmp_path / "signs" / "torn", tmp_path / "signs" / "second"
+    given.mkdir()
+    for number in range(6):
+        (given / f"{number}.bin").write_bytes(os.urandom(1 << 20))
+    python.write_text(
+        f'#!/bin/sh\ncase "$*" in *"host unpack"*)\n'
+        f'  if [ -e {torn} ]; then tee {second} | {sys.executable} "$@"; exit; fi\n'
+        f'  touch {torn}; head -c 4000000 | {sys.executable} "$@"; exit;;\n'
+        f'esac\nexec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    configure(python=str(python))
+    assert flow.counted.run(given).result == 6 << 20
+    assert 3 << 20 < second.stat().st_size < 4 << 20  # three files came the first time
