@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sciflow.errors import HostRefused
+from sciflow.errors import HostRefused, HostUnreachable
 
 
 @click.command()
@@ -48,8 +48,13 @@ def connect(
     from sciflow.executors.transports.kept_connection import start
     from sciflow.executors.transports.ssh_config import route
 
-    kept = start(route(host, config=config), idle_limit_s=3600 * idle_hours)
-    told = kept.log_in(_ask, accept=accept)
+    hops = route(host, config=config)
+    kept = start(hops, idle_limit_s=3600 * idle_hours)
+    try:
+        told = kept.log_in(_ask, accept=accept)
+    except HostUnreachable as error:
+        fix = f"does `ssh {hops[-1].goal}` work? Is the name right, and this machine on the network (VPN)?"
+        raise HostUnreachable(f"{error}\n    fix:      {fix}") from error
     click.echo(f"connected to {told.name}; runs use this until it is idle for {told.idle_limit_s / 3600:g} h")
 
 

@@ -187,6 +187,14 @@ def _works(transport: SshTransport) -> bool:
         return False
 
 
+def test_a_host_that_does_not_answer_is_told_with_what_to_try(sshd: Sshd) -> None:
+    sshd.stop()
+    code, shown = connect("-F", str(sshd.config), sshd.host)
+    assert code == 2
+    assert f"does `ssh -F {sshd.config} {sshd.host}` work?" in " ".join(shown.split())
+    assert find_all() == []
+
+
 def test_a_host_key_is_accepted_by_its_fingerprint(sshd: Sshd) -> None:
     sshd.known_hosts.write_text("")
     words = (sshd.host, "-F", str(sshd.config))
