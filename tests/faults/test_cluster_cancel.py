@@ -216,3 +216,20 @@ def test_tasks_that_go_on_on_a_machine_without_a_batch_system_count_when_their_r
     assert ends(run) == "Succeeded", run.report() + engine_log(run)
     assert run.result == ["a", "b", "c", "d"]
     assert set(cluster.notes("began").values()) == {1}
+
+
+def test_what_a_run_has_left_is_not_removed_while_its_jobs_are_at_work(cluster: Cluster) -> None:
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert cluster.began(2)
+    kill_engines(cluster.bench)
+    done = cli("clean", "--remote", "--yes", cwd=cluster.bench.folder)
+    assert (done.returncode, "may still be queued or running" in done.stderr) == (1, True), done.stderr
+    done = cli("clean", "--remote", "--discard", "--yes", cwd=cluster.bench.folder)
+    assert (done.returncode, "jobs of this run are at work" in done.stderr) == (1, True), done.stderr
+    cluster.sign("go on")
+    assert run.resume(detach=False) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [100, 101]
+    assert set(cluster.notes("began").values()) == {1}
+    done = cli("clean", "--remote", "--yes", cwd=cluster.bench.folder)
+    assert done.returncode == 0, done.stderr
+    assert list((cluster.work_root / "runs").iterdir()) == []

@@ -16,14 +16,13 @@ from sciflow.errors import ConfigError, QueueFull, QueueUnavailable, RunDamaged,
 from sciflow.executors.batch.aftermath import Aftermath
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.losses import Losses
-from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, Garbled, Mirror, QueueAnswer, split
+from sciflow.executors.batch.mirror import Answer, BatchNews, Closing, Garbled, Mirror, split
 from sciflow.executors.batch.news import Adopt, Cancelled, Heard, News, Notice, Over, Refused, Send, Withdrawn
 from sciflow.executors.batch.opened import Open
+from sciflow.executors.batch.queue_report import QueueReport
 from sciflow.executors.batch.recall import QUEUE_S, Recall
 from sciflow.executors.batch.record import Stage, write_record
-from sciflow.executors.batch.standing import standing
 from sciflow.executors.systems.system import JobState, SystemLimits
-from sciflow.executors.transports.transport import Output
 
 ANSWER_BYTES = 16 << 20
 NEVER = TaskError(kind="never", message="it was not submitted")
@@ -57,9 +56,7 @@ class Ward:
         self._losses = Losses(handover, patience_s=marks_s)
         self._open: dict[str, Open] = {}
         handover.records = lambda: [batch.record for batch in self._open.values()]
-        self._queue_trouble = ""
-        self._standing = ""  # of the jobs in the queue
-        self._said = ""
+        self._queue = QueueReport(handover, tell)
         self._last_news = time.monotonic()
 
     def __len__(self) -> int:
@@ -156,7 +153,7 @@ class Ward:
     def look(self) -> bool:
         """Asks how all are, in one round trip, and tells what is new; whether there is more at once."""
         answer, body = self._survey()
-        states = self._states(answer)
+        states = self._queue.states(answer.queue)
         try:
             self._recall.take_back(self._watched(), states or ())
         finally:  # what the host has said counts whatever becomes of that
@@ -185,23 +182,6 @@ class Ward:
     def _watched(self) -> list[Open]:
         return [batch for batch in self._open.values() if batch.send is None and not batch.sought]
 
-    def _states(self, answer: Answer) -> Sequence[JobState] | None:
-        """What the batch system says of this user's jobs; None if it says nothing now."""
-        if answer.queue is None:
-            return None
-        trouble, states = "", None
-        if answer.queue.timed_out:
-            trouble = "the batch system does not answer"
-        else:
-            try:
-                states = self.handover.system.queue().parse(_said(answer.queue))
-            except QueueUnavailable as error:
-                trouble = str(error)
-        if trouble != self._queue_trouble:
-            self._queue_trouble = trouble
-            self._tell(Notice(text=trouble and f"{self._depot.transport.name}: {trouble}; waiting"))
-        return states
-
     def _digest(self, answer: Answer, body: memoryview, states: Sequence[JobState] | None) -> bool:
         """Tells what is new; whether there is more at once."""
         more = False
@@ -223,20 +203,11 @@ class Ward:
             if len(batch.ended) == len(batch.record.elements):
                 self._settle(batch, Stage.OVER)
                 self._tell(Over(record=batch.record))
-        self._stand(states)
+        jobs = {batch.record.job: batch.record.executor for batch in self._watched()}
+        self._queue.tell(jobs, states, waits=self._losses.told() or self._aftermath.waits())
         if any(news.away for news in answer.batches):
             raise self._depot.away(self.handover.root.rpartition("/")[0])
         return more
-
-    def _stand(self, states: Sequence[JobState] | None) -> None:
-        """Tells what is waited for, or what the queue says, if that is something else than before."""
-        if states is not None:
-            watched = {batch.record.job: batch.record.executor for batch in self._watched()}
-            self._standing = standing(next(iter(watched.values()), ""), watched.keys(), states)
-        told = self._losses.told() or self._aftermath.waits() or self._standing
-        if told != self._said:
-            self._said = told
-            self._tell(Notice(text=told, passing=True))
 
     def _hear(self, batch: Open, news: BatchNews, body: memoryview) -> int:
         told, used = self._mirror.take(batch.record, news, body)
@@ -327,7 +298,3 @@ class Ward:
 
 def _input_lost(error: RunDamaged) -> TaskError:
     return TaskError(kind="place", type="sciflow:InputLost", message=str(error))
-
-
-def _said(answer: QueueAnswer) -> Output:
-    return Output(code=answer.code, stdout=answer.stdout.encode(), stderr=answer.stderr.encode())
