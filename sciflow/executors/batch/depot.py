@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from sciflow.errors import HostRefused, HostUnreachable
+from sciflow.errors import HostRefused, HostUnreachable, RunDamaged
 from sciflow.executors.batch.stream import Member, Stream
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.package import runner_zip
@@ -46,6 +46,7 @@ if data and not away and hashlib.sha256(data).hexdigest() == name:
 print(json.dumps({"root": root, "runner": os.path.exists(place), "python": list(sys.version_info[:3]), "away": away}))
 """
 OLDEST = (3, 9)
+REFUSED = 65  # the runner's exit code for a stream that is torn, or not what it says
 NO_RUNNER = frozenset({1, 2, 126, 127})  # exit codes of Python and of shells; the runner's own begin at 64
 
 
@@ -181,6 +182,9 @@ class Depot:
             supply: contents and where they belong.
             code: bundles of modules by name, unpacked beside the runner.
             batch: files of the submission by their path under `root`.
+
+        Raises:
+            RunDamaged: a file was changed since its hash was recorded.
         """
         links = {sha256: sorted(paths) for sha256, paths in supply.links.items()}
         executable = sorted(supply.executable)
@@ -198,7 +202,11 @@ class Depot:
         members += [(f"code/{name}.tar", code[name]) for name in absent.code]
         stream = Stream(json.dumps(header).encode(), [*members, *batch.items()])
         patience_s = _patience_s(content for _, content in members)
-        self._checked("unpack", self._run(self._argv("unpack"), stdin=stream, timeout_s=patience_s))
+        said = self._run(self._argv("unpack"), stdin=stream, timeout_s=patience_s)
+        if said.code == REFUSED:
+            for sha256 in absent.blobs:
+                _check_unchanged(sha256, supply.files[sha256])
+        self._checked("unpack", said)
         self._known |= links.keys() | code.keys()
 
     def _put_large(self, absent: Absent, supply: Supply) -> AbstractSet[str]:
@@ -211,8 +219,7 @@ class Depot:
 
     def _put_blob(self, blob: tuple[str, Path]) -> None:
         sha256, source = blob
-        if file_hash(str(source))[0] != sha256:  # others would take it for what its name says
-            raise HostRefused(f"{source} was changed after its content was recorded: it is not sent")
+        _check_unchanged(sha256, source)  # others would take it for what its name says
         self.transport.put(source, f"{self.root}/blobs/{sha256}", timeout_s=_patience_s([source]))
 
     def _absent(
@@ -248,6 +255,11 @@ class Depot:
 
 def _unreadable(what: str, said: bytes, error: msgspec.DecodeError) -> str:
     return f"what {what} answers cannot be read: {error}: {said[:200].decode(errors='replace')!r}"
+
+
+def _check_unchanged(sha256: str, source: Path | bytes) -> None:
+    if isinstance(source, Path) and file_hash(str(source))[0] != sha256:
+        raise RunDamaged(f"{source} was changed after its content was recorded: a job needs it, and it is not sent")
 
 
 def _patience_s(contents: Iterable[Path | bytes]) -> float:

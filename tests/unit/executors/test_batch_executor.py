@@ -18,7 +18,7 @@ import pytest
 
 from sciflow.core.graph import Resources
 from sciflow.core.job import Need
-from sciflow.errors import HostError, HostRefused, RunError
+from sciflow.errors import HostError, RunDamaged, RunError
 from sciflow.executors.batch.depot import LARGE, Depot
 from sciflow.executors.batch.load import Load
 from sciflow.executors.batch.news import Send
@@ -205,18 +205,19 @@ def test_inputs_are_sent_without_a_copy_of_them_in_the_folder_for_temporary_file
         signal.signal(signal.SIGXFSZ, before)
 
 
-def test_a_large_input_that_was_changed_in_the_run_is_not_taken_for_what_it_was(tmp_path: Path) -> None:
-    source = tmp_path / "large.bin"
+@pytest.mark.parametrize("size", [LARGE, 1000])
+def test_an_input_that_was_changed_in_the_run_is_not_taken_for_what_it_was(size: int, tmp_path: Path) -> None:
+    source = tmp_path / "input.bin"
     with source.open("wb") as file:
-        file.truncate(LARGE)
+        file.truncate(size)
     sha256, _ = file_hash(str(source))
     with source.open("r+b") as file:
         file.write(b"changed")
     depot = Depot(LocalTransport(), work_root=str(tmp_path / "depot"), python=sys.executable)
     depot.prepare()
     supply = Supply()
-    supply.add(sha256, source, "artifacts/large.bin")
-    with pytest.raises(HostRefused, match=r"large\.bin was changed after its content was recorded"):
+    supply.add(sha256, source, "artifacts/input.bin")
+    with pytest.raises(RunDamaged, match=r"input\.bin was changed after its content was recorded"):
         depot.supply(f"{depot.root}/runs/one", supply, {}, {})
     assert list((tmp_path / "depot" / "blobs").iterdir()) == []
 
