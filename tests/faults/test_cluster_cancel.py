@@ -208,11 +208,13 @@ def test_tasks_that_go_on_on_a_machine_without_a_batch_system_count_when_their_r
     before = elements(run)
     cluster.sign("a")
     run.detach()
-    assert cluster.began(3)
-    assert eventually(lambda: run.tasks("awaited", phase="Succeeded"), timeout_s=PATIENCE_S), run.snapshot()
-    assert (before, elements(run)) == (2, 3)  # the fourth is not handed over: "b" goes on
-    for name in "bcd":
-        cluster.sign(name)
+    try:
+        assert cluster.began(3), engine_log(run)
+        assert eventually(lambda: run.tasks("awaited", phase="Succeeded"), timeout_s=PATIENCE_S), run.snapshot()
+        assert (before, elements(run)) == (2, 3)  # the fourth is not handed over: "b" goes on
+    finally:  # the tasks of such a machine end by nothing else
+        for name in "bcd":
+            cluster.sign(name)
     assert ends(run) == "Succeeded", run.report() + engine_log(run)
     assert run.result == ["a", "b", "c", "d"]
     assert set(cluster.notes("began").values()) == {1}
