@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 
 GONE, AWAY = "gone", "away"  # only this one was removed; the folder of all runs is not there either: it is not mounted
 ABOVE = 3  # RUNS/<run id>/batches/<name>
@@ -15,20 +14,21 @@ def absence_of(folder: str) -> str:
     Raises:
         OSError: that cannot be told now.
     """
-    if _is_folder(folder):
+    if _is_there(folder):
         return ""
     runs = folder
     for _ in range(ABOVE):
         runs = os.path.dirname(runs)
-        if _is_folder(runs):
-            os.listdir(runs)  # has a network file system look anew at what it remembers of the folder
-    if not _is_folder(runs):
+        beside = _is_there(runs)
+    if not beside:
         return AWAY
-    return "" if _is_folder(folder) else GONE
+    return "" if _is_there(folder) else GONE
 
 
-def _is_folder(path: str) -> bool:
+def _is_there(folder: str) -> bool:
+    """Whether a folder is there; it is listed: a network file system then looks anew at what it remembers of it."""
     try:
-        return stat.S_ISDIR(os.stat(path).st_mode)
+        os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):  # others tell of a file system that does not answer
         return False
+    return True
