@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,10 +88,10 @@ class Sshd:
 
     def stop(self) -> None:
         """Ends it and every session that it has, at once, as when the machine goes down."""
-        for process in self.processes():
-            process.suspend()
-        for process in self.processes():
-            process.kill()
+        for act in (psutil.Process.suspend, psutil.Process.kill):
+            for process in self.processes():
+                with suppress(psutil.NoSuchProcess):  # a session that is just over
+                    act(process)
         Processes(self.folder).end("sshd")
 
     def processes(self) -> list[psutil.Process]:
