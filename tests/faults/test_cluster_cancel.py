@@ -131,7 +131,7 @@ def test_jobs_that_a_run_has_left_when_it_was_stopped_can_be_cancelled(cluster: 
 
 def test_a_run_that_is_cancelled_as_soon_as_it_is_resumed_ends_the_jobs_of_its_last_engine(cluster: Cluster) -> None:
     run = left_behind(cluster)
-    run.detach()
+    run.resume(detach=True)
     run.cancel()
     assert ends(run) == "Failed"
     assert cluster.bench.processes.gone(), cluster.bench.processes.all()
@@ -143,7 +143,7 @@ def test_a_run_that_is_stopped_as_soon_as_it_is_resumed_takes_back_what_its_last
     cluster: Cluster,
 ) -> None:
     run = left_behind(cluster)
-    run.detach()
+    run.resume(detach=True)
     run.stop()
     assert ends(run) == "Failed"
     assert len(cluster.queue()) <= 3, cluster.queue()
