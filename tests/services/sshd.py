@@ -100,7 +100,7 @@ class Sshd:
         if identity is None or not identity.alive:
             return []
         server = psutil.Process(identity.pid)
-        return [server, *(child for child in server.children(recursive=True) if child.name().startswith("sshd"))]
+        return [server, *filter(_is_session, server.children(recursive=True))]
 
     def freeze(self) -> None:
         """It says nothing any more, and keeps its connections."""
@@ -110,6 +110,13 @@ class Sshd:
     def thaw(self) -> None:
         for process in self.processes():
             process.send_signal(signal.SIGCONT)
+
+
+def _is_session(process: psutil.Process) -> bool:
+    try:
+        return process.name().startswith("sshd")
+    except psutil.NoSuchProcess:  # it is just over
+        return False
 
 
 @dataclass(frozen=True)
