@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 
-from sciflow.runner.placing import locked, write_whole
+from sciflow.runner.file_lock import locked
+from sciflow.runner.placing import write_whole
 from sciflow.runner.text import dump, parse
 
 TYPE_CHECKING = False

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
+from sciflow.runner.file_lock import taken
 from sciflow.runner.packs import write_all
-from sciflow.runner.placing import taken
 from sciflow.runner.text import dump, parse
 
 TYPE_CHECKING = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sciflow.runner.file_lock import held
 from sciflow.runner.placing import write_whole
 from sciflow.runner.text import dump, parse
 
@@ -194,23 +195,6 @@ class Job:
             self.put_ended(element, *end)
             if all_:
                 yield (element, *end)
-
-
-def held(path: str) -> bool:
-    """Whether another process has locked a file."""
-    import fcntl
-
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 def _names(folder: str) -> list[str]:

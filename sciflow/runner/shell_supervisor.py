@@ -10,7 +10,7 @@ import os
 import select
 import time
 
-from sciflow.runner.placing import locked, taken
+from sciflow.runner.file_lock import locked, taken
 from sciflow.runner.shell_job import CANCELLED, FAILED, SUCCEEDED, TIME_LIMIT, UNKNOWN, Job
 
 BETWEEN_LOOKS_S = 0.25  # at slots that other jobs hold, at elements of a supervisor that has died

@@ -14,8 +14,9 @@ import os
 import sys
 import time
 
+from sciflow.runner.file_lock import locked, taken
 from sciflow.runner.foreign import outcome
-from sciflow.runner.placing import beside_of, locked, taken, write_whole
+from sciflow.runner.placing import beside_of, write_whole
 from sciflow.runner.presence import AWAY, absence_of
 from sciflow.runner.text import dump, parse
 

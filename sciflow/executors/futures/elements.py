@@ -13,7 +13,7 @@ from sciflow.executors.batch.mirror import Closing, Garbled, lines_of
 from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, write_record
 from sciflow.executors.batch.verdict import Verdict, of_exit, of_line
 from sciflow.executors.futures.pool import Ended
-from sciflow.runner.shell_job import held
+from sciflow.runner.file_lock import held
 
 SAID_BYTES = 2000
 LEAVING_S = 8.0  # for which an element that nobody wants any more may take to end

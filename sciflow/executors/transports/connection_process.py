@@ -7,7 +7,6 @@ if it does need somebody, whoever asks for it is told to run `sciflow connect`.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import socket
@@ -38,6 +37,7 @@ from sciflow.executors.transports.kept_socket import (
 )
 from sciflow.executors.transports.link import Unbegun
 from sciflow.executors.transports.redial import Redial
+from sciflow.runner.file_lock import locked
 
 LOOK_S = 1.0
 STUCK_S = 60.0  # for a client that does not read, beyond its own time limit
@@ -181,29 +181,18 @@ def _failure(error: HostError | MissingExtra) -> Said:
             return Said(failure=str(error), kind="HostUnreachable")
 
 
-def _locked(lock: int) -> bool:
-    """Whether this process is the one, after waiting for one that is just going away."""
-    end = time.monotonic() + 2 * LOOK_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > end:
-                return False
-            time.sleep(0.02)
-        else:
-            return True
-
-
 def main() -> None:
     """The process; its setup comes by standard input."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     setup = msgspec.json.decode(sys.stdin.buffer.read(), type=Setup, dec_hook=as_path)
     os.umask(0o077)
     # whoever holds the lock is the one process; the file stays, since a removed one could be locked twice
-    lock = os.open(setup.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if not _locked(lock):
-        return  # another one is coming up
+    with locked(str(setup.path.with_suffix(".lock")), patience_s=2 * LOOK_S) as lock:  # one may just be going away
+        if lock.held:
+            _serve(setup)
+
+
+def _serve(setup: Setup) -> None:
     setup.path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(setup.path))
