@@ -48,8 +48,9 @@ class Tempo(msgspec.Struct, frozen=True, kw_only=True):
 class Courier:
     """Speaks with one host for one executor of one run."""
 
-    def __init__(self, depot: Depot, ward: Ward, *, here: Path, news: Inbox[News], tempo: Tempo) -> None:
-        """`here` is the run folder; `news` is where news go, `ward`'s too."""
+    def __init__(self, name: str, depot: Depot, ward: Ward, *, here: Path, news: Inbox[News], tempo: Tempo) -> None:
+        """`name` is the executor's, `here` the run folder; `news` is where news go, `ward`'s too."""
+        self._name = name
         self.news = news
         self._orders: Inbox[Order] = Inbox()
         self._depot = depot
@@ -126,7 +127,7 @@ class Courier:
         trouble = str(error).partition(AGAIN)[0]  # when the next attempt is made is no news
         if trouble != self._trouble:
             self._trouble = trouble
-            self.news.put(Notice(text=f"{trouble}\n    waiting for the host; `sciflow doctor` with its name says more"))
+            self.news.put(Notice(text=f"{trouble}\n    waiting for the host; `sciflow doctor {self._name}` says more"))
 
     def _work(self) -> None:
         if not (len(self._ward) or self._pending):

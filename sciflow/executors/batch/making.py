@@ -61,7 +61,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
     )
     return BatchExecutor(
         terms,
-        Courier(depot, ward, here=errand.root, news=news, tempo=tempo),
+        Courier(name, depot, ward, here=errand.root, news=news, tempo=tempo),
         root=errand.root,
         around=around,
         code=errand.code,
