@@ -24,16 +24,28 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
     ended = reader.text("ended")
     message = reader.text("message")
     seconds = (float(ended) if ended and phase is not Phase.RUNNING else time.time()) - started
-    if _deserted(folder, reader, phase, seconds):
+    deserted = _deserted(folder, reader, phase, seconds)
+    if deserted:
         phase, message = Phase.ERROR, "its engine died: `sciflow resume` goes on where it was"
     if live is None:
         return Snapshot(
             run_id=folder.id, name=reader.text("name"), phase=phase, started=started, seconds=seconds, message=message
         )
     picture = msgspec.json.decode(live, type=Snapshot)
+    over = phase in {Phase.SUCCEEDED, Phase.FAILED}
     return msgspec.structs.replace(
-        picture, run_id=folder.id, phase=phase, seconds=seconds, message=message or picture.message
+        picture,
+        run_id=folder.id,
+        phase=phase,
+        seconds=picture.seconds if deserted else seconds,
+        message=message or picture.message,
+        steps=tuple(map(_at_rest, picture.steps)) if over else picture.steps,
     )
+
+
+def _at_rest(step: StepProgress) -> StepProgress:
+    """A step of a run that has ended: an engine that died while tasks ran has not told that they run no more."""
+    return msgspec.structs.replace(step, running=0) if step.running else step
 
 
 def _deserted(folder: RunFolder, reader: Reader, phase: Phase, seconds: float) -> bool:

@@ -117,6 +117,20 @@ def test_a_run_that_is_cancelled_while_its_engine_starts_does_not_go_on(tmp_path
     assert "terminated" in run.snapshot().message
 
 
+def test_time_and_tasks_of_a_run_stand_still_when_its_engine_is_killed_and_the_run_cancelled(tmp_path: Path) -> None:
+    run = waits.options(runs=tmp_path, progress=False).submit(1)
+    pid = engine_of(run)
+    until(lambda: run.snapshot().steps[0].running == 1 if run.snapshot().steps else False)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: run.phase is Phase.ERROR)
+    seconds = run.snapshot().seconds
+    time.sleep(0.05)
+    assert run.snapshot().seconds == seconds
+    run.cancel()
+    assert run.phase is Phase.FAILED
+    assert run.snapshot().steps[0].running == 0
+
+
 CRASH = """
 import os, sys
 from sciflow import open_run
