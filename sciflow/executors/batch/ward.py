@@ -161,7 +161,9 @@ class Ward:
         return more
 
     def _survey(self) -> tuple[Answer, memoryview]:
-        queue = {"argv": self.handover.system.queue().argv, "timeout_s": QUEUE_S, "fresh_s": self._fresh_s}
+        stopped = any(batch.stopped for batch in self._watched())  # an older answer names what has begun since
+        fresh_s = 0.0 if stopped else self._fresh_s
+        queue = {"argv": self.handover.system.queue().argv, "timeout_s": QUEUE_S, "fresh_s": fresh_s}
         batches = [
             {
                 "dir": self.handover.folder(batch.record.name),
