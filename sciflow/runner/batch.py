@@ -102,7 +102,7 @@ class Batch:
             argv=told.get("argv") or [""],
             scratch=f"{self.root}/work/{self.worker(number)}",
             pack=f"values/{self.worker(number)}",
-            resumed=resumed or bool(self._index.get("resumed")),
+            resumed=resumed,
             at=self._index.get("at"),
             containers=self.containers(number),  # an object: it does not leave this process and its forks
         )

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-
-from sciflow.runner.text import dump
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,17 +14,6 @@ if TYPE_CHECKING:
 SIGKILL = 9
 KILLED_S = 1.0  # within which a program that was killed has let go of its pipes
 NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell says it
-
-
-def run(request: Tree) -> None:
-    """`host run`: run one program, and answer with what it said."""
-    told = outcome(
-        request["argv"],
-        timeout_s=request["timeout_s"],
-        stdin=(request.get("stdin") or "").encode(),
-        cwd=request.get("cwd"),
-    )
-    sys.stdout.write(dump(told) + "\n")
 
 
 def outcome(

@@ -23,7 +23,6 @@ VERBS: Mapping[str, tuple[str, str]] = {  # verb -> module, function of it; it t
     "missing": ("depot", "missing"),
     "unpack": ("unpacking", "unpack"),
     "submit": ("submission", "submit"),
-    "run": ("foreign", "run"),
     "pack": ("packing", "pack"),
     "said": ("last_words", "said"),
     "facts": ("facts", "facts"),

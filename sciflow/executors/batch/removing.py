@@ -14,7 +14,11 @@ from sciflow.executors.batch.record import BatchRecord, Stage, read_all
 from sciflow.executors.systems.system import BatchSystem
 
 REMOVE_S = 600.0
-UNUSED_S = 86400.0  # contents that no run has stay so long: another run may be about to need them
+DAY_S = 86400.0
+UNUSED = {
+    "blob_age_s": DAY_S,
+    "code_age_s": 30 * DAY_S,
+}  # what no run has stays so long: another may be about to need it
 QUEUE_S = 30.0
 LEAVING_S = 10.0  # for which jobs may still be leaving whose tasks have all ended
 LOOK_S = 0.5
@@ -36,7 +40,7 @@ def remove_run(depot: Depot, system: BatchSystem, root: Path, batches: Collectio
     Raises:
         RunBusy: elements of it are at work.
     """
-    request = {"runs": [root.name], "batches": sorted(batches), "blob_age_s": UNUSED_S}
+    request = {"runs": [root.name], "batches": sorted(batches), **UNUSED}
     records = {record.name: record for record in read_all(root) if record.name in batches}
     doubtful = [record for record in records.values() if record.stage in {Stage.SENT, Stage.SUBMITTED}]
     if not doubtful:

@@ -178,7 +178,6 @@ class Node:
             "common": [0, len(common)],
             "elements": extents,
             "walltime_s": None,
-            "resumed": False,
             "at": None,
             "hello": {
                 "sys_path": [str(self.modules)],

@@ -189,7 +189,6 @@ def test_files_folders_links_and_permissions_come_as_they_are_told(node: Node) -
         "folders": ["artifacts/d/empty"],
         "executable": ["artifacts/d/run"],
         "symlinks": {"artifacts/d/link": "text"},
-        "members": 1,
     }
     node.ask("unpack", header, tar({f"blobs/{name}": content}))
     folder = node.root / "artifacts" / "d"
@@ -197,7 +196,7 @@ def test_files_folders_links_and_permissions_come_as_they_are_told(node: Node) -
     assert not (folder / "text").stat().st_mode & stat.S_IXUSR
     assert (folder / "empty").is_dir()
     assert (folder / "link").read_bytes() == content
-    node.ask("unpack", {**header, "links": {}, "executable": ["artifacts/d/text"], "members": 0}, tar({}))
+    node.ask("unpack", {**header, "links": {}, "executable": ["artifacts/d/text"]}, tar({}))
     assert os.access(folder / "text", os.X_OK)
     assert not (node.work_root / "blobs" / name).stat().st_mode & stat.S_IXUSR
 
@@ -208,8 +207,7 @@ def test_a_batch_appears_whole_or_not_at_all(node: Node) -> None:
     for end in (0, 100, 512, 2000, 3584, 4096, 4608, 5120, 5632, 6000):
         assert node.host("unpack", {"root": str(node.root)}, body[:end]).returncode == 65
         assert not (node.root / "batches" / "n").exists()
-    assert node.host("unpack", {"root": str(node.root), "members": 4}, body).returncode == 65
-    assert node.ask("unpack", {"root": str(node.root), "members": 3}, body)["batches"] == ["n"]
+    assert node.ask("unpack", {"root": str(node.root)}, body)["batches"] == ["n"]
     assert (node.root / "batches" / "n" / "requests").read_bytes() == b"r"
     assert sorted(path.name for path in (node.root / "batches").iterdir()) == ["n"]
     assert [path.name for path in (node.work_root / "blobs").iterdir()] == [sha256(b"1" * 3000)]
@@ -401,18 +399,7 @@ def test_secrets_reach_the_submitting_program_and_no_file(node: Node) -> None:
     assert not [path for path in node.work_root.rglob("*") if path.is_file() and b"hush" in path.read_bytes()]
 
 
-# --- run, pack, facts, clean
-
-
-def test_a_program_is_run_and_ended_in_time_with_all_its_processes(node: Node) -> None:
-    said = node.ask("run", {"argv": ["cat"], "stdin": "grüße", "timeout_s": 5})
-    assert (said["code"], said["stdout"], said["timed_out"]) == (0, "grüße", False)
-    assert node.ask("run", {"argv": ["/nowhere"], "timeout_s": 5})["code"] == 127
-    began = time.monotonic()
-    said = node.ask("run", {"argv": ["sh", "-c", "sleep 50 & echo $!; sleep 50"], "timeout_s": 0.5})
-    assert said["timed_out"]
-    assert time.monotonic() - began < 6
-    wait_until(lambda: not Path(f"/proc/{said['stdout'].strip()}").exists())
+# --- pack, facts, clean
 
 
 def test_files_and_folders_are_packed_the_same_each_time(node: Node) -> None:
@@ -462,6 +449,20 @@ def test_clean_removes_runs_and_contents_that_none_needs(node: Node) -> None:
     assert not node.root.exists()
     assert [path.name for path in (node.work_root / "blobs").iterdir()] == [kept]
     assert (other / "a").read_bytes() == b"kept"
+
+
+def test_clean_removes_old_code_of_which_no_submission_speaks(node: Node) -> None:
+    used, left, fresh = (tar({"mod.py": text}) for text in (b"1", b"2", b"3"))
+    members = {f"code/{sha256(bundle)}.tar": bundle for bundle in (used, left, fresh)}
+    index = json.dumps({"hello": {"sys_path": [f"$DEPOT/code/{sha256(used)}"]}}).encode()
+    node.ask("unpack", {"root": str(node.root)}, tar({**members, "batches/n/index.json": index}))
+    code = node.work_root / "code"
+    for path in code.iterdir():
+        os.utime(path, (1, 1))
+    node.ask("missing", {"root": str(node.root), "code": [sha256(fresh)]})
+    node.ask("clean", {"code_age_s": 3600})
+    assert {path.name for path in code.iterdir() if path.is_dir()} == {sha256(used), sha256(fresh)}
+    assert node.zip.exists()
 
 
 def test_clean_leaves_a_run_at_work_and_whatever_is_not_a_run(node: Node) -> None:
