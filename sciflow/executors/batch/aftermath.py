@@ -92,7 +92,7 @@ class Aftermath:
             if int(element) not in batch.ended | batch.doubts.keys():
                 began = self._mirror.place(record.name, int(element)).replies > 0
                 verdict = of_exit(code, began=began, tail=news.said.get(element, ""))
-                if code > SIGNAL and int(element) in batch.withdrawn:
+                if int(element) in batch.withdrawn:  # its script may have had nothing to run any more
                     self.end(batch, int(element))
                 elif code > SIGNAL:
                     batch.doubts[int(element)] = Doubt(verdict=verdict)

@@ -15,9 +15,11 @@ from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.mirror import Mirror
 from sciflow.executors.batch.opened import Open
 from sciflow.executors.batch.record import Stage, write_record
+from sciflow.executors.systems import answers
 from sciflow.executors.systems.system import JobState, Part, State
 
 QUEUE_S = 30.0  # for the batch system's own commands
+_STOP = 'for folder; do touch "$folder/stop" || [ ! -d "$folder" ] || exit; done'  # one that is gone begins nothing
 
 
 class Recall:
@@ -38,7 +40,8 @@ class Recall:
         if not batches:
             return
         depot, handover = self._handover.depot, self._handover
-        depot.run(("touch", *(f"{handover.folder(batch.record.name)}/stop" for batch in batches)))
+        marks = depot.run(("sh", "-c", _STOP, "sh", *(handover.folder(batch.record.name) for batch in batches)))
+        answers.need(marks, "touch")
         for batch in batches:
             batch.stopped = True
         command = handover.system.queue()
@@ -51,11 +54,14 @@ class Recall:
             waiting = sorted(self._waiting(batch, states)) if batch.stopped else []
             if waiting:
                 self._note(batch, waiting)
-                parts.append(Part(job=batch.record.job, elements=tuple(waiting)))
+                parts.append(_part(batch, waiting))
         self._cancel(parts)
 
     def _waiting(self, batch: Open, states: Sequence[JobState]) -> set[int]:
-        """The elements that wait in the queue; one that is held may have begun, and be halted on its node."""
+        """The elements that wait in the queue; one that is held may have begun, and be halted on its node.
+
+        As long as the host has not told which have begun, none that is held is taken back: `stop` keeps it from more.
+        """
         everything, found = range(len(batch.record.elements)), set[int]()
         for state in states:
             if state.job == batch.record.job and state.state in {State.QUEUED, State.HELD}:
@@ -64,7 +70,7 @@ class Recall:
         return found - batch.ended
 
     def _has_begun(self, batch: Open, element: int) -> bool:
-        return self._mirror.place(batch.record.name, element).seen
+        return batch.from_start or self._mirror.place(batch.record.name, element).seen
 
     def end(self, batches: Sequence[tuple[Open, Sequence[int]]]) -> None:
         """Ends elements of submissions, wherever they are."""
@@ -74,7 +80,7 @@ class Recall:
             if batch.record.stage is Stage.SUBMITTED and batch.record.job:
                 rest = set(range(len(batch.record.elements))) - batch.ended
                 whole = rest <= set(elements)
-                ids.append(batch.record.job if whole else Part(job=batch.record.job, elements=tuple(elements)))
+                ids.append(batch.record.job if whole else _part(batch, elements))
         self._cancel(ids)
 
     def _note(self, batch: Open, elements: Collection[int]) -> None:
@@ -88,3 +94,10 @@ class Recall:
         if ids:
             command = self._handover.system.cancel(ids)
             command.parse(self._handover.depot.run(command.argv, timeout_s=QUEUE_S))
+
+
+def _part(batch: Open, elements: Iterable[int]) -> Part:
+    """Elements of a submission; with those that have ended of the same crews, whose job may be queued again."""
+    crews = (batch.record.crew(element) for element in elements)
+    ended = {mate for crew in crews for mate in crew if mate in batch.ended}
+    return Part(job=batch.record.job, elements=tuple(sorted(ended.union(elements))))
