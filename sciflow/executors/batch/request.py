@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -114,8 +115,10 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def submission_name(executor: str) -> str:
-    """A name that no other submission has, of this run or another."""
-    return f"{executor}-{time.strftime('%m%d%H%M%S')}-{token_hex(4)}"
+    """A name that no other submission has, of this run or another; batch systems take it as it is."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", executor)[:100]
+    plain = plain if plain[:1].isalpha() else f"j{plain}"
+    return f"{plain}-{time.strftime('%m%d%H%M%S')}-{token_hex(4)}"
 
 
 def payload(

@@ -15,6 +15,7 @@ from sciflow.errors import ConfigError
 from sciflow.executors.systems.system import Submission
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{,199}")  # as every system takes it, and lists it again
 _PLAIN = re.compile(r"[^\s\"'`$\\;&|<>#,()*?\[\]{}!~]+")
 
 
@@ -59,23 +60,18 @@ def gpus_of_node(resources: Resources) -> int:
     return math.ceil(resources.gpus / resources.nodes)
 
 
-def name(submission: Submission, *, longest: int) -> str:
-    """A job's name as every system takes it: begins with a letter, has letters, digits, `_`, `-` and `.` only."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", submission.name)
-    return (plain if plain[:1].isalpha() else f"j{plain}")[:longest]
-
-
 def checked(submission: Submission) -> Submission:
     """The submission; what no system can do is refused."""
     resources = submission.resources
     if submission.elements < 1:
         raise ValueError("a submission has at least one element")
+    if not _NAME.fullmatch(submission.name):
+        raise ValueError(f"{submission.name!r}: the queue would list it under another name, and it would not be found")
     if resources.ranks < resources.nodes:
         raise ConfigError(
             f"nodes={resources.nodes} with ranks={resources.ranks}: every node has at least one rank; ask for "
             f"ranks={resources.nodes} or more"
         )
-    line(submission.name, "name")
     for extra in submission.site.extra:
         line(extra, "extra")
     return submission

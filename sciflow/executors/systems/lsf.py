@@ -96,7 +96,7 @@ class LSF(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         folder = directives.path(submission.folder, forbidden="\"\\%'")
         site = submission.site
         throttle = f"%{submission.throttle}" if submission.throttle else ""
-        yield f'-J "{directives.name(submission, longest=200)}[1-{submission.elements}]{throttle}"'
+        yield f'-J "{submission.name}[1-{submission.elements}]{throttle}"'
         yield f'-cwd "{folder}"'
         yield f'-o "{folder}/out/%J.%I.lsf"'  # a report on the job, and no mail
         yield "-L /bin/bash"

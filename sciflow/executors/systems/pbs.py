@@ -78,7 +78,7 @@ class PBS(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def _directives(self, submission: Submission) -> Iterator[str]:
         folder = directives.path(submission.folder, forbidden=" \"'\\:,^$%")
         site = submission.site
-        yield f"-N {directives.name(submission, longest=15)}"
+        yield f"-N {submission.name[:15]}"
         if submission.elements > 1:
             throttle = f"%{submission.throttle}" if submission.throttle else ""
             yield f"{'-J' if self.dialect == 'pro' else '-t'} 0-{submission.elements - 1}{throttle}"

@@ -68,7 +68,7 @@ class SGE(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         site = submission.site
         if site.qos:
             raise ConfigError("qos: Grid Engine has none; sites have queues, projects and resources (`extra`)")
-        yield f"-N {directives.name(submission, longest=200)}"
+        yield f"-N {submission.name}"
         yield f"-t 1-{submission.elements}"
         if submission.throttle:
             yield f"-tc {submission.throttle}"

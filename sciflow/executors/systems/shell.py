@@ -77,7 +77,7 @@ def _directives(submission: Submission) -> Iterator[str]:
             f"{', '.join(named) or 'nodes'}: a machine without a batch system has none of that; leave it out, or name "
             "the batch system"
         )
-    yield f"name={directives.name(submission, longest=200)}"
+    yield f"name={submission.name}"
     yield f"elements={submission.elements}"
     yield f"throttle={submission.throttle or 0}"
     yield f"cores={wanted.ranks * wanted.cpus}"

@@ -106,7 +106,7 @@ class Slurm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def _directives(self, submission: Submission) -> Iterator[str]:
         folder = directives.path(submission.folder, forbidden='"\\')
         throttle = f"%{submission.throttle}" if submission.throttle else ""
-        yield f"--job-name={directives.name(submission, longest=200)}"
+        yield f"--job-name={submission.name}"
         yield f"--array=0-{submission.elements - 1}{throttle}"
         yield f'--chdir="{folder}"'
         yield f'--output="{folder.replace("%", "%%")}/out/%a"'

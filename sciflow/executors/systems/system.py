@@ -91,7 +91,7 @@ class Crew(msgspec.Struct, frozen=True, kw_only=True):
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """One array job."""
 
-    name: str  # unique: by it a job is found whose id was never learned
+    name: str  # unique: by it a job is found whose id was never learned; begins with a letter, then also 0-9 _ . -
     folder: str  # on the host: script and captured output lie there
     elements: int  # jobs of the array
     throttle: int | None = None  # of them that run at once

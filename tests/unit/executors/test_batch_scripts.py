@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from sciflow.core.graph import Resources
 from sciflow.errors import ConfigError
+from sciflow.executors.batch.request import submission_name
 from sciflow.executors.systems.lsf import LSF
 from sciflow.executors.systems.pbs import PBS
 from sciflow.executors.systems.sge import SGE
@@ -53,6 +56,14 @@ def test_a_plain_script(name: str, golden: Callable[[str, str], None]) -> None:
 def test_a_script_of_an_array(name: str, golden: Callable[[str, str], None]) -> None:
     wanted = submission(Resources(memory_mb=2000), Site(), elements=100, throttle=10, walltime_s=3600)
     golden(f"batch/{name}/array.sh", SYSTEMS[name].script(wanted))
+
+
+@pytest.mark.parametrize("executor", ["2080ti", "GPU nodes", "größe/1", "_", "x" * 300])
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_job_is_known_by_the_name_of_its_submission_whatever_its_executor_is_called(name: str, executor: str) -> None:
+    wanted = msgspec.structs.replace(submission(Resources(), Site()), name=submission_name(executor))
+    words = re.findall(r"[^\s=\[\"]+", SYSTEMS[name].script(wanted))
+    assert wanted.name in words
 
 
 @pytest.mark.parametrize("name", [name for name in SYSTEMS if name != "shell"])
