@@ -118,6 +118,11 @@ class Cluster:
         records = [json.loads(path.read_bytes()) for path in run.folder.glob("batches/*/record.json")]
         return sorted(record["job"] for record in records if record.get("job"))
 
+    def elements(self, run: sciflow.Run[Any]) -> list[list[Any]]:
+        """The tasks of every element that was submitted."""
+        records = [json.loads(path.read_bytes()) for path in run.folder.glob("batches/*/record.json")]
+        return [element for record in records for element in record["elements"]]
+
     def attempts(self, run: sciflow.Run[Any]) -> list[str]:
         """What is written down of attempts that others followed."""
         db = sqlite3.connect(run.folder / "run.db", timeout=10)

@@ -110,3 +110,15 @@ def test_a_fan_of_which_few_slices_may_run_at_once_leaves_room_in_the_queue_to_t
     cluster.sign("go on")
     assert ends(run) == "Succeeded", run.report() + engine_log(run)
     assert run.result == 828 + 140
+
+
+def test_a_fan_that_begins_while_others_fill_the_queue_is_not_squeezed_into_a_few_jobs(cluster: Cluster) -> None:
+    cluster.settings(elements=4)
+    run = jobs.crowding.submit(names=["first", "go on", "go on", "go on"], xs=list(range(8)))
+    assert cluster.began(1)
+    cluster.sign("first")  # which makes room for one job
+    assert eventually(lambda: len(cluster.jobs(run)) == 2, timeout_s=PATIENCE_S, pause_s=0.1)
+    cluster.sign("go on")
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == (["first", "go on", "go on", "go on"], [100 + x for x in range(8)])
+    assert max(len(tasks) for tasks in cluster.elements(run)) == 2

@@ -38,7 +38,7 @@ from sciflow.executors.batch.news import (
     Withdraw,
     Withdrawn,
 )
-from sciflow.executors.batch.record import batch_names, read_records, write_record
+from sciflow.executors.batch.record import batch_names, read_records
 from sciflow.executors.batch.request import Element, Surroundings, element_of
 from sciflow.executors.batch.room import Room
 from sciflow.executors.batch.sending import Terms, grows, made
@@ -85,6 +85,7 @@ class BatchExecutor:
         self._reports: list[Report] = []
         self._limits: SystemLimits | None = None  # what the batch system allows, once that is known
         self._asked = False
+        self._shares: dict[str, tuple[int, int]] = {}  # by op
         self._withdrawing = False
         for record in read_records(root, terms.name):
             self._underway.add(record, shares=self._room.adopted(record))
@@ -93,7 +94,7 @@ class BatchExecutor:
 
     # --- the contract
 
-    def offer(self, need: Need, template: str, *, remaining: int, at_once: int | None = None) -> Offer:  # noqa: ARG002
+    def offer(self, need: Need, template: str, *, remaining: int, at_once: int | None = None) -> Offer:
         """See `Executor`."""
         if self._limits is None:
             self._ask()
@@ -103,7 +104,8 @@ class BatchExecutor:
         room = most - -(-(self._underway.elements + len(self._waiting)) // workers)
         if at_once is not None:  # what only waits for others of its fan leaves half of the queue to the rest of the run
             held = -(-(self._underway.throttled + self._waiting.throttled) // workers)
-            room = min(room, max(most // 2, at_once) - held)
+            most = max(most // 2, at_once)
+            room = min(room, most - held)
         refusal = self._room.refusal(need.resources, remaining=remaining, unasked=self._underway.unasked)
         if refusal is not None:
             return refusal
@@ -111,7 +113,20 @@ class BatchExecutor:
             return Offer(0)
         if self._room.cpus is not None:
             return Offer(max(1, -(-remaining // min(room, self._jobs_each * self._room.cpus))))
-        return Offer(max(1, min(remaining, workers * -(-remaining // (room * workers)))))
+        jobs = -(-remaining // workers)  # of one slice a worker
+        each = min(-(-jobs // room), self._share(template, jobs, most))
+        return Offer(max(1, min(remaining, workers * each)))
+
+    def _share(self, template: str, jobs: int, most: int) -> int:
+        """The most slices that a worker gets of a fan: as many as if the fan had the whole queue.
+
+        That is settled when it begins, so that it is not squeezed into the few jobs for which there is room just then.
+        """
+        last, share = self._shares.get(template, (0, 0))
+        if jobs > last:
+            share = -(-jobs // most)
+        self._shares[template] = (jobs, share)
+        return share
 
     def _ask(self) -> None:
         """Has the batch system asked what it allows, once, before anything is sized for it."""
@@ -207,7 +222,6 @@ class BatchExecutor:
 
     def _send(self, kind: Kind, elements: Sequence[Element]) -> None:
         send = made(self._terms, kind, elements, around=self._around, supplier=self._supplier, code=self._code)
-        write_record(self._root, send.record)
         self._batches.add(send.record.name)
         self._underway.add(send.record, elements)
         self._courier.order(send)

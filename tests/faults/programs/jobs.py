@@ -232,6 +232,11 @@ def awaiting(names: list[str]) -> list[str]:
 
 
 @workflow
+def crowding(names: list[str], xs: list[int]) -> tuple[list[str], list[int]]:
+    return awaited.map(name=names), patient.map(x=xs)
+
+
+@workflow
 def awaiting_with_gpu(names: list[str]) -> list[str]:
     return awaited.options(gpus=1).map(name=names)
 
