@@ -16,7 +16,7 @@ from sciflow.engine.bringing import bring_values
 from sciflow.engine.cache import Hit
 from sciflow.engine.elsewhere import AT
 from sciflow.engine.intake import absolute
-from sciflow.errors import HostError, RunError
+from sciflow.errors import SciflowError
 
 LARGE = 64 << 20  # bytes, from which the engine does not wait for them
 
@@ -59,7 +59,7 @@ class Found(msgspec.Struct, kw_only=True, eq=False):
         for run, texts in by_run.items():
             try:
                 bring_values(Path(run), texts)
-            except (RunError, HostError) as error:
+            except SciflowError as error:
                 problem = f"results in the cache are not used, since their files are not to be had: {error}"
                 self.problems.append(problem)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Set as AbstractSet
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,20 +107,42 @@ def _clear_at(name: str, tables: Tables, root: Path, batches: Sequence[str], goi
 
 
 def by_policy(folder: RunFolder, phase: Phase, *, warn: Callable[[str], None]) -> None:
-    """Does what `cleanup` of each executor says at the end of a run, the run's engine being the caller."""
+    """Does what `cleanup` of each executor says at the end of a run, the run's engine being the caller.
+
+    What keeps it from being done is told, and changes nothing of what the run has come to.
+    """
     from sciflow.executors.registry import cleanup_of
 
-    tables = config.load().executors
-    left = remains(folder.root, tables)
-    policies = {name: cleanup_of(name, tables) for name in left.keys() & tables.keys()}
-    _attempt(folder.root, tables, {name: left[name] for name in _due(policies, phase, 0.0)}, warn)
+    tables: Tables = {}
+    policies: dict[str, str | float] = {}
+    with _told(folder, warn):
+        tables = config.load().executors
+        left = remains(folder.root, tables)
+        policies = {name: cleanup_of(name, tables) for name in left.keys() & tables.keys()}
+        _clear(folder.root, tables, {name: left[name] for name in _due(policies, phase, 0.0)}, discard=False)
     aged = {name for name, policy in policies.items() if isinstance(policy, float)}
-    for old, ended_as, age_s in _ended(folder) if aged else ():
-        due = _due(policies, ended_as, age_s)
-        if due & aged:
-            with suppress(RunBusy), old.lock():
-                left = remains(old.root, tables)
-                _attempt(old.root, tables, {name: left[name] for name in due & left.keys()}, warn)
+    for old in list_run_folders(folder.root.parent) if aged else ():
+        if old.root != folder.root and (old.root / "batches").is_dir() and not old.lock().held():
+            with _told(old, warn), old.lock():
+                _clear_old(old, tables, policies, aged)
+
+
+@contextmanager
+def _told(folder: RunFolder, warn: Callable[[str], None]) -> Iterator[None]:
+    try:
+        yield
+    except SciflowError as error:
+        warn(f"the files of {folder.id} on other machines are still there: {error}")
+
+
+def _clear_old(old: RunFolder, tables: Tables, policies: Mapping[str, str | float], aged: AbstractSet[str]) -> None:
+    """The same for another run, if it has ended, and long enough ago for one of `aged`; its lock must be held."""
+    with closing(Reader(old.database)) as reader:
+        ended, phase = reader.text("ended"), reader.text("phase")
+    due = _due(policies, Phase(phase), time.time() - float(ended)) if ended else set()
+    if due & aged:
+        left = remains(old.root, tables)
+        _clear(old.root, tables, {name: left[name] for name in due & left.keys()}, discard=False)
 
 
 def _due(policies: Mapping[str, str | float], phase: Phase, age_s: float) -> set[str]:
@@ -129,24 +152,6 @@ def _due(policies: Mapping[str, str | float], phase: Phase, age_s: float) -> set
         for name, policy in policies.items()
         if (policy < age_s if isinstance(policy, float) else policy == "on_success" and phase is Phase.SUCCEEDED)
     }
-
-
-def _attempt(root: Path, tables: Tables, left: Left, warn: Callable[[str], None]) -> None:
-    try:
-        _clear(root, tables, left, discard=False)
-    except SciflowError as error:
-        warn(f"the files of {root.name} on other machines are still there: {error}")
-
-
-def _ended(folder: RunFolder) -> Iterator[tuple[RunFolder, Phase, float]]:
-    """Other runs beside this one that have ended and on which nobody is at work: as what, and how long ago."""
-    for other in list_run_folders(folder.root.parent):
-        if other.root == folder.root or not (other.root / "batches").is_dir() or other.lock().held():
-            continue
-        with closing(Reader(other.database)) as reader:
-            ended, phase = reader.text("ended"), reader.text("phase")
-        if ended:
-            yield other, Phase(phase), time.time() - float(ended)
 
 
 class Remains(msgspec.Struct, frozen=True):

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from sciflow.engine.patience import lacks_room
+from sciflow.errors import HostUnreachable
 from sciflow.runner.failures import PlaceError
 from sciflow.runner.removal import remove
 from sciflow.storage.storage import Storage, Stored
@@ -55,7 +57,7 @@ def bring(storage: Storage, root: Path, wanted: Iterable[Placed]) -> dict[str, s
     """Brings what is not in the run's folder, of what was stored together all; of what is not to be had, why.
 
     Raises:
-        HostError: the storage is not to be had now.
+        HostError: the storage is not to be had now, or there is no room here.
     """
     lost: dict[str, str] = {}
     by_key: dict[str, list[Placed]] = {}
@@ -66,7 +68,9 @@ def bring(storage: Storage, root: Path, wanted: Iterable[Placed]) -> dict[str, s
         if missing:
             try:
                 _bring_one(storage, root, missing)
-            except (OSError, PlaceError) as error:  # the storage has lost it, or there is no room here
+            except (OSError, PlaceError) as error:
+                if isinstance(error, OSError) and lacks_room(error):  # not the storage's fault: waited for
+                    raise HostUnreachable(f"{root}: {error.strerror}: make room on its disk") from error
                 from sciflow.executors.batch.fetching import gone
 
                 lost |= {part.path: gone(part.path, root, str(error)) for part in missing}
