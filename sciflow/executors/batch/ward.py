@@ -94,26 +94,18 @@ class Ward:
 
     # --- submitting
 
-    def submit(self, *, closing: Callable[[], bool]) -> None:
-        """Brings to the host and submits what is not there yet.
-
-        `closing`: nothing more is to be handed over, whatever was brought: another engine may be at work by then.
-        """
+    def submit(self) -> None:
+        """Brings to the host and submits what is not there yet."""
         for batch in list(self._open.values()):
-            if closing():
-                return
             if batch.send is not None and batch.due:
-                self._submit(batch, batch.send, closing)
+                self._submit(batch, batch.send)
             elif batch.sought and batch.due:
                 self._seek_in_time(batch)
 
-    def _submit(self, batch: Open, send: Send, closing: Callable[[], bool]) -> None:
+    def _submit(self, batch: Open, send: Send) -> None:
         try:
             if batch.record.stage is Stage.PACKED:
-                self._put_stage(batch, Stage.PACKED)
                 self.handover.send(send)
-                if closing():
-                    return
                 self._put_stage(batch, Stage.SENT)
             job = self.handover.submit(send.record.name, send.secrets)
         except (QueueFull, QueueUnavailable) as error:
@@ -131,12 +123,8 @@ class Ward:
             self._settle(batch)
             self._tell(Refused(batch=send.record.name, error=_input_lost(error)))
             return
-        if job is None:  # another engine was told so: it never will be
-            self._settle(batch)
-            self._tell(Refused(batch=batch.record.name, error=NEVER))
-            return
-        self._put_stage(batch, Stage.SUBMITTED, job=job)
         batch.send = None
+        self._put_stage(batch, Stage.SUBMITTED, job=job)
         self._last_news = time.monotonic()
         if batch.not_before:
             self._tell(Notice(text=""))
@@ -148,14 +136,13 @@ class Ward:
 
     def _put_stage(self, batch: Open, stage: Stage, *, job: str | None = None) -> None:
         job = batch.record.job if job is None else job
-        record = msgspec.structs.replace(batch.record, stage=stage, job=job)
-        write_record(self._here, record)  # first: while the disk is full it is where it was
-        batch.record = record
+        batch.record = msgspec.structs.replace(batch.record, stage=stage, job=job)
+        write_record(self._here, batch.record)
 
     def _settle(self, batch: Open, stage: Stage = Stage.ENDED) -> None:
         """Nothing more will come of it."""
-        self._put_stage(batch, stage)
         batch.send = None
+        self._put_stage(batch, stage)
         self._mirror.forget(batch.record)
         self._aftermath.forget(batch.record.name)
         self._losses.seen(batch.record.name)
@@ -245,9 +232,8 @@ class Ward:
         """Somebody has removed what the host had of a submission."""
         problem = f"{self._depot.transport.name}: {folder} is gone: somebody has removed it"
         lost = TaskError(kind="died", type="sciflow:JobLost", message=problem, transient=True)
-        error = NEVER if batch.record.stage is Stage.OVER else lost
+        self._tell(Refused(batch=batch.record.name, error=NEVER if batch.record.stage is Stage.OVER else lost))
         self._settle(batch)
-        self._tell(Refused(batch=batch.record.name, error=error))
 
     # --- what is not known
 
@@ -277,12 +263,13 @@ class Ward:
             if not recalled and not self._losses.believed(batch.record.name):
                 raise
             job = None
-        if job is None:
-            self._settle(batch)
-            self._tell(Refused(batch=batch.record.name, error=NEVER))
+        batch.sought = False
+        if job is not None:
+            batch.send = None
+            self._put_stage(batch, Stage.SUBMITTED, job=job)
             return
-        self._put_stage(batch, Stage.SUBMITTED, job=job)
-        batch.send, batch.sought = None, False
+        self._tell(Refused(batch=batch.record.name, error=NEVER))
+        self._settle(batch)
 
     # --- ending
 
@@ -291,8 +278,8 @@ class Ward:
         for unsure in self._unsure():
             self._seek(unsure, recalled=True)
         for batch in [batch for batch in self._open.values() if batch.send is not None]:
-            self._settle(batch)
             self._tell(Refused(batch=batch.record.name, error=NEVER))
+            self._settle(batch)
         self._recall.stop(self._watched())
         self._tell(Withdrawn())
 
