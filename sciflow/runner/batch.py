@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Tree = Any
 
 ROOT, DEPOT = "$ROOT/", "$DEPOT/"  # beginnings of paths that are known on this machine only
-LIFE = "SCIFLOW_LIFE"  # the descriptor of a pipe that ends with who looks after several elements
 INSIDE = "SCIFLOW_CONTAINER"  # set in a container, to the name of the batch whose element runs there
 
 

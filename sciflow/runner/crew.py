@@ -11,13 +11,14 @@ import _signal  # type: ignore[import-not-found, unused-ignore]  # `signal` make
 import os
 import time
 
-from sciflow.runner.batch import LIFE, Batch
+from sciflow.runner.batch import Batch
 from sciflow.runner.keeper import PASSED_ON
+from sciflow.runner.node import LIFE
 from sciflow.runner.placing import write_whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Sequence
+    from typing import Callable, Sequence
 
 LOOK_S = 1.0  # between looks for elements that nobody wants
 PAUSE_S = 0.1
@@ -43,13 +44,22 @@ class Member:
         code = os.waitstatus_to_exitcode(status)
         self.code = 128 - code if code < 0 else code
         if self.code and not os.path.exists(self._batch.place("done", self._number)):
+            self._write_down()
+
+    def _write_down(self) -> None:
+        try:  # noqa: SIM105  contextlib is slow to import
             os.makedirs(f"{self._batch.folder}/died", exist_ok=True)
             write_whole(self._batch.place("died", self._number), f"{self.code}\n".encode())
+        except OSError:  # a full disk; the others go on, and at the end the exit code tells of it
+            pass
 
-    def end_if_unwanted(self) -> None:
+    @property
+    def is_wanted(self) -> bool:
+        """Whether nobody has said that it is to end."""
+        return not os.path.exists(self._batch.place("cancelled", self._number))
+
+    def end(self) -> None:
         """Ask it to end, and after a while insist."""
-        if not os.path.exists(self._batch.place("cancelled", self._number)):
-            return
         self._asked_at = self._asked_at or time.monotonic()
         self.kill(_signal.SIGKILL if time.monotonic() - self._asked_at > GRACE_S else _signal.SIGTERM)
 
@@ -79,25 +89,25 @@ def main(folder: str, number: int) -> int:
     for name in PASSED_ON:
         _signal.signal(name, pass_on)
     _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
-    _watch(members)
+    code = watch(members)
     os.close(kept)
-    return next((member.code for member in members if member.code), 0)
+    return code
 
 
-def _watch(members: Sequence[Member]) -> None:
-    """Wait until all have ended."""
+def watch(members: Sequence[Member], *, look_s: float = LOOK_S, orphaned: Callable[[], bool] = lambda: False) -> int:
+    """Wait until all have ended; 0 when they have come to their ends in order. `orphaned`: none is wanted any more."""
     looked, pause_s = time.monotonic(), PAUSE_S / 20
     while True:
         at_work = [member for member in members if member.code is None]
         for member in at_work:
             member.look()
         if all(member.code is not None for member in at_work):
-            return
-        if time.monotonic() - looked >= LOOK_S:
+            return next((member.code for member in members if member.code), 0)
+        if time.monotonic() - looked >= look_s:
             looked = time.monotonic()
             for member in at_work:
-                if member.code is None:
-                    member.end_if_unwanted()
+                if orphaned() or not member.is_wanted:
+                    member.end()
         time.sleep(pause_s)
         pause_s = min(PAUSE_S, 1.5 * pause_s)
 

@@ -12,7 +12,7 @@ import sys
 
 from sciflow.runner.batch import Batch
 from sciflow.runner.node import started
-from sciflow.runner.shell_supervisor import MARK
+from sciflow.runner.shell_job import MARK
 
 PASSED_ON = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP, _signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGXCPU)
 

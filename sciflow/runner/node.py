@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 
-LIFE = "SCIFLOW_LIFE"  # as in `batch`
+LIFE = "SCIFLOW_LIFE"  # the descriptor of a pipe that ends with who looks after several elements
 # What the zip's own __main__ does. Python runs that by `runpy`, which imports half as much again as an element needs.
 _START = (
     "import sys; del sys.argv[0]; here = sys.argv[0]; "

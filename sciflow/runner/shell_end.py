@@ -6,6 +6,8 @@ import _signal  # type: ignore[import-not-found, unused-ignore]  # `signal` make
 import os
 import time
 
+from sciflow.runner.shell_job import MARK
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Iterator, Sequence
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 GRACE_S = 4.0  # an element needs up to three seconds to end its task and to hand the rest back
 AFTERWARDS_S = 2.0
 LOOK_S = 0.05
-MARK = "SCIFLOW_SHELL_ELEMENT"
 
 
 def end_elements(chosen: Sequence[tuple[Job, Sequence[int]]]) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Tree = Any
 
 QUEUED, RUNNING, SUCCEEDED, FAILED = "queued", "running", "succeeded", "failed"
+MARK = "SCIFLOW_SHELL_ELEMENT"  # in the environment of all processes of an element
 CANCELLED, TIME_LIMIT, UNKNOWN = "cancelled", "time limit", "unknown"
 MARKS = {"done": 0, "taken": 0, "died": None}  # of a batch: what an element leaves at its end, and its exit code
 
@@ -88,7 +89,7 @@ class Job:
         return os.path.dirname(self.script)
 
     def mark(self, element: int) -> str:
-        """What an element's processes have in their environment, and no others."""
+        """What an element's processes have in their environment as `MARK`, and no others."""
         return f"{os.path.realpath(self.folder)}:{element}"
 
     @property

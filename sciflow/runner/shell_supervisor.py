@@ -11,10 +11,9 @@ import select
 import time
 
 from sciflow.runner.file_lock import locked, taken
-from sciflow.runner.shell_job import CANCELLED, FAILED, SUCCEEDED, TIME_LIMIT, UNKNOWN, Job
+from sciflow.runner.shell_job import CANCELLED, FAILED, MARK, SUCCEEDED, TIME_LIMIT, UNKNOWN, Job
 
 BETWEEN_LOOKS_S = 0.25  # at slots that other jobs hold, at elements of a supervisor that has died
-MARK = "SCIFLOW_SHELL_ELEMENT"  # in the environment of all processes of an element
 DEFAULT_MODE = 0o600
 PATIENCE_S = 1.0  # with another supervisor that looks for slots
 

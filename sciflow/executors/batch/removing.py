@@ -10,6 +10,7 @@ import msgspec
 
 from sciflow.errors import RunBusy
 from sciflow.executors.batch.depot import Depot
+from sciflow.executors.batch.recall import QUEUE_S
 from sciflow.executors.batch.record import BatchRecord, Stage, read_all
 from sciflow.executors.systems.system import BatchSystem
 
@@ -19,7 +20,6 @@ UNUSED = {
     "blob_age_s": DAY_S,
     "code_age_s": 30 * DAY_S,
 }  # what no run has stays so long: another may be about to need it
-QUEUE_S = 30.0
 LEAVING_S = 10.0  # for which jobs may still be leaving whose tasks have all ended
 LOOK_S = 0.5
 

@@ -17,7 +17,7 @@ from sciflow.executors.containers.engines import GPUS, OF_ALL, Wanted, apptainer
 from sciflow.runner.batch import INSIDE
 from sciflow.runner.container import Containers
 from sciflow.runner.node import started
-from sciflow.runner.shell_supervisor import MARK
+from sciflow.runner.shell_job import MARK
 
 ENGINES: Mapping[Engine, Callable[[Box, Wanted], dict[str, Tree]]] = {
     "podman": podman,

@@ -94,6 +94,13 @@ def test_an_element_that_is_killed_takes_no_other_with_it_and_says_how(node: Nod
     assert not (batch.folder / "died" / "1").exists()
 
 
+def test_an_end_that_cannot_be_written_down_takes_no_other_with_it(node: Node) -> None:
+    batch = crew(node, ["kill"], ["for 0.5", "x"], workers=2)
+    (batch.folder / "died").touch()  # no folder can be made
+    assert run(batch) == 137
+    assert values(batch, 1) == ["for 0.5", "x"]
+
+
 def test_time_that_is_over_ends_each_element_of_a_crew_with_what_it_has(node: Node) -> None:
     batch = crew(node, ["x", "sleep"], ["y", "sleep", "z"], workers=2, walltime_s=2.0)
     assert run(batch) == 0
