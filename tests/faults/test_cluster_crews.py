@@ -47,6 +47,7 @@ def test_an_operator_who_cancels_a_job_cancels_the_tasks_that_it_runs(cluster: C
     assert cluster.began(4)
     (job,) = cluster.jobs(run)
     cluster.slurm.run("scancel", f"{job}_1")
+    assert eventually(lambda: not any(line.startswith(f"{job}_1 ") for line in cluster.queue()))
     cluster.sign("go on")
     assert ends(run) == "Failed", run.report() + engine_log(run)
     ended = [task.phase.value for task in run.tasks("patient")]

@@ -94,7 +94,7 @@ def test_a_connection_that_a_firewall_has_forgotten_is_noticed_and_made_again(
     cluster: Cluster, proxy: Processes
 ) -> None:
     run = jobs.patiently.submit(xs=[0, 1, 2])
-    assert cluster.began(3)
+    assert cluster.began(3), (run.snapshot().message, cluster.queue(), engine_log(run))
     process = proxy.get("proxy")
     assert process is not None
     process.signal(signal.SIGUSR1)
@@ -108,7 +108,7 @@ def test_a_connection_that_a_firewall_has_forgotten_is_noticed_and_made_again(
 @pytest.mark.parametrize("how", MENDED)
 def test_a_controller_of_the_batch_system_that_does_not_answer_is_waited_for(cluster: Cluster, how: str) -> None:
     run = jobs.patiently.submit(xs=[0, 1, 2])
-    assert cluster.began(3)
+    assert cluster.began(3), (run.snapshot().message, cluster.queue(), engine_log(run))
     cluster.controller(how)
     assert says(run, "waiting"), run.snapshot().message
     assert run.phase == "Running"
@@ -119,7 +119,7 @@ def test_a_controller_of_the_batch_system_that_does_not_answer_is_waited_for(clu
 
 def test_jobs_that_end_while_the_controller_is_gone_are_collected(cluster: Cluster) -> None:
     run = jobs.patiently.submit(xs=[0, 1, 2])
-    assert cluster.began(3)
+    assert cluster.began(3), (run.snapshot().message, cluster.queue(), engine_log(run))
     cluster.controller("stop")
     cluster.sign("go on")
     try:
@@ -154,7 +154,7 @@ def kill_connection(cluster: Cluster) -> None:
 def test_a_connection_process_that_is_killed_is_done_without_where_nobody_need_be_asked(cluster: Cluster) -> None:
     cluster.connect()
     run = jobs.patiently.submit(xs=[0, 1, 2])
-    assert cluster.began(3)
+    assert cluster.began(3), (run.snapshot().message, cluster.queue(), engine_log(run))
     kill_connection(cluster)
     cluster.sign("go on")
     went_well(cluster, run, 3)
@@ -163,7 +163,7 @@ def test_a_connection_process_that_is_killed_is_done_without_where_nobody_need_b
 def test_engine_and_connection_process_that_are_killed_together_lose_nothing(cluster: Cluster) -> None:
     cluster.connect()
     run = jobs.patiently.submit(xs=[0, 1, 2])
-    assert cluster.began(3)
+    assert cluster.began(3), (run.snapshot().message, cluster.queue(), engine_log(run))
     kill_connection(cluster)
     kill_engines(cluster.bench)
     cluster.sign("go on")
