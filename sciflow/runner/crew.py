@@ -47,7 +47,7 @@ class Member:
             self._write_down()
 
     def _write_down(self) -> None:
-        try:  # noqa: SIM105  contextlib is slow to import
+        try:
             os.makedirs(f"{self._batch.folder}/died", exist_ok=True)
             write_whole(self._batch.place("died", self._number), f"{self.code}\n".encode())
         except OSError:  # a full disk; the others go on, and at the end the exit code tells of it
