@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -78,6 +79,18 @@ def test_files_come_home_before_they_are_removed_elsewhere(desk, capsys):
     assert exit_code(["fetch", "last", "write"]) == 0
     assert exit_code(["clean", "--remote", "--yes"]) == 0
     assert "nothing on other machines" in capsys.readouterr().err
+
+
+def test_modules_that_no_run_there_needs_go_when_nobody_has_asked_for_them_for_long(desk):
+    desk.run()
+    code = desk.there.parent / "code"
+    modules = {path for path in code.iterdir() if path.is_dir()}
+    assert modules
+    for path in code.iterdir():
+        os.utime(path, (1, 1))
+    assert exit_code(["clean", "--remote", "--yes"]) == 0
+    assert not {path for path in modules if path.exists()}
+    assert list(code.glob("*.zip"))  # the runner that does this
 
 
 def test_what_is_discarded_is_lost_and_said_to_be(desk, capsys):
