@@ -133,7 +133,7 @@ class Depot:
             )
         try:
             told = msgspec.json.decode(said.stdout, type=Booted)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise HostRefused(
                 f"{self.transport.name}: {_unreadable(self.python, said.stdout, error)}\n"
                 "    fix:      `python` of the executor must print nothing of its own"
@@ -167,7 +167,7 @@ class Depot:
         """
         try:
             return msgspec.json.decode(said, type=answer)
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise HostUnreachable(f"{self.transport.name}: {_unreadable(verb, said, error)}") from error
 
     def run(self, argv: Sequence[str], *, timeout_s: float = CALL_S) -> Output:
@@ -253,7 +253,7 @@ class Depot:
         raise HostUnreachable(f"{self.transport.name}: {verb} ended with exit code {said.code}: {said.said[-2000:]}")
 
 
-def _unreadable(what: str, said: bytes, error: msgspec.DecodeError) -> str:
+def _unreadable(what: str, said: bytes, error: ValueError) -> str:
     return f"what {what} answers cannot be read: {error}: {said[:200].decode(errors='replace')!r}"
 
 

@@ -129,21 +129,26 @@ class Mirror:
     def take(
         self, record: BatchRecord, news: BatchNews, body: memoryview
     ) -> tuple[Sequence[tuple[int, Sequence[Line]]], int]:
-        """What the elements of a submission have said; and how much of `body` was this submission's."""
-        told, at = [], 0
+        """What the elements of a submission have said; and how much of `body` was this submission's.
+
+        Raises:
+            OSError: there is no room here: nothing counts as known yet, and all of it is asked for again.
+        """
+        parts, at = list[tuple[int, int, int, memoryview]](), 0
         for name, element in news.elements.items():
-            lines: Sequence[Line] = ()
-            place = self.place(record.name, int(name))
-            place.seen = True
             for which, offset, size in element.sections:
-                part = body[at : at + size]
+                parts.append((int(name), which, offset, body[at : at + size]))
                 at += size
-                if which == REPLIES:
-                    lines = self._lines(place, offset, part)
-                else:
-                    _put(self._files(record, int(name))[which - OUT], offset, part)
-            told.append((int(name), lines))
-        return told, at
+        for k, which, offset, part in parts:  # first: with no room for one of them no line of any may be lost
+            if which != REPLIES:
+                _put(self._files(record, k)[which - OUT], offset, part)
+        told: dict[int, Sequence[Line]] = dict.fromkeys(map(int, news.elements), ())
+        for k in told:
+            self.place(record.name, k).seen = True
+        for k, which, offset, part in parts:
+            if which == REPLIES:
+                told[k] = self._lines(self.place(record.name, k), offset, part)
+        return list(told.items()), at
 
     def _lines(self, place: Place, offset: int, part: memoryview) -> Sequence[Line]:
         """The whole lines of what is new; the rest comes with the next answer."""
@@ -165,14 +170,14 @@ def lines_of(whole: bytes) -> Sequence[Line]:
     texts = whole.rstrip(b"\n").split(b"\n")
     try:
         return _LINES.decode(b"[" + b",".join(texts) + b"]")
-    except msgspec.DecodeError:
+    except ValueError:  # msgspec raises more than its own: what is no UTF-8 is a UnicodeDecodeError
         return [_line(text) for text in texts]
 
 
 def _line(text: bytes) -> Line:
     try:
         return _LINE.decode(text)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         return Garbled(text=text[:SHOWN].decode(errors="replace"), why=str(error))
 
 

@@ -68,6 +68,11 @@ def measured(xs: list[int]) -> list[int]:
     return measure.options(executor="local", chunk=3).partial(after=lose(files)).map(file=files)
 
 
+@workflow
+def measured_once(x: int) -> int:
+    return measure(leave(x), 0)
+
+
 @op
 def count(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
