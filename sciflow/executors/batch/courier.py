@@ -132,14 +132,19 @@ class Courier:
     def _work(self) -> None:
         if not (len(self._ward) or self._pending):
             return
-        self._depot.prepare(expected=self._ward.has_sent)
+        self._depot.prepare(expected=self._ward.has_sent or self._fetches)
         troubles = [trouble for step in (self._submit, self._obey_all, self._look) if (trouble := _tried(step))]
         if troubles:  # each was tried: one that cannot be done keeps no other from being done
             raise troubles[0]
 
+    @property
+    def _fetches(self) -> bool:
+        """Whether files of the run are wanted that must be in the host's folder."""
+        return not self._ward.handover.shared and any(isinstance(order, Fetch) for order in self._pending)
+
     def _submit(self) -> None:
         if self._ward.unsent:
-            self._ward.submit()
+            self._ward.submit(closing=self._closing.is_set)
             self._next_look = time.monotonic() + self._tempo.least_s / 4
 
     def _obey_all(self) -> None:

@@ -6,6 +6,7 @@ An engine that dies between hearing of an end and writing it down would else lea
 from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -30,7 +31,9 @@ class Farewell:
         self._told = self._over.keys() - early if self._over else frozenset()
 
     def let_go(self) -> None:
-        """What the engine was told is written down by now."""
+        """What the engine was told is written down by now; while the disk is full, that is noted with the next call."""
         for name in self._told:
-            write_record(self._root, msgspec.structs.replace(self._over.pop(name), stage=Stage.ENDED))
+            with suppress(OSError):  # of one that is not let go no more is lost than time to ask for it again
+                write_record(self._root, msgspec.structs.replace(self._over[name], stage=Stage.ENDED))
+                del self._over[name]
         self._told = frozenset()

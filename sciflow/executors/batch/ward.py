@@ -94,19 +94,29 @@ class Ward:
 
     # --- submitting
 
-    def submit(self) -> None:
-        """Brings to the host and submits what is not there yet."""
+    def submit(self, *, closing: Callable[[], bool]) -> None:
+        """Brings to the host and submits what is not there yet.
+
+        `closing`: nothing more is to be handed over, whatever was brought: another engine may be at work by then.
+        """
         for batch in list(self._open.values()):
+            if closing():
+                return
             if batch.send is not None and batch.due:
-                self._submit(batch, batch.send)
+                self._submit(batch, batch.send, closing)
             elif batch.sought and batch.due:
                 self._seek_in_time(batch)
 
-    def _submit(self, batch: Open, send: Send) -> None:
+    def _submit(self, batch: Open, send: Send, closing: Callable[[], bool]) -> None:
         try:
             if batch.record.stage is Stage.PACKED:
+                self._put_stage(batch, Stage.PACKED)
                 self.handover.send(send)
+                if closing():
+                    return
                 self._put_stage(batch, Stage.SENT)
+            if closing():  # while that was written: who came since has not read it
+                return
             job = self.handover.submit(send.record.name, send.secrets)
         except (QueueFull, QueueUnavailable) as error:
             self._put_off(batch, error)
@@ -123,8 +133,12 @@ class Ward:
             self._settle(batch)
             self._tell(Refused(batch=send.record.name, error=_input_lost(error)))
             return
-        batch.send = None
+        if job is None:  # another engine was told so: it never will be
+            self._settle(batch)
+            self._tell(Refused(batch=batch.record.name, error=NEVER))
+            return
         self._put_stage(batch, Stage.SUBMITTED, job=job)
+        batch.send = None
         self._last_news = time.monotonic()
         if batch.not_before:
             self._tell(Notice(text=""))
@@ -136,13 +150,14 @@ class Ward:
 
     def _put_stage(self, batch: Open, stage: Stage, *, job: str | None = None) -> None:
         job = batch.record.job if job is None else job
-        batch.record = msgspec.structs.replace(batch.record, stage=stage, job=job)
-        write_record(self._here, batch.record)
+        record = msgspec.structs.replace(batch.record, stage=stage, job=job)
+        write_record(self._here, record)  # first: while the disk is full it is where it was
+        batch.record = record
 
     def _settle(self, batch: Open, stage: Stage = Stage.ENDED) -> None:
         """Nothing more will come of it."""
-        batch.send = None
         self._put_stage(batch, stage)
+        batch.send = None
         self._mirror.forget(batch.record)
         self._aftermath.forget(batch.record.name)
         self._losses.seen(batch.record.name)
@@ -232,8 +247,9 @@ class Ward:
         """Somebody has removed what the host had of a submission."""
         problem = f"{self._depot.transport.name}: {folder} is gone: somebody has removed it"
         lost = TaskError(kind="died", type="sciflow:JobLost", message=problem, transient=True)
-        self._tell(Refused(batch=batch.record.name, error=NEVER if batch.record.stage is Stage.OVER else lost))
+        error = NEVER if batch.record.stage is Stage.OVER else lost
         self._settle(batch)
+        self._tell(Refused(batch=batch.record.name, error=error))
 
     # --- what is not known
 
@@ -263,13 +279,12 @@ class Ward:
             if not recalled and not self._losses.believed(batch.record.name):
                 raise
             job = None
-        batch.sought = False
-        if job is not None:
-            batch.send = None
-            self._put_stage(batch, Stage.SUBMITTED, job=job)
+        if job is None:
+            self._settle(batch)
+            self._tell(Refused(batch=batch.record.name, error=NEVER))
             return
-        self._tell(Refused(batch=batch.record.name, error=NEVER))
-        self._settle(batch)
+        self._put_stage(batch, Stage.SUBMITTED, job=job)
+        batch.send, batch.sought = None, False
 
     # --- ending
 
@@ -278,8 +293,8 @@ class Ward:
         for unsure in self._unsure():
             self._seek(unsure, recalled=True)
         for batch in [batch for batch in self._open.values() if batch.send is not None]:
-            self._tell(Refused(batch=batch.record.name, error=NEVER))
             self._settle(batch)
+            self._tell(Refused(batch=batch.record.name, error=NEVER))
         self._recall.stop(self._watched())
         self._tell(Withdrawn())
 
