@@ -87,6 +87,8 @@ class Engine:
                 self._wait()
                 self._collect()
             elif not self._begin_exit(outcome):
+                for why in self._freight.given_up(outcome.result):
+                    self._broadcast.notify(f"the run's result has no file: {why}")
                 self._broadcast.show(outcome)
                 self._write()
                 return outcome

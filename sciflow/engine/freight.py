@@ -7,7 +7,7 @@ what is not here any more lies there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,10 @@ class Freight:
     def bring(self, text: bytes) -> bool:
         """Has all files brought home that a value speaks of; whether they are here, or not to be had."""
         return not (self._missing([text], "") - self._lost.keys())
+
+    def given_up(self, text: bytes) -> Sequence[str]:
+        """Why files are not to be had that a value speaks of."""
+        return [self._lost[path] for path in sorted(self._missing([text], "") & self._lost.keys())]
 
     def keep(self, text: bytes | None) -> None:
         """Has all files put into the run's storage that a task has just left here, by the value that it gave back."""

@@ -104,7 +104,7 @@ def fetch_from(settings: BatchSettings, root: Path, paths: Sequence[str]) -> Map
         return {path: gone(path, root) for path in paths if not (root / path).exists()}
     depot = make_depot(settings)
     try:
-        depot.prepare()
+        depot.prepare(expected=True)
         return fetch(depot, f"{depot.root}/{_there(root)}", root, paths)
     finally:
         depot.transport.close()
