@@ -7,9 +7,11 @@ engine: what an earlier one had in it is ended, once what it has done is known.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -23,7 +25,15 @@ from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.fetching import gone
 from sciflow.executors.batch.news import Inbox
 from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, read_records, write_record
-from sciflow.executors.batch.request import Element, Surroundings, element_of, payload, submission_name, taken_back
+from sciflow.executors.batch.request import (
+    Element,
+    Payload,
+    Surroundings,
+    element_of,
+    payload,
+    submission_name,
+    taken_back,
+)
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
 from sciflow.executors.capacity import Capacity
@@ -73,6 +83,7 @@ class FuturesExecutor:
         self._waiting: dict[Need, list[Element]] = {}
         self._underway = Underway(root)
         self._flights: dict[tuple[str, int], Flight] = {}
+        self._records: dict[str, BatchRecord] = {}  # of submissions of which something may still come
         self._due: deque[Flight] = deque()  # those that the pool has not taken yet
         self._reports: list[Report] = []
         self._ends: Inbox[None] = Inbox()
@@ -164,12 +175,11 @@ class FuturesExecutor:
     def _send_all(self) -> None:
         try:
             self._prepare()
-            for need, elements in self._waiting.items():
-                if elements:
-                    self._send(need, elements)
-            self._waiting.clear()
+            for need in list(self._waiting):
+                self._send(need, self._waiting[need])
+                del self._waiting[need]
             self._start_due()
-        except HostError as error:  # a full disk, say, or a pool that has broken down
+        except (HostError, OSError) as error:  # a full disk, or a pool that has broken down
             self._not_before = time.monotonic() + AGAIN_S
             self._trouble = f"{self._name}: {error}; waiting"
             self._reports.append(Noticed(text=self._trouble))
@@ -179,6 +189,8 @@ class FuturesExecutor:
             self._reports.append(Noticed(text=""))
 
     def _send(self, need: Need, elements: Sequence[Element]) -> None:
+        if not elements:
+            return
         name = submission_name(self._name)
         walltime_s = need.resources.walltime_s or self._walltime_s
         made = payload(name, elements, around=self._around, need=need, walltime_s=walltime_s)
@@ -186,18 +198,27 @@ class FuturesExecutor:
             name=name, executor=self._name, stage=Stage.SENT, elements=made.names, walltime_s=walltime_s
         )
         folder = folder_of(self._root, name)
-        for part in ("out", "live", "done", "cancelled"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / "requests").write_bytes(made.requests)
-        place = {"root": str(self._root), "depot": self._depot.root}
-        (folder / "index.json").write_bytes(msgspec.json.encode({**made.index, **place}))
-        write_record(self._root, record)
+        try:
+            self._write(folder, made, record)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)  # the next attempt has another name
+            raise
+        self._records[name] = record
         self._underway.add(record, elements)
         carried = {carrier: resolve_secret(secret) for carrier, secret in made.secrets.items()}
         told = msgspec.json.encode(carried)
         for k in range(len(elements)):
             flight = self._flights[name, k] = Flight(batch=name, element=k, folder=folder, told=told)
             self._due.append(flight)
+
+    def _write(self, folder: Path, made: Payload, record: BatchRecord) -> None:
+        """Puts down what elements read."""
+        for part in ("out", "live", "done", "cancelled"):
+            (folder / part).mkdir(parents=True, exist_ok=True)
+        (folder / "requests").write_bytes(made.requests)
+        place = {"root": str(self._root), "depot": self._depot.root}
+        (folder / "index.json").write_bytes(msgspec.json.encode({**made.index, **place}))
+        write_record(self._root, record)
 
     def _start_due(self) -> None:
         """Has the pool take what it has not taken yet.
@@ -214,8 +235,6 @@ class FuturesExecutor:
                 flight.told = None
                 flight.future.add_done_callback(lambda _: self._ends.put(None))
             self._due.popleft()
-            if not self._due or self._due[0].batch != flight.batch:
-                self._put_stage(flight.batch, Stage.SUBMITTED)
 
     def _prepare(self) -> None:
         """Brings runner and code to where the pool's workers find them."""
@@ -236,6 +255,7 @@ class FuturesExecutor:
                 self._reports += self._underway.heard(flight.batch, flight.element, line)
         for flight in over:
             self._reports += self._ended(flight)
+        self._settle()
         quiet = time.monotonic() - self._last_news
         self._next_look = time.monotonic() + min(max(self._tempo.least_s, FASTER * quiet), self._tempo.most_s)
 
@@ -248,7 +268,6 @@ class FuturesExecutor:
             told = self._underway.condemned(batch, element, verdict)
         else:
             told = self._underway.closed(batch, element)
-        self._settle(batch)
         yield from self._gone(told)
 
     def _gone(self, told: Told) -> Sequence[Report]:
@@ -256,20 +275,17 @@ class FuturesExecutor:
             self._capacity.give(_counted(share.resources), ())
         return told.reports
 
-    def _settle(self, batch: str) -> None:
-        """Writes down that nothing more comes of a submission, if that is so."""
-        if any(name == batch for name, _ in self._flights):
-            return
-        self._put_stage(batch, Stage.ENDED)
-
-    def _put_stage(self, batch: str, stage: Stage) -> None:
-        for record in read_records(self._root, self._name):
-            if record.name == batch:
-                write_record(self._root, msgspec.structs.replace(record, stage=stage))
+    def _settle(self) -> None:
+        """Writes down of which submissions nothing more comes; while the disk is full, with the next look."""
+        for name in self._records.keys() - {batch for batch, _ in self._flights}:
+            with suppress(OSError):  # its elements have ended, whoever reads the record
+                write_record(self._root, msgspec.structs.replace(self._records[name], stage=Stage.ENDED))
+                del self._records[name]
 
     def _adopt(self) -> None:
         """Ends what an earlier engine has left with its pool, and takes in what that has done."""
         for record in read_records(self._root, self._name):
+            self._records[record.name] = record
             self._underway.add(record)
             for k in range(len(record.elements)):
                 folder = self._root / FOLDER / record.name
