@@ -109,13 +109,8 @@ class Ward:
 
     def _submit(self, batch: Open, send: Send, closing: Callable[[], bool]) -> None:
         try:
-            if batch.record.stage is Stage.PACKED:
-                self._put_stage(batch, Stage.PACKED)
-                self.handover.send(send)
-                if closing():
-                    return
-                self._put_stage(batch, Stage.SENT)
-            if closing():  # while that was written: who came since has not read it
+            self._send(batch, send, closing)
+            if closing():  # also while it was written down that it is there: who came since has not read that
                 return
             job = self.handover.submit(send.record.name, send.secrets)
         except (QueueFull, QueueUnavailable) as error:
@@ -125,23 +120,33 @@ class Ward:
                 self._losses.seen(batch.record.name)
             return
         except (SubmissionRefused, ConfigError) as error:
-            self._settle(batch)
-            told = TaskError(kind="refused", type="sciflow:SubmissionRefused", message=str(error), fatal=True)
-            self._tell(Refused(batch=send.record.name, error=told))
+            self._refuse(batch, _refused(error))
             return
         except RunDamaged as error:
-            self._settle(batch)
-            self._tell(Refused(batch=send.record.name, error=_input_lost(error)))
+            self._refuse(batch, _input_lost(error))
             return
         if job is None:  # another engine was told so: it never will be
-            self._settle(batch)
-            self._tell(Refused(batch=batch.record.name, error=NEVER))
+            self._refuse(batch, NEVER)
             return
         self._put_stage(batch, Stage.SUBMITTED, job=job)
         batch.send = None
         self._last_news = time.monotonic()
         if batch.not_before:
             self._tell(Notice(text=""))
+
+    def _send(self, batch: Open, send: Send, closing: Callable[[], bool]) -> None:
+        """Brings to the host what is not there yet."""
+        if batch.record.stage is not Stage.PACKED:
+            return
+        self._put_stage(batch, Stage.PACKED)
+        self.handover.send(send)
+        if not closing():
+            self._put_stage(batch, Stage.SENT)
+
+    def _refuse(self, batch: Open, error: TaskError) -> None:
+        """Nothing of it was done, or is left."""
+        self._settle(batch)
+        self._tell(Refused(batch=batch.record.name, error=error))
 
     def _put_off(self, batch: Open, error: QueueFull | QueueUnavailable) -> None:
         """To be tried again later; what runs meanwhile is looked after."""
@@ -247,9 +252,7 @@ class Ward:
         """Somebody has removed what the host had of a submission."""
         problem = f"{self._depot.transport.name}: {folder} is gone: somebody has removed it"
         lost = TaskError(kind="died", type="sciflow:JobLost", message=problem, transient=True)
-        error = NEVER if batch.record.stage is Stage.OVER else lost
-        self._settle(batch)
-        self._tell(Refused(batch=batch.record.name, error=error))
+        self._refuse(batch, NEVER if batch.record.stage is Stage.OVER else lost)
 
     # --- what is not known
 
@@ -280,8 +283,7 @@ class Ward:
                 raise
             job = None
         if job is None:
-            self._settle(batch)
-            self._tell(Refused(batch=batch.record.name, error=NEVER))
+            self._refuse(batch, NEVER)
             return
         self._put_stage(batch, Stage.SUBMITTED, job=job)
         batch.send, batch.sought = None, False
@@ -293,8 +295,7 @@ class Ward:
         for unsure in self._unsure():
             self._seek(unsure, recalled=True)
         for batch in [batch for batch in self._open.values() if batch.send is not None]:
-            self._settle(batch)
-            self._tell(Refused(batch=batch.record.name, error=NEVER))
+            self._refuse(batch, NEVER)
         self._recall.stop(self._watched())
         self._tell(Withdrawn())
 
@@ -315,6 +316,10 @@ class Ward:
     def cancel_all(self) -> None:
         """Ends all that there is."""
         self.cancel({name: range(len(batch.record.elements)) for name, batch in self._open.items()})
+
+
+def _refused(error: SubmissionRefused | ConfigError) -> TaskError:
+    return TaskError(kind="refused", type="sciflow:SubmissionRefused", message=str(error), fatal=True)
 
 
 def _input_lost(error: RunDamaged) -> TaskError:
