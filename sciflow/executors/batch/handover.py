@@ -91,7 +91,7 @@ class Handover:
         crew = {
             "workers": send.record.workers,
             "command": command,
-            "gpus": send.load.need.resources.gpus,
+            "gpus": send.load.gpus,
             "whole": whole,
         }
         return {**told, "crew": crew}, self.depot.element(folder, "crew")

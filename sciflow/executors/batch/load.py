@@ -5,11 +5,10 @@ Folders of a run may be large, and are hashed file by file when they are sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from sciflow.core.job import Need
 from sciflow.errors import RunDamaged
 from sciflow.executors.batch.request import Element, Payload, Surroundings, payload
 from sciflow.executors.batch.supply import Supplier, Supply
@@ -23,7 +22,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     supplier: Supplier
     elements: Sequence[Element]
     around: Surroundings
-    need: Need
+    env: Mapping[str, object]  # the variables of their op
+    gpus: int  # of a task
     walltime_s: float | None
     numbered: bool  # the ops are told the numbers of their GPUs
 
@@ -48,7 +48,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             name,
             elements if launch is None else seen_inside(launch, elements),
             around=self.around,
-            need=self.need,
+            env=self.env,
+            gpus=self.gpus,
             walltime_s=self.walltime_s,
             numbered=self.numbered,
         )

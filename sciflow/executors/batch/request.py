@@ -72,8 +72,12 @@ def renumbered(job: Job, element: int) -> Job:
     return msgspec.structs.replace(job, id=element + 1)
 
 
-def task_names(job: Job, element: int) -> tuple[TaskName, ...]:
-    """The tasks of a job as the record has them."""
+def task_names(elements: Sequence[Element]) -> tuple[tuple[TaskName, ...], ...]:
+    """The tasks of a submission, by element, as the record has them."""
+    return tuple(_names(element.job, k) for k, element in enumerate(elements))
+
+
+def _names(job: Job, element: int) -> tuple[TaskName, ...]:
     there = renumbered(job, element)
     return tuple(
         TaskName(there.number(position), job.task_path(position), attempt)
@@ -107,11 +111,8 @@ def requests(
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """What a submission is, but for where it goes."""
 
-    names: tuple[tuple[TaskName, ...], ...]  # of the tasks, by element
     index: Mapping[str, object]  # what `index.json` says, but for where it lies
     requests: bytes
-    environ: tuple[str, ...]  # the op's variables
-    secrets: Mapping[str, Secret]  # by the variable in which each travels
 
 
 def submission_name(executor: str) -> str:
@@ -126,7 +127,8 @@ def payload(
     elements: Sequence[Element],
     *,
     around: Surroundings,
-    need: Need,
+    env: Mapping[str, object],
+    gpus: int,
     walltime_s: float | None,
     numbered: bool = False,
 ) -> Payload:
@@ -136,18 +138,18 @@ def payload(
         name: the submission's.
         elements: with jobs as the host is to have them.
         around: what is the same for all elements of the executor.
-        need: of the jobs.
+        env: the variables of their op, see `environment`.
+        gpus: of a task; their numbers are the batch system's to say.
         walltime_s: after which an element is ended.
         numbered: the ops are told the numbers of their GPUs.
     """
-    env, secrets = environment(need)
     data, places, common = requests(elements, numbered=numbered)
     index: dict[str, object] = {
         "name": name,
         "common": common,
         "elements": places,
         "walltime_s": walltime_s,
-        "gpus": need.resources.gpus,  # of a task; their numbers are the batch system's to say
+        "gpus": gpus,
         "at": around.at,
         "env": env,
         "hello": {
@@ -158,8 +160,7 @@ def payload(
             "inline_bytes": around.inline_bytes,
         },
     }
-    names = tuple(task_names(element.job, k) for k, element in enumerate(elements))
-    return Payload(names=names, index=index, requests=data, environ=tuple(env), secrets=secrets)
+    return Payload(index=index, requests=data)
 
 
 def taken_back(waiting: dict[K, list[Element]], jobs: AbstractSet[int]) -> list[Element]:

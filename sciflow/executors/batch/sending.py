@@ -43,13 +43,14 @@ def made(
 ) -> Send:
     """A submission of elements of a kind."""
     resources = grown(kind.need.resources, kind.level, walltime_s=terms.walltime_s)
-    environ, secrets = environment(kind.need)
+    env, secrets = environment(kind.need)
     record = _record(terms, kind, elements, resources)
     load = Load(
         supplier=supplier,
         elements=elements,
         around=around,
-        need=kind.need,
+        env=env,
+        gpus=kind.need.resources.gpus,
         walltime_s=resources.walltime_s,
         numbered=terms.numbers_gpus,
     )
@@ -60,7 +61,7 @@ def made(
         code=code,
         secrets={carrier: resolve_secret(secret) for carrier, secret in secrets.items()},
         launch=kind.launch and msgspec.structs.replace(kind.launch, resources=resources),
-        environ=tuple(environ),
+        environ=tuple(env),
     )
 
 
@@ -68,7 +69,7 @@ def _record(terms: Terms, kind: Kind, elements: Sequence[Element], resources: Re
     return BatchRecord(
         name=submission_name(terms.name),
         executor=terms.name,
-        elements=tuple(task_names(element.job, k) for k, element in enumerate(elements)),
+        elements=task_names(elements),
         counted=kind.need.resources,
         gpus=tuple(element.gpus for element in elements),
         memory_mb=resources.memory_mb,

@@ -30,9 +30,11 @@ from sciflow.executors.batch.request import (
     Payload,
     Surroundings,
     element_of,
+    environment,
     payload,
     submission_name,
     taken_back,
+    task_names,
 )
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
@@ -193,9 +195,11 @@ class FuturesExecutor:
             return
         name = submission_name(self._name)
         walltime_s = need.resources.walltime_s or self._walltime_s
-        made = payload(name, elements, around=self._around, need=need, walltime_s=walltime_s)
+        env, secrets = environment(need)
+        gpus = need.resources.gpus
+        made = payload(name, elements, around=self._around, env=env, gpus=gpus, walltime_s=walltime_s)
         record = BatchRecord(
-            name=name, executor=self._name, stage=Stage.SENT, elements=made.names, walltime_s=walltime_s
+            name=name, executor=self._name, stage=Stage.SENT, elements=task_names(elements), walltime_s=walltime_s
         )
         folder = folder_of(self._root, name)
         try:
@@ -205,7 +209,7 @@ class FuturesExecutor:
             raise
         self._records[name] = record
         self._underway.add(record, elements)
-        carried = {carrier: resolve_secret(secret) for carrier, secret in made.secrets.items()}
+        carried = {carrier: resolve_secret(secret) for carrier, secret in secrets.items()}
         told = msgspec.json.encode(carried)
         for k in range(len(elements)):
             flight = self._flights[name, k] = Flight(batch=name, element=k, folder=folder, told=told)

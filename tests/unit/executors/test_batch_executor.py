@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from sciflow.core.graph import Resources
-from sciflow.core.job import Need
 from sciflow.errors import HostError, RunDamaged, RunError
 from sciflow.executors.batch.depot import LARGE, Depot
 from sciflow.executors.batch.load import Load
@@ -77,7 +76,6 @@ def test_what_is_sent_to_a_host_shows_no_secret_when_it_is_printed(tmp_path: Pat
     submission = Submission(
         name="a", folder="", elements=1, resources=Resources(), site=Site(), command=(), secrets=("SCIFLOW_SECRET_0",)
     )
-    need = Need(executor=NAME, resources=Resources(), env=())
     around = Surroundings(sys_path=(), argv=(), main=None, host={}, inline_bytes=4096, at=NAME)
     send = Send(
         record=BatchRecord(name="a", executor=NAME),
@@ -86,7 +84,8 @@ def test_what_is_sent_to_a_host_shows_no_secret_when_it_is_printed(tmp_path: Pat
             supplier=Supplier(tmp_path, at=NAME, batches=frozenset()),
             elements=(),
             around=around,
-            need=need,
+            env={},
+            gpus=0,
             walltime_s=None,
             numbered=False,
         ),
