@@ -43,13 +43,9 @@ class Depot:
         """The place of a content."""
         return f"{self.work_root}/blobs/{checked(sha256)}"
 
-    def code(self, name: str) -> str:
-        """The place of a runner, `<sha256>.zip`, or of a bundle, `<sha256>`."""
-        stem, dot, kind = name.partition(".")
-        checked(stem)
-        if dot and kind != "zip":
-            raise Refusal(f"{name!r} is no name of code")
-        return f"{self.work_root}/code/{name}"
+    def code(self, sha256: str) -> str:
+        """The place of a bundle."""
+        return f"{self.work_root}/code/{checked(sha256)}"
 
     def link(self, sha256: str, relative: str, *, executable: bool) -> None:
         """Give a content its place in the run.

@@ -1,7 +1,7 @@
 """`host unpack`: files from the engine, each put in its place whole and checked, nothing outside of the depot.
 
-A header line, then a tar stream with members `blobs/<sha256>`, `code/<sha256>.zip`, `code/<sha256>.tar` (a bundle, to
-be unpacked as `code/<sha256>/`) and `batches/<name>/<file>`. A batch appears when the stream was whole to its end.
+A header line, then a tar stream with members `blobs/<sha256>`, `code/<sha256>.tar` (a bundle, to be unpacked as
+`code/<sha256>/`) and `batches/<name>/<file>`. A batch appears when the stream was whole to its end.
 """
 
 from __future__ import annotations
@@ -84,8 +84,6 @@ class Unpacking:
             self._whole(file, self._depot.blob(name), name, 0o444)
         elif kind == "code" and name.endswith(".tar"):
             self._bundle(file, name[: -len(".tar")])
-        elif kind == "code":
-            self._whole(file, self._depot.code(name), name[: -len(".zip")], 0o644)
         elif kind == "batches":
             self._batch_file(file, name)
         else:
@@ -106,7 +104,7 @@ class Unpacking:
                 os.unlink(beside)
 
     def _bundle(self, file: IO[bytes], sha256: str) -> None:
-        place = self._depot.code(checked(sha256))
+        place = self._depot.code(sha256)
         packed, folder = beside_of(place), beside_of(place)
         self._whole(file, f"{packed}.tar", sha256, 0o600)
         try:
