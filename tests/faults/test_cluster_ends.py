@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -194,3 +195,25 @@ def test_a_job_that_the_batch_system_warns_hands_back_what_it_has_and_is_queued_
     assert ends(run) == "Succeeded", run.report() + engine_log(run)
     assert run.result == 101
     assert [task.attempt for task in run.tasks("warned")] == [1]
+
+
+def marks(cluster: Cluster, kind: str) -> int:
+    return len(list(cluster.work_root.glob(f"runs/*/batches/*/{kind}/*")))
+
+
+def test_an_engine_that_goes_on_hears_of_all_that_has_ended_however_much_that_has_printed(cluster: Cluster) -> None:
+    run = jobs.talking.submit(names=["a", "b", "go on"])
+    cluster.sign("a")
+    cluster.sign("b")
+    assert cluster.began(3)
+    assert eventually(lambda: marks(cluster, "taken") == 2, timeout_s=PATIENCE_S), run.report()
+    kill_engines(cluster.bench)
+    for log in (run.folder / "logs").glob("cluster-*"):
+        log.unlink()  # so that more has to come than one answer holds
+    cluster.sign("go on")
+    assert eventually(lambda: marks(cluster, "done") == 1)
+    run.resume(detach=False)
+    assert run.phase == "Succeeded", run.report() + engine_log(run)
+    assert [len(run.logs(f"talkative/{i}")) > 10_000_000 for i in range(3)] == [True] * 3
+    (stage,) = [json.loads(path.read_bytes())["stage"] for path in run.folder.glob("batches/*/record.json")]
+    assert stage in {"over", "ended"}

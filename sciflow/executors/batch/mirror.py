@@ -97,6 +97,9 @@ class Place(msgspec.Struct, kw_only=True, eq=False):
     closed: bool = False
 
 
+_NOWHERE = Place()
+
+
 class Mirror:
     """The growing files of the elements on a host, and their likeness in the run folder."""
 
@@ -110,11 +113,16 @@ class Mirror:
         """How far an element is known."""
         return self._places.setdefault((batch, element), Place())
 
-    def offsets(self, record: BatchRecord) -> dict[str, list[int]]:
-        """What is known of the elements that have begun and have not ended."""
-        places = ((k, self._places.get((record.name, k))) for k in range(len(record.elements)))
+    def offsets(self, record: BatchRecord, *, from_start: bool) -> dict[str, list[int]]:
+        """What is known of the elements that have begun and have not ended.
+
+        `from_start`: of all, since the answer tells of all, also of those that an engine before this one knew of.
+        """
+        places = ((k, self._places.get((record.name, k), _NOWHERE)) for k in range(len(record.elements)))
         return {
-            str(k): self._known(record, k, place) for k, place in places if place and place.seen and not place.closed
+            str(k): self._known(record, k, place)
+            for k, place in places
+            if from_start or (place.seen and not place.closed)
         }
 
     def _known(self, record: BatchRecord, element: int, place: Place) -> list[int]:

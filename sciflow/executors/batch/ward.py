@@ -187,7 +187,7 @@ class Ward:
         batches = [
             {
                 "dir": self.handover.folder(batch.record.name),
-                "offsets": self._mirror.offsets(batch.record),
+                "offsets": self._mirror.offsets(batch.record, from_start=batch.from_start),
                 "taken": batch.taken,
                 "from_start": batch.from_start,
                 "workers": batch.record.workers,
@@ -245,7 +245,7 @@ class Ward:
                         self._aftermath.damage(batch, element, line)
                     case Closing(facts=facts):
                         self._aftermath.close(batch, element, facts)
-        batch.from_start = False
+        batch.from_start = batch.from_start and (news.more or news.gone)  # until all has been told
         return used
 
     def _lose(self, batch: Open, folder: str) -> None:

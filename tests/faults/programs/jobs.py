@@ -231,6 +231,19 @@ def awaiting(names: list[str]) -> list[str]:
     return awaited.map(name=names)
 
 
+@op
+def talkative(name: str) -> str:
+    """Ends when its own sign has come, after having said a lot."""
+    wait(name)
+    print("and so on " * 2_000_000)
+    return name
+
+
+@workflow
+def talking(names: list[str]) -> list[str]:
+    return talkative.options(chunk=1).map(name=names)
+
+
 @workflow
 def crowding(names: list[str], xs: list[int]) -> tuple[list[str], list[int]]:
     return awaited.map(name=names), patient.map(x=xs)
