@@ -86,9 +86,10 @@ class Recall:
     def _note(self, batch: Open, elements: Collection[int]) -> None:
         """Writes down what is taken back, before it is: the engine may end before it hears of it."""
         if not batch.withdrawn.issuperset(elements):
-            batch.withdrawn.update(elements)
-            batch.record = msgspec.structs.replace(batch.record, withdrawn=tuple(sorted(batch.withdrawn)))
-            write_record(self._here, batch.record)
+            withdrawn = batch.withdrawn.union(elements)
+            record = msgspec.structs.replace(batch.record, withdrawn=tuple(sorted(withdrawn)))
+            write_record(self._here, record)
+            batch.withdrawn, batch.record = withdrawn, record
 
     def _cancel(self, ids: Sequence[str | Part]) -> None:
         if ids:
