@@ -144,9 +144,20 @@ def await_session(folder: RunFolder, *, after: int) -> None:
     """
     until = time.monotonic() + STARTING_S
     while sessions(folder) <= after:
-        if time.monotonic() > until:
-            raise RunError(f"{folder.root}: no engine has taken the run up; see {folder.part('logs') / 'engine.log'}")
+        reap()
+        if time.monotonic() > until or not (_ENGINES or sessions(folder) > after):
+            why = _trouble(folder) or f"see {folder.part('logs') / 'engine.log'}"
+            raise RunError(f"{folder.root}: no engine has taken the run up: {why}")
         time.sleep(0.005)
+
+
+def _trouble(folder: RunFolder) -> str:
+    """What an engine that could not begin has written down."""
+    reader = Reader(folder.database)
+    try:
+        return reader.text("message") if reader.text("phase") == Phase.ERROR else ""
+    finally:
+        reader.close()
 
 
 def end(folder: RunFolder, verb: Verb, message: str) -> None:

@@ -235,3 +235,34 @@ def test_what_a_run_has_left_is_not_removed_while_its_jobs_are_at_work(cluster: 
     done = cli("clean", "--remote", "--yes", cwd=cluster.bench.folder)
     assert done.returncode == 0, done.stderr
     assert list((cluster.work_root / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["resume", "cancel"])
+def test_jobs_are_not_looked_for_at_another_place_than_they_went_to(cluster: Cluster, verb: str) -> None:
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert cluster.began(2)
+    kill_engines(cluster.bench)
+    elsewhere = cluster.bench.folder / "elsewhere"
+    (elsewhere / "runs").mkdir(parents=True)
+    cluster.settings(work_root=str(elsewhere))
+    with pytest.raises(sciflow.SciflowError, match=r"jobs of this run are at slurm on .*/scratch"):
+        getattr(run, verb)()
+    assert len(cluster.queue()) == 2
+    cluster.settings()
+    cluster.sign("go on")
+    run.resume()
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)
+    assert set(cluster.notes("began").values()) == {1}
+
+
+def test_a_run_whose_executor_is_not_named_any_more_says_so_when_it_is_resumed(cluster: Cluster) -> None:
+    run = jobs.patiently.submit(xs=[0])
+    assert cluster.began(1)
+    kill_engines(cluster.bench)
+    cluster.patch.setenv("SCIFLOW_EXECUTORS", "{}")
+    with pytest.raises(sciflow.SciflowError, match=r"unknown executor 'cluster'"):
+        run.resume()
+    cluster.settings()
+    cluster.sign("go on")
+    run.resume()
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)

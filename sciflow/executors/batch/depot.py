@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
@@ -118,8 +119,8 @@ class Depot:
         """What is to be said where the folder of all runs is not there."""
         return HostRefused(
             f"{self.transport.name}: {runs} is not there: is its file system mounted?\n"
-            f"    fix:      mount it; or, if it was removed for good, `mkdir -p {runs}` there: then what was in it is\n"
-            "              taken for lost, and what is still needed of it is made again"
+            f"    fix:      mount it; or, if it was removed for good, `mkdir -p {shlex.quote(runs)}` there:\n"
+            "              then what was in it is taken for lost, and what is still needed of it is made again"
         )
 
     def _boot(self, name: str, content: bytes, *, expected: bool) -> Booted:

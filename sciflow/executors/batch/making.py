@@ -16,7 +16,7 @@ from sciflow.executors.batch.fetching import fetch, gone
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.missing import LATE_S, PATIENCE_S
 from sciflow.executors.batch.news import Adopt, Inbox, News
-from sciflow.executors.batch.record import BatchRecord
+from sciflow.executors.batch.record import BatchRecord, Stage, read_records
 from sciflow.executors.batch.removing import remove_run
 from sciflow.executors.batch.request import Surroundings
 from sciflow.executors.batch.sending import Terms
@@ -33,7 +33,12 @@ LOCAL_DEPOT = "~/.cache/sciflow/depot"
 
 
 def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecutor:
-    """The executor of that name, for one run."""
+    """The executor of that name, for one run.
+
+    Raises:
+        ConfigError: it is somewhere else than the jobs that the run has there.
+    """
+    check_place(settings, read_records(errand.root, name))
     depot = make_depot(settings)
     shared = shares(settings)
     news: Inbox[News] = Inbox()
@@ -57,6 +62,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         workers=settings.workers,
         walltime_s=settings.walltime_s,
         box=settings.box,
+        place=place_of(settings),
         numbers_gpus=settings.system == "shell" and capacity is not None,
     )
     return BatchExecutor(
@@ -124,6 +130,7 @@ def clear_at(settings: BatchSettings, root: Path, batches: Collection[str]) -> i
 
 def recall_from(settings: BatchSettings, records: Sequence[BatchRecord], root: Path, *, running: bool) -> None:
     """See `registry.recall_run`."""
+    check_place(settings, records)
     depot = make_depot(settings)
     ward = _ward(settings, depot, root, lambda _: None)
     for record in records:
@@ -136,6 +143,28 @@ def recall_from(settings: BatchSettings, records: Sequence[BatchRecord], root: P
             ward.withdraw()
     finally:
         depot.transport.close()
+
+
+def place_of(settings: BatchSettings) -> str:
+    """Where jobs of an executor are, as people read it."""
+    host = settings.host or "this machine"
+    return f"{settings.system} on {host}, in {settings.work_root or 'the run folder'}"
+
+
+def check_place(settings: BatchSettings, records: Sequence[BatchRecord]) -> None:
+    """Whether an executor is still where the jobs are that a run has with it.
+
+    Raises:
+        ConfigError: it is not: its queue knows nothing of them, or has others under their ids.
+    """
+    here = place_of(settings)
+    for record in records:
+        if record.stage not in {Stage.PACKED, Stage.ENDED} and record.place not in {"", here}:
+            raise ConfigError(
+                f"[executors.{record.executor}] is {here}, and jobs of this run are at {record.place}\n"
+                "    fix:      put it back until the run has ended, or until `sciflow cancel` has ended them there; "
+                "another place\n              needs another name"
+            )
 
 
 def make_depot(settings: BatchSettings) -> Depot:

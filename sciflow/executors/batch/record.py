@@ -47,6 +47,7 @@ class BatchRecord(msgspec.Struct, frozen=True, kw_only=True):
     executor: str
     stage: Stage = Stage.PACKED
     job: str = ""  # the batch system's id
+    place: str = ""  # the batch system, host and folder that it went to, as people read it
     elements: tuple[tuple[TaskName, ...], ...] = ()
     memory_mb: int = 0  # what an element asked for
     walltime_s: float | None = None

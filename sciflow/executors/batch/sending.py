@@ -30,6 +30,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
     walltime_s: float | None = None  # of a job whose op names none
     numbers_gpus: bool = False  # which GPUs a task has is said here, not by a batch system
     box: Box | None = None  # how containers are run
+    place: str = ""  # where it is, as people read it
 
 
 def made(
@@ -69,6 +70,7 @@ def _record(terms: Terms, kind: Kind, elements: Sequence[Element], resources: Re
     return BatchRecord(
         name=submission_name(terms.name),
         executor=terms.name,
+        place=terms.place,
         elements=task_names(elements),
         counted=kind.need.resources,
         gpus=tuple(element.gpus for element in elements),
