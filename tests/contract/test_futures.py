@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,15 @@ def test_a_pool_of_dask_without_dask_is_refused_before_anything_runs(
 def test_an_image_is_refused_by_a_pool(tmp_path: Path) -> None:
     with pytest.raises(InvalidWorkflow, match="has no container engine"):
         kill_worker_once.options(executor="pool", image="some:1").run(str(tmp_path / "mark"), 0)
+
+
+def test_a_pool_of_dask_serves_no_page_that_others_on_the_machine_could_look_at() -> None:
+    distributed = pytest.importorskip("distributed", reason="no Dask: pip install 'sciflow-hpc[dask]'")
+    from sciflow.executors.futures.dask import pool
+
+    with pool(n_workers=1, processes=False) as executor:
+        assert executor.submit(abs, -1).result() == 1
+        port = distributed.default_client().cluster.scheduler.http_server.port
+        for page in ("status", "info/main/workers.html", "json/counts.json", "health"):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=10)
