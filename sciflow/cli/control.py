@@ -11,7 +11,7 @@ import click
 from sciflow.cli.ending import finish
 from sciflow.cli.output import json_option, note, show_json
 from sciflow.cli.reference import SuspendedNode, open_run, run_argument
-from sciflow.core.records import Phase
+from sciflow.core.records import RUN_ENDS, Phase
 
 if TYPE_CHECKING:
     from sciflow.engine.api import Run
@@ -112,7 +112,7 @@ def cancel(reference: str, runs: Path | None) -> None:
 def _is_over(run: Run[Any]) -> bool:
     """Whether it has ended, which is then said."""
     phase = run.phase
-    over = phase in {Phase.SUCCEEDED, Phase.FAILED}
+    over = phase in RUN_ENDS
     if over:
         note(f"{run.id} has ended already: {str(phase).lower()}")
     return over

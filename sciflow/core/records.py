@@ -44,6 +44,7 @@ MOVES: Mapping[Phase, frozenset[Phase]] = {
     Phase.OMITTED: frozenset(),
 }
 BAD = frozenset({Phase.FAILED, Phase.ERROR, Phase.OMITTED})
+RUN_ENDS = frozenset({Phase.SUCCEEDED, Phase.FAILED})  # of a run; one in Error has lost its engine, and is resumed
 
 
 class TaskError(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow import config
-from sciflow.core.records import Phase
+from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine.recall import recall
 from sciflow.engine.records_db import Reader, Writer
 from sciflow.engine.run_folder import RunFolder
@@ -72,5 +72,5 @@ def call_off(folder: RunFolder, message: str, *, running: bool) -> None:
     with folder.lock(), closing(open_writer(folder)) as db:
         if is_open(folder.root):
             recall(folder.root, settings_of(setup_of(folder)).executors, running=running)
-        if db.text("phase") not in {Phase.SUCCEEDED.value, Phase.FAILED.value}:
+        if db.text("phase") not in RUN_ENDS:
             put_end(db, Phase.FAILED, message)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from sciflow.core.progress import Counts, RunSummary, Snapshot, StepProgress
-from sciflow.core.records import Phase
+from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
 from sciflow.errors import RunDamaged
@@ -32,14 +32,13 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
             run_id=folder.id, name=reader.text("name"), phase=phase, started=started, seconds=seconds, message=message
         )
     picture = msgspec.json.decode(live, type=Snapshot)
-    over = phase in {Phase.SUCCEEDED, Phase.FAILED}
     return msgspec.structs.replace(
         picture,
         run_id=folder.id,
         phase=phase,
         seconds=picture.seconds if deserted else seconds,
         message=message or picture.message,
-        steps=tuple(map(_at_rest, picture.steps)) if over else picture.steps,
+        steps=tuple(map(_at_rest, picture.steps)) if phase in RUN_ENDS else picture.steps,
     )
 
 

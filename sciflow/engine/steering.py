@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sciflow import config
-from sciflow.core.records import Phase
+from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine import control
 from sciflow.engine.conclusion import call_off
 from sciflow.engine.control import Request, Verb
@@ -129,11 +130,8 @@ def listens(folder: RunFolder) -> bool:
 
 def sessions(folder: RunFolder) -> int:
     """How many engines have taken the run up so far."""
-    reader = Reader(folder.database)
-    try:
+    with closing(Reader(folder.database)) as reader:
         return int(reader.text("sessions") or 0)
-    finally:
-        reader.close()
 
 
 def await_session(folder: RunFolder, *, after: int) -> None:
@@ -145,7 +143,9 @@ def await_session(folder: RunFolder, *, after: int) -> None:
     until = time.monotonic() + STARTING_S
     while sessions(folder) <= after:
         reap()
-        if time.monotonic() > until or not (_ENGINES or sessions(folder) > after):
+        # the lock is asked before the count: whoever held it, or ours in vain, may have begun and ended meanwhile
+        nobody = not _ENGINES and not folder.lock().held() and sessions(folder) <= after
+        if nobody or time.monotonic() > until:
             why = _trouble(folder) or f"see {folder.part('logs') / 'engine.log'}"
             raise RunError(f"{folder.root}: no engine has taken the run up: {why}")
         time.sleep(0.005)
@@ -153,11 +153,8 @@ def await_session(folder: RunFolder, *, after: int) -> None:
 
 def _trouble(folder: RunFolder) -> str:
     """What an engine that could not begin has written down."""
-    reader = Reader(folder.database)
-    try:
+    with closing(Reader(folder.database)) as reader:
         return reader.text("message") if reader.text("phase") == Phase.ERROR else ""
-    finally:
-        reader.close()
 
 
 def end(folder: RunFolder, verb: Verb, message: str) -> None:
@@ -168,6 +165,6 @@ def end(folder: RunFolder, verb: Verb, message: str) -> None:
     """
     if listens(folder) and ask(folder, Request(verb=verb)):
         return
-    if current_phase(folder) in {Phase.SUCCEEDED, Phase.FAILED} and not is_open(folder.root):
+    if current_phase(folder) in RUN_ENDS and not is_open(folder.root):
         return
     call_off(folder, message, running=verb is Verb.TERMINATE)
