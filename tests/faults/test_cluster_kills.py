@@ -168,6 +168,19 @@ def kill_helpers_and_engines(cluster: Cluster) -> None:
             os.kill(process.pid, signal.SIGKILL)
 
 
+def unrecorded(cluster: Cluster) -> sciflow.Run[Any]:
+    """A run whose jobs were submitted and have ended, of which nobody has recorded anything: all were killed."""
+    cluster.sign("submit")
+    run = jobs.patiently.submit(xs=[0, 1])
+    assert eventually((cluster.signs / "submitted").exists, timeout_s=PATIENCE_S)
+    kill_helpers_and_engines(cluster)
+    for process in cluster.bench.processes.all():  # the program, too
+        process.kill()
+    assert cluster.is_empty()
+    cluster.sign("answer")
+    return run
+
+
 def test_a_submission_that_goes_on_when_all_that_began_it_were_killed_is_not_made_again(slow_sbatch: Cluster) -> None:
     cluster = slow_sbatch
     run = jobs.patiently.submit(xs=[0, 1])
@@ -190,14 +203,7 @@ def test_a_submission_that_nobody_has_recorded_is_not_made_again_while_its_folde
 ) -> None:
     cluster = slow_sbatch
     cluster.settings(host="", ssh_config="", marks_patience_s=60.0)
-    cluster.sign("submit")
-    run = jobs.patiently.submit(xs=[0, 1])
-    assert eventually((cluster.signs / "submitted").exists, timeout_s=PATIENCE_S)
-    kill_helpers_and_engines(cluster)
-    for process in cluster.bench.processes.all():  # the program, too
-        process.kill()
-    assert cluster.is_empty()
-    cluster.sign("answer")
+    run = unrecorded(cluster)
     folder = cluster.work_root / "runs" / run.id
     hidden = folder.rename(cluster.bench.folder / "hidden")
     run.detach()
@@ -210,14 +216,7 @@ def test_a_submission_that_nobody_has_recorded_is_not_made_again_while_its_folde
 
 def test_jobs_of_a_submission_that_nobody_has_recorded_before_they_ended_are_collected(slow_sbatch: Cluster) -> None:
     cluster = slow_sbatch
-    cluster.sign("submit")
-    run = jobs.patiently.submit(xs=[0, 1])
-    assert eventually((cluster.signs / "submitted").exists, timeout_s=PATIENCE_S)
-    kill_helpers_and_engines(cluster)
-    for process in cluster.bench.processes.all():  # the program, too
-        process.kill()
-    assert cluster.is_empty()
-    cluster.sign("answer")
+    run = unrecorded(cluster)
     assert run.resume(detach=False) == "Succeeded", run.report() + engine_log(run)
     assert run.result == [100, 101]
     assert set(cluster.notes("began").values()) == {1}
