@@ -65,12 +65,22 @@ class Exchange:
         moved = False
         while self._channel.recv_ready():
             moved = True
-            if block := self._opening.feed(self._channel.recv(READ_BYTES)):
+            if block := self._opening.feed(self._take(self._channel.recv)):
                 stdout(block)
         while self._channel.recv_stderr_ready():
             moved = True
-            self._errors.append(self._errors_opening.feed(self._channel.recv_stderr(READ_BYTES)))
+            self._errors.append(self._errors_opening.feed(self._take(self._channel.recv_stderr)))
         return moved
+
+    def _take(self, receive: Callable[[int], bytes]) -> bytes:
+        """What has come; taking it also tells the host that it may send more, which a broken connection refuses."""
+        try:
+            return receive(READ_BYTES)
+        except (OSError, EOFError) as error:
+            raise self._broken() from error
+
+    def _broken(self) -> HostUnreachable:
+        return HostUnreachable(f"{self._host}: the connection broke while {self._what} ran")
 
     def _outcome(self) -> Ended:
         if self._failure is not None:
@@ -79,7 +89,7 @@ class Exchange:
         if code < 0:
             time.sleep(SETTLE_S)
             if not self._channel.get_transport().is_active():
-                raise HostUnreachable(f"{self._host}: the connection broke while {self._what} ran")
+                raise self._broken()
         if not self._opening.found:
             said = (self._errors_opening.noise.strip() or self._opening.noise.strip()).decode(errors="replace")
             raise HostRefused(f"{self._host}: runs no programs for this user" + (f", it says: {said}" if said else ""))
