@@ -14,6 +14,7 @@ from msgspec import inspect
 
 from sciflow.errors import Problem
 from sciflow.executors.origins import origin
+from sciflow.executors.systems import directives
 from sciflow.runner.duration import is_seconds
 
 if TYPE_CHECKING:
@@ -151,6 +152,10 @@ def _work_root(name: str, settings: BatchSettings) -> Iterator[Problem]:
     elif settings.work_root and not settings.work_root.startswith(("/", "~")):
         where = origin(name, "work_root")
         yield Problem(where=where, what=f"{what}will not do", expected=expected, found=repr(settings.work_root))
+    elif misfits := misfits_of(settings, settings.work_root):
+        what = f"{what}cannot be written in a job script of {settings.system}: it has {misfits}"
+        fix = "choose another folder, or name a link to this one that has none of these"
+        yield Problem(where=origin(name, "work_root"), what=what, found=repr(settings.work_root), fix=fix)
 
 
 def _ssh_config(name: str, settings: BatchSettings) -> Iterator[Problem]:
@@ -181,8 +186,7 @@ def _cleanup(name: str, settings: BatchSettings) -> Iterator[Problem]:
 
 def _options(name: str, settings: BatchSettings) -> Iterator[Problem]:
     """Those of the batch system."""
-    module, kind = SYSTEMS[settings.system]
-    record = getattr(importlib.import_module(f"sciflow.executors.systems.{module}"), kind)
+    record = kind_of(settings.system)
     known = {f.encode_name: f for f in msgspec.structs.fields(record) if f.encode_name not in NO_OPTIONS}
     for key, value in settings.options.items():
         if key not in known:
@@ -196,6 +200,17 @@ def _options(name: str, settings: BatchSettings) -> Iterator[Problem]:
         else:
             for problem in _unfit(name, key, value, known[key]):
                 yield problem._replace(where=origin(name, "options"))
+
+
+def kind_of(system: str) -> Any:
+    """The class of a batch system."""
+    module, kind = SYSTEMS[system]
+    return getattr(importlib.import_module(f"sciflow.executors.systems.{module}"), kind)
+
+
+def misfits_of(settings: BatchSettings, folder: str) -> str:
+    """What keeps a folder from being named in job scripts of an executor, as people read it; "" if nothing does."""
+    return directives.misfits(folder, kind_of(settings.system).unwritable)
 
 
 def age_s(cleanup: str) -> float | None:

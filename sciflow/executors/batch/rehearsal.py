@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-
 import msgspec
 
 from sciflow.core.graph import Resources
 from sciflow.errors import ConfigError
 from sciflow.executors.settings import BatchSettings
-from sciflow.executors.settings_check import SYSTEMS
+from sciflow.executors.settings_check import kind_of
 from sciflow.executors.systems.system import BatchSystem, Submission
 
 NOWHERE = "/nowhere"
@@ -17,10 +15,8 @@ NOWHERE = "/nowhere"
 
 def refusal(settings: BatchSettings, wanted: Resources) -> str:
     """Why jobs of these resources can never be submitted; "" if they can."""
-    module, kind = SYSTEMS[settings.system]
     needs = {"runner": NOWHERE, "work_root": NOWHERE} if settings.system == "shell" else {}
-    made = getattr(importlib.import_module(f"sciflow.executors.systems.{module}"), kind)
-    system: BatchSystem = msgspec.convert({**settings.options, **needs}, type=made)
+    system: BatchSystem = msgspec.convert({**settings.options, **needs}, type=kind_of(settings.system))
     submission = Submission(
         name="rehearsal",
         folder=NOWHERE,

@@ -16,6 +16,7 @@ from sciflow.executors.batch.depot import OLDEST
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 from sciflow.executors.checkup.quotas import full_share, quotas
 from sciflow.executors.checkup.visit import Visit
+from sciflow.executors.settings_check import misfits_of
 
 CALL_S = 60.0
 LEAST_BYTES = 1_000_000_000
@@ -59,6 +60,10 @@ def work_root(visit: Visit) -> Iterator[Finding]:
         return
     if not facts["writable"]:
         yield bad("work_root", f"{facts['work_root']}: {facts['problem']}", fix)
+        return
+    misfits = misfits_of(settings, visit.folder)
+    if misfits:
+        yield bad("work_root", f"{visit.folder} cannot be written in a job script of {settings.system}: {misfits}", fix)
         return
     yield ok("work_root", f"{facts['work_root']} on {facts['host']}, as {facts['user']}")
     yield from _private(visit)

@@ -36,13 +36,22 @@ def word(value: str, what: str, *, also: str = "") -> str:
     return line(value, what)
 
 
-def path(value: str, *, forbidden: str = "") -> str:
-    """An absolute path, quoted by the caller; `forbidden` are characters that the system has no way to write."""
-    found = sorted({character for character in value if character in forbidden})
+def path(value: str, *, unwritable: str) -> str:
+    """An absolute path, quoted by the caller; `unwritable` are characters that the system has no way to write."""
+    found = misfits(value, unwritable)
     if found or not value.startswith("/"):
-        what = f"cannot hold {' '.join(found)} there" if found else "is not absolute"
-        raise ConfigError(f"work_root: the folder {value!r} of a submission is named in a job script and {what}")
-    return line(value, "work_root")
+        what = f"cannot hold {found} there" if found else "is not absolute"
+        raise ConfigError(
+            f"work_root: the folder {value!r} of a submission is named in a job script and {what}\n"
+            "    fix:      set `work_root` of the executor to another folder, or to a link to this one"
+        )
+    return value
+
+
+def misfits(path: str, unwritable: str) -> str:
+    """What of a path a directive cannot hold, as people read it; "" if it holds all."""
+    found = sorted({*path} & {*unwritable, *_CONTROL.findall(path)})
+    return " ".join("a space" if each == " " else each if each.isprintable() else repr(each) for each in found)
 
 
 def per_node(resources: Resources) -> int:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -82,6 +82,7 @@ class LSF(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     project_option: Literal["-P", "-G"] = "-P"  # where a site keeps its accounts
     warning_min: int = 1  # SIGTERM so long before the time limit; 0: none
     name: str = "lsf"
+    unwritable: ClassVar[str] = "\"\\%'"  # in a path
 
     def script(self, submission: Submission) -> str:
         return script(
@@ -93,7 +94,7 @@ class LSF(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         )
 
     def _directives(self, submission: Submission) -> Iterator[str]:
-        folder = directives.path(submission.folder, forbidden="\"\\%'")
+        folder = directives.path(submission.folder, unwritable=self.unwritable)
         site = submission.site
         throttle = f"%{submission.throttle}" if submission.throttle else ""
         yield f'-J "{submission.name}[1-{submission.elements}]{throttle}"'

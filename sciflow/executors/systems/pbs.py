@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -64,6 +64,7 @@ class PBS(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     account_option: Literal["-A", "-P"] = "-A"  # where a site keeps its projects
     gpu_type: str = "gpu_type"  # resource of a chunk by which the site tells kinds of GPU apart
     name: str = "pbs"
+    unwritable: ClassVar[str] = " \"'\\:,^$%"  # in a path
 
     def script(self, submission: Submission) -> str:
         variable = "PBS_ARRAY_INDEX" if self.dialect == "pro" else "PBS_ARRAYID"
@@ -76,7 +77,7 @@ class PBS(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         )
 
     def _directives(self, submission: Submission) -> Iterator[str]:
-        folder = directives.path(submission.folder, forbidden=" \"'\\:,^$%")
+        folder = directives.path(submission.folder, unwritable=self.unwritable)
         site = submission.site
         yield f"-N {submission.name[:15]}"
         if submission.elements > 1:

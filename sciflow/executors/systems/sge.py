@@ -19,6 +19,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -53,6 +54,7 @@ class SGE(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     gpu: str = "gpu"
     walltime: str = "h_rt"
     name: str = "sge"
+    unwritable: ClassVar[str] = " \"'\\:,$"  # in a path
 
     def script(self, submission: Submission) -> str:
         return script(
@@ -64,7 +66,7 @@ class SGE(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         )
 
     def _directives(self, submission: Submission) -> Iterator[str]:
-        folder = directives.path(submission.folder, forbidden=" \"'\\:,$")
+        folder = directives.path(submission.folder, unwritable=self.unwritable)
         site = submission.site
         if site.qos:
             raise ConfigError("qos: Grid Engine has none; sites have queues, projects and resources (`extra`)")

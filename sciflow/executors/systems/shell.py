@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -38,6 +39,7 @@ class Shell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     work_root: str  # the queue is kept there
     python: str = "python3"
     name: str = "shell"
+    unwritable: ClassVar[str] = ""  # in a path: none of its directives holds one
     kept: tuple[str, ...] = ()  # variables, as patterns of a shell, that jobs have beside those of every submission
 
     def script(self, submission: Submission) -> str:

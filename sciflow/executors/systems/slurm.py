@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -94,6 +95,7 @@ class Slurm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     cluster: str = ""  # of several that one slurmdbd knows: --clusters
     warning_s: int = 60  # SIGUSR1 so long before the time limit; 0: none
     name: str = "slurm"
+    unwritable: ClassVar[str] = '"\\'  # in a path
 
     def script(self, submission: Submission) -> str:
         return script(
@@ -104,7 +106,7 @@ class Slurm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         )
 
     def _directives(self, submission: Submission) -> Iterator[str]:
-        folder = directives.path(submission.folder, forbidden='"\\')
+        folder = directives.path(submission.folder, unwritable=self.unwritable)
         throttle = f"%{submission.throttle}" if submission.throttle else ""
         yield f"--job-name={submission.name}"
         yield f"--array=0-{submission.elements - 1}{throttle}"

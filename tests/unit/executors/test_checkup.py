@@ -105,6 +105,17 @@ def test_a_folder_that_cannot_be_made_is_told(desk):
     assert "/proc/none" in found["work_root"]["found"]
 
 
+def test_a_folder_that_no_job_script_can_name_is_told_without_a_job(desk, monkeypatch):
+    monkeypatch.setenv("HOME", str(desk.folder / 'my "home"'))
+    found, code = desk.doctor("--no-job", system="slurm", work_root="~/scratch")
+    assert code == 1
+    assert 'cannot be written in a job script of slurm: "' in found["work_root"]["found"]
+    assert "choose another folder in [executors.c]: work_root" in found["work_root"]["fix"]
+    found, code = desk.doctor("--no-job", system="slurm", work_root='/scratch/"me"')
+    assert code == 1
+    assert 'it has ": ' in found["settings"]["found"]
+
+
 def test_an_unknown_executor_is_told_with_the_one_that_was_meant(desk, capsys):
     desk.doctor("--no-job")
     assert exit_code(["doctor", "d"]) == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sciflow import config
@@ -67,6 +69,31 @@ def test_a_host_without_a_folder_there_is_refused(tmp_path):
     assert "executor cluster: work_root is missing" in found
     (found,) = problems(tmp_path, GOOD.replace("/scratch/me", "scratch"))
     assert "an absolute path or one that begins with ~" in found
+
+
+@pytest.mark.parametrize(
+    ("system", "folder", "told"),
+    [
+        ("slurm", '/scratch/a"b', '"'),
+        ("slurm", "/scratch/a\nb", "'\\n'"),
+        ("pbs", "~/my files, new", "a space ,"),
+        ("lsf", "/scratch/50%", "%"),
+        ("sge", "/scratch/$USER", "$"),
+    ],
+)
+def test_a_folder_that_a_job_script_cannot_name_is_refused(tmp_path, system, folder, told):
+    text = GOOD.replace('"slurm"', f'"{system}"').replace('"/scratch/me"', json.dumps(folder))
+    (found,) = problems(tmp_path, text)
+    assert found.splitlines()[:2] == [
+        f"sciflow.toml:5: executor cluster: work_root cannot be written in a job script of {system}: it has {told}",
+        f"    found:    {folder!r}",
+    ]
+    assert "a link to this one" in found
+
+
+def test_a_folder_that_no_directive_names_may_have_any_sign(tmp_path):
+    text = GOOD.replace('"slurm"', '"shell"').replace('"/scratch/me"', """'/scratch/a "b", $c'""")
+    assert parsed(tmp_path, text).work_root == '/scratch/a "b", $c'
 
 
 @pytest.mark.parametrize(
