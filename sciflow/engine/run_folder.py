@@ -13,7 +13,6 @@ work/           scratch folders of workers; empty when no engine is at work
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -25,6 +24,7 @@ from typing import Self
 import msgspec
 
 from sciflow.errors import RunBusy, RunDamaged, RunNotFound
+from sciflow.runner.file_lock import NoLocks, grasped, held, takes_locks
 
 PARTS = ("control", "tasks", "artifacts", "values", "code", "logs", "work")
 LAST = "last"
@@ -82,12 +82,18 @@ class EngineLock:
 
         Raises:
             RunBusy: another engine holds it.
+            RunDamaged: it cannot be had by anybody.
         """
         try:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise RunDamaged(f"{self._path}: {error.strerror}: the run's folder must exist and be writable") from error
-        if not _locked(fd):
+        try:
+            locked = _locked(fd)
+        except NoLocks as error:
+            os.close(fd)
+            raise _lockless(self._path.parent) from error
+        if not locked:
             holder = self.holder()
             os.close(fd)
             raise RunBusy(f"{self._path.parent}: another engine works on this run ({holder})")
@@ -102,18 +108,17 @@ class EngineLock:
             self._fd = None
 
     def held(self) -> bool:
-        """Whether an engine holds the lock now."""
+        """Whether an engine holds the lock now.
+
+        Raises:
+            RunDamaged: nobody knows, since the file system has no locks.
+        """
         try:
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            return held(str(self._path))
+        except NoLocks as error:
+            raise _lockless(self._path.parent) from error
         except OSError:
             return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(fd)
-        return False
 
     def holder(self) -> str:
         """Who wrote itself into the lock last."""
@@ -133,15 +138,18 @@ class EngineLock:
 
 def _locked(fd: int) -> bool:
     until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.005)
-        else:
-            return True
+    while not grasped(fd):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def _lockless(folder: Path) -> RunDamaged:
+    return RunDamaged(
+        f"{folder}: its file system has no locks, by which engines keep out of each other's way\n"
+        "    fix:      keep runs on another file system: SCIFLOW_RUNS, or `runs` in sciflow.toml"
+    )
 
 
 def create_run_folder(runs: Path, name: str) -> RunFolder:
@@ -154,6 +162,9 @@ def create_run_folder(runs: Path, name: str) -> RunFolder:
     root = runs / f"{HIDDEN}{name}-{stamp}-{os.urandom(2).hex()}"
     try:
         root.mkdir(parents=True)
+        if not takes_locks(str(root)):
+            root.rmdir()
+            raise _lockless(runs)
         RunFolder(root).complete()
     except FileExistsError:
         return create_run_folder(runs, name)

@@ -7,6 +7,7 @@ import platform
 import sys
 import time
 
+from sciflow.runner.file_lock import takes_locks
 from sciflow.runner.placing import write_whole
 from sciflow.runner.text import dump
 
@@ -37,7 +38,7 @@ def facts(request: Tree) -> None:
         "free_bytes": space.f_bavail * space.f_frsize,
         "free_files": space.f_favail if space.f_files else None,
         "links": _takes_links(work_root) if not problem else None,
-        "locks": _takes_locks(work_root) if not problem else None,
+        "locks": takes_locks(work_root) if not problem else None,
     }
     sys.stdout.write(dump(told) + "\n")
 
@@ -63,21 +64,6 @@ def _takes_links(folder: str) -> bool:
         return False
     finally:
         os.unlink(probe)
-    return True
-
-
-def _takes_locks(folder: str) -> bool:
-    import fcntl
-
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
     return True
 
 

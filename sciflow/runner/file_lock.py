@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -10,19 +11,59 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 LOOK_S = 0.02
+# Lustre without `flock`, file systems in user space, NFS without a lock manager
+NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOLCK}
 
 
-def taken(fd: int) -> bool:
-    """Whether this process holds the lock of an open file from now on, or did, or the file system has no locks."""
+class NoLocks(OSError):
+    """The file system of a file has no locks: nobody can tell whether another process is at work."""
+
+
+def takes_locks(folder: str) -> bool:
+    """Whether files in a folder can be locked; of the folder itself NFS would say so in any case."""
+    probe = f"{folder}/.lock-{os.getpid()}"
+    fd = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        grasped(fd)
+    except NoLocks:
+        return False
+    finally:
+        os.close(fd)
+        os.unlink(probe)
+    return True
+
+
+def grasped(fd: int) -> bool:
+    """Whether this process holds the lock of an open file from now on, or did.
+
+    Raises:
+        NoLocks: nobody can.
+    """
+    import fcntl
+
+    return _grasped(fd, fcntl.LOCK_EX)
+
+
+def _grasped(fd: int, how: int) -> bool:
     import fcntl
 
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, how | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:
-        return True
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        raise NoLocks(error.errno, f"its file system has no locks ({error.strerror})") from error
     return True
+
+
+def taken(fd: int) -> bool:
+    """As `grasped`, for what is to be done without a lock, too, where the file system has none."""
+    try:
+        return grasped(fd)
+    except NoLocks:
+        return True
 
 
 class locked:  # noqa: N801  reads as `with locked(file):`
@@ -49,7 +90,11 @@ class locked:  # noqa: N801  reads as `with locked(file):`
 
 
 def held(path: str) -> bool:
-    """Whether another process has locked a file."""
+    """Whether another process has locked a file.
+
+    Raises:
+        NoLocks: nobody knows.
+    """
     import fcntl
 
     try:
@@ -57,9 +102,6 @@ def held(path: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _grasped(fd, fcntl.LOCK_SH)
     finally:
         os.close(fd)
-    return False

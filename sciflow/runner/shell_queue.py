@@ -20,6 +20,7 @@ import re
 import sys
 import time
 
+from sciflow.runner.file_lock import takes_locks
 from sciflow.runner.placing import write_whole
 from sciflow.runner.removal import remove
 from sciflow.runner.shell_job import Job
@@ -72,11 +73,16 @@ def submit(work_root: str, script: str) -> str:
     """Take a job and start its supervisor; the job's id.
 
     Raises:
-        Unacceptable: the script does not say what is needed.
+        Unacceptable: the script does not say what is needed, or nobody could tell what of it runs.
     """
     told = _directives(script)
     jobs = f"{os.path.abspath(work_root)}/shell/jobs"
     os.makedirs(jobs, 0o700, exist_ok=True)
+    if not takes_locks(jobs):
+        raise Unacceptable(
+            f"{work_root}: its file system has no locks, by which this queue tells what runs\n"
+            "    fix:      set `work_root` of the executor to a folder on another file system"
+        )
     _forget_old(jobs)
     job = Job(_new_folder(jobs))
     for part in ("run", "ended", "cancelled"):

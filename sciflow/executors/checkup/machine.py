@@ -70,7 +70,9 @@ def work_root(visit: Visit) -> Iterator[Finding]:
     yield from _room(facts, fix)
     yield from quotas_of(visit)
     if not facts["locks"]:
-        yield note("locks", "none in work_root", "two engines that send at once may disturb each other")
+        needed = settings.system == "shell"  # by them its queue tells what runs
+        without = "two engines that send at once may disturb each other"
+        yield bad("locks", "none in work_root", fix) if needed else note("locks", "none in work_root", without)
     if not facts["links"]:
         yield note("links", "none in work_root", "files are copied instead; another file system saves time and room")
     off = facts["clock"] - time.time()

@@ -16,6 +16,8 @@ import pytest
 from sciflow import InvalidWorkflow, RunBusy, list_runs, op, open_run, workflow
 from sciflow.core.records import Phase
 from sciflow.view import runs as view
+from tests import lockless
+from tests.faults.harness import NEEDS_LINUX
 
 ROOT = Path(__file__).parents[3]
 
@@ -92,3 +94,25 @@ def test_an_engine_at_work_keeps_a_second_one_out(tmp_path: Path) -> None:
     with pytest.raises(RunBusy):
         run.carry_on()
     os.close(fd)
+
+
+@NEEDS_LINUX
+def test_runs_on_a_file_system_without_locks_are_refused_and_not_taken_for_another_engines(tmp_path: Path) -> None:
+    def lockless_python(text: str) -> str:
+        argv = [sys.executable, lockless.__file__, sys.executable, "-c", text]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        return done.stderr
+
+    begin = (
+        f"from pathlib import Path\nfrom tests.unit.engine.test_run_folders import *\nruns = Path({str(tmp_path)!r})\n"
+    )
+    refused = f"{tmp_path}: its file system has no locks"
+    assert refused in lockless_python(f"{begin}one.options(runs=runs, progress=False).run(1)")
+    assert list(tmp_path.iterdir()) == []
+    run = one.options(runs=tmp_path, progress=False).run(1)
+    for verb in ("resume(detach=False)", "running"):
+        said = lockless_python(f"{begin}open_run({run.id!r}, runs=runs).{verb}")
+        assert "RunDamaged" in said
+        assert f"{run.id}: its file system has no locks" in said
+        assert "SCIFLOW_RUNS" in said

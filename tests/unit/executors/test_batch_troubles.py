@@ -27,7 +27,9 @@ from sciflow.executors.executor import Ended, Executor, Noticed, Report
 from sciflow.executors.registry import make_executor
 from sciflow.executors.transports.local import LocalTransport
 from sciflow.testing import ExecutorContract
+from tests import lockless
 from tests.contract.errand import MODULE, errand_in
+from tests.faults.harness import NEEDS_LINUX
 from tests.unit.executors import flow_of_machine as flow
 
 NAME = "machine"
@@ -196,6 +198,19 @@ def test_what_another_engine_has_kept_from_being_submitted_is_submitted_anew(sit
     run = flow.squares.submit([1, 2])
     assert run.wait(timeout_s=20) == "Succeeded"
     assert run.result == [1, 4]
+
+
+# --- a file system without locks
+
+
+@NEEDS_LINUX
+def test_a_machine_whose_file_system_has_no_locks_refuses_a_submission_and_says_what_to_do(site: Site) -> None:
+    site.python.write_text(f'#!/bin/sh\nexec {sys.executable} {lockless.__file__} {sys.executable} "$@"\n')
+    run = flow.squares.submit([1, 2])
+    assert run.wait(timeout_s=20) == "Failed"
+    assert [task.phase for task in run.failed_tasks()] == ["Error"] * 2
+    assert f"{site.there}: its file system has no locks" in run.report()
+    assert "set `work_root` of the executor to a folder on another file system" in run.report()
 
 
 # --- what is no text

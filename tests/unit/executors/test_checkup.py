@@ -10,6 +10,8 @@ import pytest
 
 from sciflow.cli.main import exit_code
 from sciflow.executors.checkup.quotas import full_share, parse
+from tests import lockless
+from tests.faults.harness import NEEDS_LINUX
 
 
 class Desk:
@@ -103,6 +105,19 @@ def test_a_folder_that_cannot_be_made_is_told(desk):
     found, code = desk.doctor(work_root="/proc/none")
     assert code == 1
     assert "/proc/none" in found["work_root"]["found"]
+
+
+@NEEDS_LINUX
+def test_a_folder_on_a_file_system_without_locks_is_told_where_they_are_needed(desk):
+    python = desk.folder / "python-of-the-site"
+    python.write_text(f'#!/bin/sh\nexec {sys.executable} {lockless.__file__} {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    found, code = desk.doctor("--no-job", python=str(python))
+    assert (code, found["locks"]["found"]) == (1, "none in work_root")
+    assert "on a file system" in found["locks"]["fix"]
+    assert "batch system" in found["not checked"]["found"]
+    found, _ = desk.doctor("--no-job", system="slurm", python=str(python))
+    assert found["locks"]["state"] == "note"
 
 
 def test_a_folder_that_no_job_script_can_name_is_told_without_a_job(desk, monkeypatch):
