@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REPLIES, OUT, ERR, PACK = range(4)  # kinds of sections, and places in an element's offsets
 LIMIT_BYTES = 16 << 20
-NO_CODE = 255
+CANNOT_WRITE, NO_CODE = 74, 255
 LINE_BYTES = 1 << 20  # how far back the end of the last whole line is looked for at once
 
 
@@ -136,9 +136,10 @@ def _numbers(folder: str) -> set[int]:
 
 
 def _code(file: str) -> int:
+    """An exit code that was written down; a file that stayed empty could not be written to."""
     try:
         with open(file, encoding="utf-8", errors="replace") as text:
-            return int(text.read())
+            return int(text.read() or CANNOT_WRITE)
     except (OSError, ValueError):
         return NO_CODE
 

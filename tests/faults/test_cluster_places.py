@@ -104,7 +104,7 @@ def test_a_queue_that_is_full_is_waited_for(
 def small_disk(cluster: Cluster) -> Iterator[Path]:
     """The cluster's scratch file system, of a few megabytes."""
     cluster.work_root.mkdir()
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", cluster.work_root]
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=24m,nr_inodes=4000", "tmpfs", cluster.work_root]
     mounted = subprocess.run(mounting, capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr}")
@@ -124,6 +124,16 @@ def fill(place: Path) -> None:
             return
 
 
+def crowd(place: Path) -> None:
+    """Leaves no room for another file."""
+    (place / "crowd").mkdir()
+    try:
+        for number in range(os.statvfs(place).f_files):
+            (place / "crowd" / str(number)).touch()
+    except OSError:
+        return
+
+
 @NEEDS_ROOT
 def test_a_scratch_disk_that_fills_up_under_tasks_is_named_and_the_run_goes_on_when_there_is_room(
     cluster: Cluster, small_disk: Path
@@ -141,19 +151,23 @@ def test_a_scratch_disk_that_fills_up_under_tasks_is_named_and_the_run_goes_on_w
 
 
 @NEEDS_ROOT
-def test_a_scratch_disk_that_is_full_when_jobs_begin_ends_their_tasks_and_the_run_goes_on_when_there_is_room(
-    cluster: Cluster, small_disk: Path
+@pytest.mark.parametrize("of", ["bytes", "files"])
+def test_a_scratch_disk_that_is_full_when_jobs_begin_is_named_by_their_tasks_and_the_run_goes_on_when_there_is_room(
+    cluster: Cluster, small_disk: Path, of: str
 ) -> None:
     cluster.slurm.drain()
     cluster.sign("go on")
     run = jobs.patiently.submit(xs=[1, 2])
     assert says(run, "2 queued"), run.snapshot().message
-    fill(small_disk)
+    fill(small_disk) if of == "bytes" else crowd(small_disk)
     cluster.slurm.resume()
     assert ends(run) == "Failed", run.report() + engine_log(run)
-    assert [task.phase for task in run.failed_tasks()] == ["Error"] * 2
-    print(run.report())
-    (small_disk / "ballast").unlink()
+    failed = run.failed_tasks()
+    assert [task.phase for task in failed] == ["Error"] * 2
+    told = "exit code 74: it could not write there" if of == "bytes" else f"no room is left in {small_disk}/runs/"
+    assert all(task.error and told in task.error.message for task in failed), run.report()
+    (small_disk / "ballast").unlink(missing_ok=True)
+    shutil.rmtree(small_disk / "crowd", ignore_errors=True)
     run.retry()
     assert ends(run) == "Succeeded", run.report() + engine_log(run)
     assert run.result == [101, 102]

@@ -8,6 +8,7 @@ from sciflow.core.records import TaskError
 from sciflow.executors.batch.mirror import Garbled
 from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.systems.system import JobState, State
+from sciflow.runner.last_words import NO_ROOM
 
 DISK_FULL = 74  # the runner's exit code (EX_IOERR of sysexits.h)
 NOT_STARTED = {
@@ -16,7 +17,7 @@ NOT_STARTED = {
     DISK_FULL: "it could not write there: is the disk full, or the quota used up?",
 }
 
-_SILENT = ": it was killed, or it could not write there (is the disk full, or the quota used up?)"
+SILENT = "it was killed, or it could not write there (is the disk full, or the quota used up?)"
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,15 +43,23 @@ def of_state(state: JobState, record: BatchRecord, *, tail: str) -> Verdict:
     """An element left the queue in this state, without a word of its own."""
     cancelled = state.state is State.CANCELLED
     in_vain = state.state in {State.TIME_LIMIT, State.OUT_OF_MEMORY} and not record.grows  # to be tried once more
+    printed, full = _apart(tail)
+    why = _why(state, printed, full)
     error = TaskError(
         kind="cancelled" if cancelled else "limit" if in_vain else "died",
         type=f"sciflow:{''.join(word.title() for word in state.state.value.split())}",
-        message=_with_tail(_message(state, record) + (_SILENT if _is_silent(state, tail) else ""), tail),
+        message=_with_tail(_message(state, record) + (f": {why}" if why else ""), printed),
         fatal=cancelled,
         transient=not (cancelled or in_vain),
         exit_code=state.exit_code,
     )
     return Verdict(error=error, all=cancelled)
+
+
+def _apart(tail: str) -> tuple[str, str]:
+    """What a script has printed, and what `host said` says of the room there."""
+    printed, _, last = tail.rpartition("\n")
+    return (printed, last) if last.startswith(NO_ROOM) else (tail, "")
 
 
 def of_line(garbled: Garbled, file: str) -> Verdict:
@@ -84,9 +93,12 @@ def _message(state: JobState, record: BatchRecord) -> str:
             return f"the batch system no longer knows its job, and it left no word{said}"
 
 
-def _is_silent(state: JobState, tail: str) -> bool:
-    """Whether a job has ended and its script has said nothing either."""
-    return state.state in {State.FAILED, State.SUCCEEDED} and not tail.strip()
+def _why(state: JobState, printed: str, full: str) -> str:
+    """What may have kept an element from saying how it ended, where the batch system does not know better."""
+    if state.state not in {State.FAILED, State.SUCCEEDED, State.UNKNOWN}:
+        return ""
+    silent = state.state is not State.UNKNOWN and not printed.strip()  # not even its script has said anything
+    return full or NOT_STARTED.get(state.exit_code or 0, "") or (SILENT if silent else "")
 
 
 def _with_tail(message: str, tail: str) -> str:

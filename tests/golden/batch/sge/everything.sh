@@ -23,8 +23,9 @@ leave() {
     trap - EXIT
     for each in $members; do
         [ ! -e "$folder/done/$each" ] && [ ! -e "$folder/died/$each" ] || continue
-        mkdir -p "$folder/died" && echo "$code" > "$folder/died/.$each" \
-            && mv -f "$folder/died/.$each" "$folder/died/$each"
+        mkdir -p "$folder/died"
+        echo "$code" > "$folder/died/.$each"
+        mv -f "$folder/died/.$each" "$folder/died/$each"
     done
     exit "$code"
 }
