@@ -86,9 +86,11 @@ def __getattr__(name: str) -> object:
     """Import a public name's module when the name is first used, so that `import sciflow` costs almost nothing."""
     if name not in _MODULE_OF:
         raise AttributeError(f"module 'sciflow' has no attribute {name!r}")
-    from importlib import import_module
+    import sys
 
-    found: object = getattr(import_module(_MODULE_OF[name]), name)
+    module = _MODULE_OF[name]
+    __import__(module)
+    found: object = getattr(sys.modules[module], name)
     globals()[name] = found
     return found
 

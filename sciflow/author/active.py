@@ -5,12 +5,12 @@ Standard library only and clean for Python 3.9: a user's module imports it where
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal, Protocol
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, Literal, Protocol
 
     from sciflow.author.verbs import Verbs
     from sciflow.errors import Problem

@@ -5,17 +5,18 @@ Standard library only and clean for Python 3.9: user modules import it wherever 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
-
 from sciflow.author.options import NODE_NAMES, OP_NAMES, OP_RUN_NAMES, OP_RUN_ONLY, check_names
 from sciflow.author.verbs import P, R_co, Verbs
 
-if TYPE_CHECKING:
-    from typing import Unpack
+TYPE_CHECKING = False
+if not TYPE_CHECKING:
+    from sciflow.author.untyped import overload
+else:
+    from typing import Any, Callable, TypeVar, Unpack, overload
 
     from sciflow.author.options import NodeOptions, OpOptions
 
-R = TypeVar("R")
+    R = TypeVar("R")
 
 
 class Op(Verbs[P, R_co]):

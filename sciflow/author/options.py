@@ -5,14 +5,13 @@ Standard library only and clean for Python 3.9: a decorator with options is run 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from sciflow.author.secret import SecretRef
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
-    from typing import TypedDict
+    from typing import Any, TypedDict
+
+    from sciflow.author.secret import SecretRef
 else:
 
     class TypedDict:

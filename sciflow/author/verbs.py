@@ -7,23 +7,24 @@ Python 3.9: where an op runs, it just carries its function, and nothing is trace
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any, Callable, Generic, TypeVar, cast, overload
 
 from sciflow.author.active import TRACER
 
-if sys.version_info >= (3, 10):
-    from typing import ParamSpec
-else:
-    ParamSpec = TypeVar
+TYPE_CHECKING = False
+if not TYPE_CHECKING:
+    from sciflow.author.untyped import Generic, overload
 
-if TYPE_CHECKING:
+    P = R_co = None
+else:
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
+    from typing import Any, Callable, Generic, ParamSpec, TypeVar, overload
+
     from sciflow.core.progress import Plan
     from sciflow.engine.handle import Run
 
-P = ParamSpec("P")
-R_co = TypeVar("R_co", covariant=True)
+    P = ParamSpec("P")
+    R_co = TypeVar("R_co", covariant=True)
 
 
 class Verbs(Generic[P, R_co]):
@@ -53,7 +54,8 @@ class Verbs(Generic[P, R_co]):
         """Call the function; inside a workflow, make a node of it and give back a reference to its output."""
         tracer = TRACER.get()
         if tracer is not None:
-            return cast("R_co", tracer.call(self, args, kwargs))
+            made: R_co = tracer.call(self, args, kwargs)
+            return made
         return self._call_here(*args, **kwargs)
 
     def _call_here(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
@@ -69,7 +71,8 @@ class Verbs(Generic[P, R_co]):
         """
         tracer = TRACER.get()
         if tracer is not None:
-            return cast("list[R_co]", tracer.fan(self, "zip", lists, named))
+            made: list[R_co] = tracer.fan(self, "zip", lists, named)
+            return made
         from sciflow.author.eager import zipped
 
         return [self(*args, **kwargs) for args, kwargs in zipped(lists, named)]
@@ -78,7 +81,8 @@ class Verbs(Generic[P, R_co]):
         """Call once per combination of elements, the last list running fastest."""
         tracer = TRACER.get()
         if tracer is not None:
-            return cast("list[R_co]", tracer.fan(self, "product", lists, named))
+            made: list[R_co] = tracer.fan(self, "product", lists, named)
+            return made
         from sciflow.author.eager import crossed
 
         return [self(*args, **kwargs) for args, kwargs in crossed(lists, named)]
@@ -167,9 +171,9 @@ class Verbs(Generic[P, R_co]):
 
 def find(module: str, qualname: str) -> Any:
     """What lies under a dotted name of a module that is or can be imported; None if nothing does."""
-    import importlib
-
-    found: Any = sys.modules.get(module) or importlib.import_module(module)
+    if not sys.modules.get(module):
+        __import__(module)
+    found: Any = sys.modules[module]
     for part in qualname.split("."):
         found = getattr(found, part, None)
     return found

@@ -5,19 +5,20 @@ Standard library only and clean for Python 3.9: user modules import it wherever 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
-
 from sciflow.author.options import CALL_ONLY, RUN_NAMES, RUN_ONLY, WORKFLOW_NAMES, check_names
 from sciflow.author.verbs import P, R_co, Verbs
 
-if TYPE_CHECKING:
-    from typing import Unpack
+TYPE_CHECKING = False
+if not TYPE_CHECKING:
+    from sciflow.author.untyped import overload
+else:
+    from collections.abc import Mapping
+    from typing import Any, Callable, TypeVar, Unpack, overload
 
     from sciflow.author.options import WorkflowOptions
     from sciflow.core.graph import WorkflowSpec
 
-R = TypeVar("R")
+    R = TypeVar("R")
 
 
 class Workflow(Verbs[P, R_co]):
