@@ -18,14 +18,15 @@ import msgspec
 
 from sciflow.errors import ConfigError
 from sciflow.executors.own_modules import OwnModules
+from sciflow.runner.node import MAIN
 
 SCIFLOW = Path(__file__).parents[1]
 MOST_BYTES = 50 << 20  # of a bundle
 SCRIPTS = "__scripts__"  # folder of a bundle for scripts: not to be imported under their names
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 _AUTHORING = (
-    "active", "conditions", "eager", "hole", "location", "op", "options", "program", "program_stub", "secret", "verbs",
-    "workflow",
+    "active", "conditions", "eager", "hole", "location", "op", "options", "program", "program_stub", "secret",
+    "untyped", "verbs", "workflow",
 )  # fmt: skip
 _STAND_INS: Mapping[str, str] = {  # name in the zip -> file of `executors.node`
     "author/launch.py": "launch",
@@ -40,23 +41,13 @@ _STAND_INS: Mapping[str, str] = {  # name in the zip -> file of `executors.node`
     "executors/ahead.py": "ahead",
 }
 _PACKAGES = ("author", "engine", "executors", "runner")
-# A compiled likeness beside the zip, made on the machine itself, spares it to be compiled at every start.
-_MAIN = b"""\
-import sys
-likeness = f"{sys.path[0]}.{sys.implementation.cache_tag}"
-sys.path[0:0] = [likeness]
-from sciflow.runner.node import main
-sys.path[:] = [place for place in sys.path if place != likeness]
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
-"""
 
 
 @cache
 def runner_zip() -> tuple[str, bytes]:
     """The runner, with the names that a user's module imports: SHA-256 and content of a zip that Python runs."""
     files = {f"sciflow/{name}/__init__.py": b"" for name in _PACKAGES}
-    files["__main__.py"] = _MAIN
+    files["__main__.py"] = MAIN.encode()
     for name in ("__init__.py", "errors.py"):
         files[f"sciflow/{name}"] = (SCIFLOW / name).read_bytes()
     for path in (SCIFLOW / "runner").glob("*.py"):

@@ -40,9 +40,7 @@ class Children:
             return
         self.possible, self._adopting = True, os.getpid()
         if sys.platform == "linux":
-            import ctypes
-
-            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            _adopt_orphans()
 
     def end(self) -> int:
         """Kill every descendant; how many there were that still ran."""
@@ -60,6 +58,21 @@ class Children:
             killed |= fresh
             _reap()
         return len(killed)
+
+
+def _adopt_orphans() -> None:
+    """Have the kernel make this process the parent of its orphaned descendants."""
+    try:
+        import _ctypes  # what `ctypes` is made of: its own import takes longer than forking a worker
+
+        program: Any = None  # the C library is part of it
+        prctl, call = _ctypes.dlsym(_ctypes.dlopen(program, 0), "prctl"), _ctypes.call_function
+    except (ImportError, AttributeError):  # another Python than CPython
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    else:
+        call(prctl, (PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
 
 
 def _has_children() -> bool:

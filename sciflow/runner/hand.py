@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found, unused-ignore]  # `signal` makes enums of all numbers
+import gc
 import mmap
 import os
 import struct
@@ -187,6 +188,8 @@ class Hand:
         told = os.dup(2)
         code = 1
         try:
+            gc.freeze()  # what is ours stays, and need not be looked at again
+            gc.enable()
             os.setsid()
             os.close(self._life)
             restore_signals()

@@ -14,18 +14,32 @@ import os
 import sys
 
 LIFE = "SCIFLOW_LIFE"  # the descriptor of a pipe that ends with who looks after several elements
-# What the zip's own __main__ does. Python runs that by `runpy`, which imports half as much again as an element needs.
-_START = (
-    "import sys; del sys.argv[0]; here = sys.argv[0]; "
-    'sys.path[:] = [f"{here}.{sys.implementation.cache_tag}", here, *filter(None, sys.path)]; '
-    "from sciflow.runner.node import main; del sys.path[0]; sys.exit(main(sys.argv[1:]))"
-)
+# Modules come from the likeness of this zip if it has one for this Python; see `likeness`.
+_START = """\
+try:
+    from _frozen_importlib_external import MAGIC_NUMBER as mark
+    from marshal import loads
+    with open(f"{sys.argv[0]}.{sys.implementation.cache_tag}", "rb") as file:
+        data = memoryview(file.read())
+    if data[:len(mark)] == data[-len(mark):] == mark:
+        finder, places, size = loads(data[len(mark):])
+        names = {"__name__": "sciflow.runner.finder"}
+        exec(finder, names)
+        names["install"](sys.argv[0], places, data[-len(mark) - size:])
+except (ImportError, OSError, EOFError, ValueError, TypeError):
+    pass
+from sciflow.runner.node import main
+"""
+MAIN = f"import sys\n{_START}if __name__ == '__main__':\n    sys.exit(main(sys.argv[1:]))\n"  # the zip's own __main__
+# Python runs that by `runpy`, which imports half as much again as an element needs.
+_BARE = "import sys; del sys.argv[0]; sys.path[:] = [sys.argv[0], *filter(None, sys.path)]\n"
+_BARE += f"{_START}sys.exit(main(sys.argv[1:]))"
 USAGE = "usage: python3 RUNNER.zip element BATCH_DIR K | host VERB [WORK_ROOT] | shell submit|list|cancel ..."
 
 
 def started(python: str, runner: str, *command: str) -> tuple[str, ...]:
     """The argv of one of the commands above, for programs that are started often."""
-    return (python, "-c", _START, runner, *command)
+    return (python, "-c", _BARE, runner, *command)
 
 
 def main(argv: list[str]) -> int:
@@ -76,9 +90,14 @@ def _run_element(how: str, folder: str, number: int) -> int:
         from sciflow.runner import keeper
 
         return keeper.keep(folder, number)
+    import gc
+
+    gc.disable()  # nothing that is made before the worker is forked is garbage
     from sciflow.runner import element
 
-    return element.main(folder, number)
+    code = element.main(folder, number)
+    sys.stderr.flush()
+    os._exit(code)  # there is nothing that Python would have to put in order
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from sciflow.executors.package import runner_zip
+from sciflow.runner.node import started
 
 OLDEST = ("3.9", "3.10")
 
@@ -82,7 +83,7 @@ class Batch:
     folder: Path
 
     def argv(self, element: int = 0) -> list[str]:
-        return [*self.node.argv, "element", str(self.folder), str(element)]
+        return [*started(*self.node.argv, "element", str(self.folder), str(element))]
 
     def run(self, element: int = 0, **env: str) -> subprocess.CompletedProcess[str]:
         environ = {**os.environ, **env}

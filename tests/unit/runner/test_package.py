@@ -145,6 +145,38 @@ def test_the_runner_is_compiled_once_per_machine_and_runs_without(node: Node) ->
     assert batch.closing()["left"] == []
 
 
+def test_with_its_likeness_the_zip_is_not_even_opened(node: Node) -> None:
+    batch = node.batch("def f(x: str) -> str: return x", ["a"])
+    node.zip.unlink()
+    assert batch.run().returncode == 0
+    assert batch.closing()["left"] == []
+
+
+def test_a_likeness_that_is_cut_off_does_not_count(node: Node) -> None:
+    (likeness,) = node.zip.parent.glob("*.zip.*")
+    whole = likeness.read_bytes()
+    likeness.unlink()  # it is shared with other tests
+    likeness.write_bytes(whole[:-100_000])
+    batch = node.batch("def f(x: str) -> str: return x", ["a"])
+    assert batch.run().returncode == 0
+    assert batch.closing()["left"] == []
+
+
+def test_a_module_with_ops_has_a_worker_import_nothing_that_is_slow(node: Node) -> None:
+    source = """
+        import sys
+        from sciflow import op, workflow
+
+        @op(cpus=1)
+        def f(x: str) -> str:
+            slow = ("typing", "ctypes", "re", "inspect", "dataclasses", "json", "pathlib", "subprocess", "importlib")
+            return ",".join(name for name in slow if name in sys.modules)
+    """
+    batch = node.batch(textwrap.dedent(source), ["a"])
+    assert batch.run().returncode == 0
+    assert batch.ended()[1][2:4] == ["Succeeded", ""]
+
+
 # --- the user's modules
 
 
