@@ -64,9 +64,8 @@ class Engine:
 
     def halt(self, halt: Halt) -> None:
         """Asks the engine to end; safe to call from a signal handler. A weaker halt than the present one is ignored."""
-        if halt.level > self._halt.level:
-            self._halt = halt
-            self._next_look = 0.0
+        if (holds := self._halt.followed_by(halt)) is not self._halt:
+            self._halt, self._next_look = holds, 0.0
 
     def run(self) -> Outcome:
         """Carries the run on until it has ended, waits for somebody, or was halted."""
@@ -81,8 +80,7 @@ class Engine:
             if self._halt.level is Level.NONE:
                 self._dispatch()
             self._commit()
-            asks = bool(self._unidentified) or self._parts.probe.carries
-            outcome = outcome_of(self._scheduler, self._halt, asking=asks, outliving=self._outliving)
+            outcome = self._outcome()
             if outcome is None or not self._complete(outcome):
                 self._wait()
                 self._collect()
@@ -93,6 +91,12 @@ class Engine:
                 self._write()
                 return outcome
 
+    def _outcome(self) -> Outcome | None:
+        asks = bool(self._unidentified) or self._parts.probe.carries
+        ended = self._scheduler.outcome
+        home = ended is None or not self._halt.leaves or self._freight.bring(ended.result)
+        return outcome_of(self._scheduler, self._halt, asking=asks, home=home, outliving=self._outliving)
+
     def _complete(self, outcome: Outcome) -> bool:
         """Whether nothing is left to be taken back, and all files are where they belong at the end.
 
@@ -102,8 +106,7 @@ class Engine:
         if not interrupted and not all(executor.settled for executor in self._parts.executors.values()):
             return False
         brought = self._freight.bring(outcome.result)
-        leaves = self._halt.level is Level.KILL or (self._halt.level > Level.NONE and not self._halt.ends)
-        if leaves or outcome.phase is Phase.SUSPENDED or not brought:
+        if self._halt.leaves or outcome.phase is Phase.SUSPENDED or not brought:
             return brought
         if not self._swept and self._parts.stowage is not None:
             self._swept = True

@@ -36,6 +36,20 @@ class Halt(msgspec.Struct, frozen=True):
     ends: bool = False
     exit_handler: bool = True
 
+    @property
+    def leaves(self) -> bool:
+        """Whether files of the run's result, and its storage, are not waited for."""
+        return self.level is Level.KILL or (self.level > Level.NONE and not self.ends)
+
+    def followed_by(self, halt: Halt) -> Halt:
+        """What holds when another one is asked for.
+
+        An engine that is to end what runs leaves when it is interrupted: it may be waiting for a host that is down.
+        """
+        if halt.level is Level.KILL and self.level is Level.KILL and self.ends and not halt.ends:
+            return msgspec.structs.replace(halt, why=f"{halt.why}; before, {self.why}: `sciflow cancel` sees to that")
+        return halt if halt.level > self.level else self
+
 
 class Parts(msgspec.Struct, kw_only=True, eq=False):
     """What an engine is put together from."""

@@ -13,15 +13,16 @@ from sciflow.engine.walk import Outcome
 
 
 def outcome_of(
-    scheduler: Scheduler, halt: Halt, *, asking: bool, outliving: Container[str] = frozenset()
+    scheduler: Scheduler, halt: Halt, *, asking: bool, home: bool = True, outliving: Container[str] = frozenset()
 ) -> Outcome | None:
     """What the run has come to, if its engine has nothing more to do.
 
     `asking`: an op was sent to be loaded, and what it is known by has not come back.
+    `home`: the files of the result are here, or may be waited for.
     `outliving`: executors whose tasks go on without the engine; one that is interrupted leaves them to the next.
     """
     outcome = scheduler.outcome
-    if outcome is not None and not (halt.ends and outcome.phase is Phase.FAILED):
+    if outcome is not None and home and not (halt.ends and outcome.phase is Phase.FAILED):
         return outcome
     leaves = halt.level >= Level.STOP and not halt.ends
     held = (flight for flight in scheduler.in_flight.values() if not (leaves and flight.job.need.executor in outliving))
