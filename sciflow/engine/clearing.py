@@ -72,23 +72,31 @@ def _clear(root: Path, tables: Tables, left: Left, *, discard: bool) -> int:
     for name in left.keys() - tables.keys():
         fix = f"add [executors.{name}] to sciflow.toml, as it was when the run was made"
         raise RunError(f"{root}: its files lie at {name!r}, which the settings do not name\n    fix:      {fix}")
-    if not discard:
-        with closing(Reader(root / "run.db")) as reader:
-            _demand_collected(root, left, reader)
-            bring_tasks(Replica(root, reader), None, of={batch for batches in left.values() for batch in batches})
-    going = {*read_removed(root), *(batch for batches in left.values() for batch in batches)}
+    names = {batch for batches in left.values() for batch in batches}
+    with closing(Reader(root / "run.db")) as reader:
+        wanted = _close_collected(root, names, reader)
+        if not discard:
+            if wanted:
+                fix = "sciflow resume it, or cancel it, before its files there are removed"
+                raise RunBusy(f"{root}: jobs of this run may still be queued or running\n    fix:      {fix}")
+            bring_tasks(Replica(root, reader), None, of=names)
+    going = {*read_removed(root), *names}
     return sum(_clear_at(name, tables, root, batches, going) for name, batches in left.items())
 
 
-def _demand_collected(root: Path, left: Left, reader: Reader) -> None:
-    """Refuses if something may still come of jobs that were submitted: the records lack ends of their tasks."""
-    names = {batch for batches in left.values() for batch in batches}
+def _close_collected(root: Path, names: Collection[str], reader: Reader) -> Collection[str]:
+    """Those of some submissions of which something may still come: the records lack ends of their tasks.
+
+    Of the others that is written down: what waits in a queue for them, queued again by an operator, is not wanted.
+    """
+    wanted, collected = set[str](), set[str]()
     for record in open_records(root):
         if record.name in names:
             tasks = (task for element in record.elements for task in element)
-            if not all(reader.is_over(task.path, task.attempt) for task in tasks):
-                fix = "sciflow resume it, or cancel it, before its files there are removed"
-                raise RunBusy(f"{root}: jobs of this run may still be queued or running\n    fix:      {fix}")
+            over = all(reader.is_over(task.path, task.attempt) for task in tasks)
+            (collected if over else wanted).add(record.name)
+    close_records(root, collected)
+    return wanted
 
 
 def _clear_at(name: str, tables: Tables, root: Path, batches: Sequence[str], going: Collection[str]) -> int:

@@ -19,6 +19,7 @@ from sciflow.executors.systems import answers
 from sciflow.executors.systems.system import JobState, Part, State
 
 QUEUE_S = 30.0  # for the batch system's own commands
+WAITING = frozenset({State.QUEUED, State.HELD})
 _STOP = 'for folder; do touch "$folder/stop" || [ ! -d "$folder" ] || exit; done'  # one that is gone begins nothing
 
 
@@ -30,6 +31,11 @@ class Recall:
         self._handover = handover
         self._mirror = mirror
         self._here = here
+        self._over: set[str] = set()  # jobs of which all elements have ended
+
+    def settled(self, batch: Open) -> None:
+        """Nothing more will come of a submission."""
+        self._over.add(batch.record.job)
 
     def stop(self, batches: Sequence[Open]) -> None:
         """Has submissions begin nothing more: what waits is taken out of the queue, what runs may end.
@@ -47,26 +53,35 @@ class Recall:
         command = handover.system.queue()
         self.take_back(batches, command.parse(depot.run(command.argv, timeout_s=QUEUE_S)))
 
-    def take_back(self, batches: Iterable[Open], states: Sequence[JobState]) -> None:
-        """Takes what waits of stopped submissions out of the queue; a job may be queued again after `stop`."""
-        parts: list[str | Part] = []
+    def take_back(self, batches: Collection[Open], states: Sequence[JobState]) -> None:
+        """Takes out of the queue what is not to begin: what waits of stopped submissions, and what has ended.
+
+        Either may be queued again, by the batch system or an operator, and even be held. What had ended by the look
+        before this one has been done, or is done by others.
+        """
+        waiting: dict[str, list[JobState]] = {}
+        for state in states:
+            if state.state in WAITING:
+                waiting.setdefault(state.job, []).append(state)
+        parts: list[str | Part] = [job for job in waiting if job in self._over]
         for batch in batches:
-            waiting = sorted(self._waiting(batch, states)) if batch.stopped else []
-            if waiting:
-                self._note(batch, waiting)
-                parts.append(_part(batch, waiting))
+            own = waiting.get(batch.record.job, [])
+            if batch.stopped and (wanted := sorted(self._waiting(batch, own))):
+                self._note(batch, wanted)
+                parts.append(_part(batch, wanted))
+            if again := sorted(_ended(batch, own)):
+                parts.append(Part(job=batch.record.job, elements=again))
         self._cancel(parts)
 
-    def _waiting(self, batch: Open, states: Sequence[JobState]) -> set[int]:
+    def _waiting(self, batch: Open, own: Sequence[JobState]) -> set[int]:
         """The elements that wait in the queue; one that is held may have begun, and be halted on its node.
 
         As long as the host has not told which have begun, none that is held is taken back: `stop` keeps it from more.
         """
         everything, found = range(len(batch.record.elements)), set[int]()
-        for state in states:
-            if state.job == batch.record.job and state.state in {State.QUEUED, State.HELD}:
-                some = everything if state.element is None else (state.element,)
-                found.update(k for k in some if state.state is State.QUEUED or not self._has_begun(batch, k))
+        for state in own:
+            some = everything if state.element is None else (state.element,)
+            found.update(k for k in some if state.state is State.QUEUED or not self._has_begun(batch, k))
         return found - batch.ended
 
     def _has_begun(self, batch: Open, element: int) -> bool:
@@ -95,6 +110,12 @@ class Recall:
         if ids:
             command = self._handover.system.cancel(ids)
             command.parse(self._handover.depot.run(command.argv, timeout_s=QUEUE_S))
+
+
+def _ended(batch: Open, own: Sequence[JobState]) -> set[int]:
+    """The elements that have ended, of those that wait in the queue; of crews all must have."""
+    listed = {state.element for state in own if state.element is not None}
+    return {k for k in listed if batch.ended.issuperset(batch.record.crew(k))}
 
 
 def _part(batch: Open, elements: Iterable[int]) -> Part:

@@ -10,9 +10,9 @@ import msgspec
 
 from sciflow.errors import RunBusy
 from sciflow.executors.batch.depot import Depot
-from sciflow.executors.batch.recall import QUEUE_S
+from sciflow.executors.batch.recall import QUEUE_S, WAITING
 from sciflow.executors.batch.record import BatchRecord, Stage, read_all
-from sciflow.executors.systems.system import BatchSystem
+from sciflow.executors.systems.system import BatchSystem, JobState, Part
 
 REMOVE_S = 600.0
 DAY_S = 86400.0
@@ -28,7 +28,6 @@ class Cleaned(msgspec.Struct, frozen=True):
     """What the host says of a removal."""
 
     kept: tuple[str, ...] = ()  # runs that have more submissions than those told
-    live: tuple[str, ...] = ()  # submissions with elements that have begun and not ended, or were killed
     freed_bytes: int = 0
 
 
@@ -40,30 +39,35 @@ def remove_run(depot: Depot, system: BatchSystem, root: Path, batches: Collectio
     Raises:
         RunBusy: elements of it are at work.
     """
-    request = {"runs": [root.name], "batches": sorted(batches), **UNUSED}
-    records = {record.name: record for record in read_all(root) if record.name in batches}
-    doubtful = [record for record in records.values() if record.stage in {Stage.SENT, Stage.SUBMITTED}]
-    if not doubtful:
-        said = depot.ask("clean", request, Cleaned, timeout_s=REMOVE_S)
-        if not said.live:
-            return None if said.kept else said.freed_bytes
-        doubtful = [records[name] for name in said.live]
-    _await_end(depot, system, root, doubtful)
-    said = depot.ask("clean", {**request, "force": True}, Cleaned, timeout_s=REMOVE_S)
+    _await_end(depot, system, root, [record for record in read_all(root) if record.name in batches])
+    request = {"runs": [root.name], "batches": sorted(batches), "force": True, **UNUSED}
+    said = depot.ask("clean", request, Cleaned, timeout_s=REMOVE_S)
     return None if said.kept else said.freed_bytes
 
 
 def _await_end(depot: Depot, system: BatchSystem, root: Path, records: Collection[BatchRecord]) -> None:
-    """Until the batch system has no job any more of submissions whose files do not show that they have ended.
+    """Until the batch system has no job any more of these submissions, which their files do not show.
 
-    An element that was killed leaves the same files as one that is at work.
+    An element that was killed leaves the same files as one that is at work; of one that has ended the job may have been
+    queued again, by an operator who may hold it, and is cancelled.
     """
-    names, jobs = {record.name for record in records}, {record.job for record in records if record.job}
+    doubtful = [record for record in records if record.stage in {Stage.SENT, Stage.SUBMITTED}]
+    names, jobs = {record.name for record in records}, {record.job for record in doubtful if record.job}
+    unwanted = names.difference(record.name for record in doubtful)
     limit, command = time.monotonic() + LEAVING_S, system.queue()
-    while any(
-        not state.state.ended and (state.name in names or state.job in jobs)
-        for state in command.parse(depot.run(command.argv, timeout_s=QUEUE_S))
-    ):
+    while True:
+        listed = command.parse(depot.run(command.argv, timeout_s=QUEUE_S))
+        own = [state for state in listed if not state.state.ended and (state.name in names or state.job in jobs)]
+        if not own:
+            return
         if time.monotonic() > limit:
             raise RunBusy(f"{root}: jobs of this run are at work at {depot.transport.name}: resume or cancel it first")
+        waiting = [_part(state) for state in own if state.state in WAITING and state.name in unwanted]
+        if waiting:
+            cancel = system.cancel(waiting)
+            cancel.parse(depot.run(cancel.argv, timeout_s=QUEUE_S))
         time.sleep(LOOK_S)
+
+
+def _part(state: JobState) -> str | Part:
+    return state.job if state.element is None else Part(job=state.job, elements=(state.element,))

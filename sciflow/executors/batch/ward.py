@@ -165,6 +165,7 @@ class Ward:
         batch.send = None
         self._mirror.forget(batch.record)
         self._aftermath.forget(batch.record.name)
+        self._recall.settled(batch)
         self._losses.seen(batch.record.name)
         self._open.pop(batch.record.name, None)
 

@@ -250,6 +250,11 @@ def crowding(names: list[str], xs: list[int]) -> tuple[list[str], list[int]]:
 
 
 @workflow
+def in_two_submissions(names: list[str], xs: list[int]) -> tuple[list[str], list[int]]:
+    return awaited.map(name=names), patient.options(walltime_s=3000).map(x=xs)
+
+
+@workflow
 def awaiting_with_gpu(names: list[str]) -> list[str]:
     return awaited.options(gpus=1).map(name=names)
 
