@@ -59,8 +59,8 @@ def end_without_engine(folder: RunFolder, phase: Phase, message: str) -> None:
         put_end(db, phase, message)
 
 
-def call_off(folder: RunFolder, message: str, *, running: bool) -> None:
-    """Ends a run on which no engine is at work: has its jobs cancelled, then writes down that it has ended.
+def call_off(folder: RunFolder, phase: Phase, message: str, *, running: bool) -> None:
+    """Ends or suspends a run on which no engine is at work: has its jobs cancelled, then writes that down.
 
     `running`: the jobs that run are cancelled too; else only those that wait in a queue.
 
@@ -72,5 +72,5 @@ def call_off(folder: RunFolder, message: str, *, running: bool) -> None:
     with folder.lock(), closing(open_writer(folder)) as db:
         if is_open(folder.root):
             recall(folder.root, settings_of(setup_of(folder)).executors, running=running)
-        if db.text("phase") not in RUN_ENDS:
-            put_end(db, Phase.FAILED, message)
+        if db.text("phase") not in {*RUN_ENDS, phase}:
+            put_end(db, phase, message)

@@ -44,9 +44,12 @@ class Run(RunRecord[R_co]):
         steering.end(self._folder, Verb.STOP, "the run was stopped")
 
     def suspend(self) -> None:
-        """Begins nothing new until `resume`."""
-        if steering.listens(self._folder):
-            steering.ask(self._folder, Request(verb=Verb.SUSPEND))
+        """Begins nothing new until `resume`.
+
+        Raises:
+            HostError, RunError: see `cancel`.
+        """
+        steering.suspend(self._folder)
 
     def resume(self, value: object = None, *, node: str = "", detach: bool | None = None) -> Phase:
         """Goes on with a run that was interrupted, suspended, or whose engine died; tells a suspended node its value.

@@ -167,4 +167,16 @@ def end(folder: RunFolder, verb: Verb, message: str) -> None:
         return
     if current_phase(folder) in RUN_ENDS and not is_open(folder.root):
         return
-    call_off(folder, message, running=verb is Verb.TERMINATE)
+    call_off(folder, Phase.FAILED, message, running=verb is Verb.TERMINATE)
+
+
+def suspend(folder: RunFolder) -> None:
+    """Asks the engine at work to begin nothing more; where there is none, takes out of queues what waits there.
+
+    Raises:
+        RunError, HostError: see `end`; the run is not suspended.
+    """
+    if listens(folder) and ask(folder, Request(verb=Verb.SUSPEND)):
+        return
+    if current_phase(folder) not in RUN_ENDS:
+        call_off(folder, Phase.SUSPENDED, "the run was suspended", running=False)

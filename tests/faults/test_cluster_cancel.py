@@ -121,6 +121,20 @@ def test_a_run_that_is_stopped_without_an_engine_lets_go_on_what_runs_and_takes_
     assert set(cluster.notes("began").values()) == {1}
 
 
+def test_a_run_that_is_suspended_without_an_engine_begins_nothing_more_until_it_is_resumed(cluster: Cluster) -> None:
+    run = left_behind(cluster)
+    assert cli("suspend", run.folder, cwd=cluster.bench.folder).returncode == 0
+    assert run.phase == "Suspended"
+    assert run.snapshot().message == "the run was suspended"
+    assert eventually(lambda: len(cluster.queue()) == 3, timeout_s=PATIENCE_S, pause_s=0.2), cluster.queue()
+    cluster.sign("go on")
+    assert cluster.is_empty(), cluster.queue()
+    assert cluster.notes("ended").total() == 3
+    assert run.resume(detach=False) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [100 + x for x in range(6)]
+    assert set(cluster.notes("began").values()) == {1}
+
+
 def test_jobs_that_a_run_has_left_when_it_was_stopped_can_be_cancelled(cluster: Cluster) -> None:
     run = left_behind(cluster)
     run.stop()
