@@ -11,6 +11,9 @@ from sciflow.core.expr import Const, Expr
 from sciflow.core.ports import Port, Type, list_of, optional
 
 
+EXIT_NODE = "on-exit"  # the path of the task that an exit handler is
+
+
 class Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="secret"):
     """A value by reference: the environment variable or file that holds it on the machine of the engine."""
 

@@ -83,7 +83,7 @@ def _bring(root: Path, wanted: dict[str, set[str]]) -> None:
         if at not in settings.executors:
             fix = f"add [executors.{at}] to sciflow.toml, as it was when the run was made"
             raise RunError(f"{min(paths)} lies at {at!r}, which the settings do not name\n    fix:      {fix}")
-        _check_none(fetch_files(at, settings.executors, root, sorted(paths)))
+        _check_none(fetch_files(at, settings.executors, root, sorted(paths), settings.storages))
 
 
 def _check_none(lost: Mapping[str, str]) -> None:

@@ -71,6 +71,8 @@ class Engine:
         """Carries the run on until it has ended, waits for somebody, or was halted."""
         with rare_collection():
             self._scheduler.start(self._parts.inputs)
+            if self._parts.conductor is not None:
+                self._parts.conductor.begin(self._scheduler.totals())
             return self._loop()
 
     def _loop(self) -> Outcome:
@@ -270,6 +272,8 @@ class Engine:
     def _kill(self) -> None:
         error = TaskError(kind="cancelled", type="sciflow:Cancelled", message=self._halt.why)
         self._take_unsent()
+        if self._parts.conductor is not None and self._halt.ends:
+            self._parts.conductor.end(exit_handler=self._halt.exit_handler)
         for executor in self._parts.executors.values():
             if self._halt.ends or not executor.outlives:
                 executor.cancel(list(self._scheduler.in_flight), error)
@@ -297,6 +301,8 @@ class Engine:
             case Request(verb=Verb.RESUME, node=""):
                 self._withdrawn = False
                 self._halt = Halt() if self._halt.level is Level.PAUSE else self._halt
+                if self._parts.conductor is not None:
+                    self._parts.conductor.go_on()
             case Request(verb=Verb.RESUME, node=node, value=value):
                 self._answers[node] = self._parts.probe.taken(value)
         self._db.put_event(time.time(), request.verb.value, request.node)
@@ -305,6 +311,9 @@ class Engine:
         """Gives suspended nodes the answers that are there for them, also those that came before the engine did."""
         for path in list(self._answers):
             if path in self._scheduler.gates:
-                self._scheduler.answer(path, self._answers.pop(path))
+                text = self._answers.pop(path)
+                self._scheduler.answer(path, text)
+                if self._parts.conductor is not None:
+                    self._parts.conductor.answer(path, text)
             elif self._db.has_ended(path):  # somebody else was quicker
                 del self._answers[path]

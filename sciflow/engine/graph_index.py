@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from sciflow.core.expr import Const, Expr, Output, leaves
-from sciflow.core.graph import Graph, Node, WorkflowSpec
+from sciflow.core.expr import Const
+from sciflow.core.graph import Graph, WorkflowSpec
+from sciflow.core.needs import needed_nodes
 
 
 class GraphIndex(msgspec.Struct, frozen=True):
@@ -15,19 +16,6 @@ class GraphIndex(msgspec.Struct, frozen=True):
     position: dict[str, int]
     needs: tuple[tuple[int, ...], ...]
     feeds: tuple[tuple[int, ...], ...]
-
-
-def expressions(node: Node) -> list[Expr]:
-    """Every expression of a node."""
-    fan = [] if node.fan is None else list(node.fan.over.values())
-    single = [e for e in (node.when, node.key, node.executor, node.image) if e is not None]
-    return [*node.inputs.values(), *fan, *single]
-
-
-def needed_nodes(node: Node) -> set[str]:
-    """The ids of the nodes that must have ended before this one can begin."""
-    used = {leaf.node for e in expressions(node) for leaf in leaves(e) if isinstance(leaf, Output)}
-    return used | set(node.after)
 
 
 def index_graph(graph: Graph) -> GraphIndex:

@@ -16,7 +16,7 @@ from sciflow.engine.records_db import Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.scheduler import Scheduler
 from sciflow.engine.values import StoredValues
-from sciflow.executors.executor import Executor
+from sciflow.executors.executor import Conductor, Executor
 
 
 class Level(IntEnum):
@@ -64,6 +64,7 @@ class Parts(msgspec.Struct, kw_only=True, eq=False):
     spec: WorkflowSpec
     inputs: Mapping[str, bytes]
     stowage: Any = None  # a `Stowage`, one of the executors
+    conductor: Conductor | None = None  # one of the executors, if it carries out the run as a whole
     deadline: float | None = None  # by the monotonic clock
     full_disk_wait_s: float = 0.0  # before it gives up
     started: float = msgspec.field(default_factory=time.time)

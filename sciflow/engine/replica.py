@@ -10,7 +10,7 @@ import msgspec
 
 from sciflow.core.evaluation import Absent
 from sciflow.core.expr import Tree
-from sciflow.core.graph import Graph, WorkflowSpec, decode_spec
+from sciflow.core.graph import EXIT_NODE, Graph, WorkflowSpec, decode_spec
 from sciflow.core.job import SINGLE
 from sciflow.core.progress import Task
 from sciflow.core.records import Phase, TaskError
@@ -22,7 +22,7 @@ from sciflow.engine.intake import absolute
 from sciflow.engine.records_db import Reader
 from sciflow.engine.rows import NodeRow, TaskRow
 from sciflow.engine.values import StoredValues, is_folded
-from sciflow.engine.walk import EXIT_NODE, exit_graph
+from sciflow.engine.walk import exit_graph
 from sciflow.errors import RunError
 
 

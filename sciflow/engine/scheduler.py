@@ -20,12 +20,13 @@ from sciflow.core.records import Extra, Phase, TaskError
 from sciflow.engine import binding
 from sciflow.engine.activation import NodeRun, StepCount
 from sciflow.engine.binding import BindingError
+from sciflow.engine.jobs import job_of
 from sciflow.engine.journal import Ending, Journal, Values
 from sciflow.engine.limits import Limits
 from sciflow.engine.queue import ReadyQueue
 from sciflow.engine.walk import GraphWalk, Outcome
+from sciflow.runner.retrying import backoff_s, may_retry
 
-RETRIED_KINDS = frozenset({"died", "place"})  # the place's fault, not the op's
 MOST_SLICES = 1 << NUMBER_BITS  # of a job; see `core.job`
 OPEN_AHEAD = 256  # nodes with ready tasks, up to which further slices of a fan over a sub-workflow are opened
 
@@ -38,20 +39,22 @@ class InFlight(msgspec.Struct, eq=False):
     left: int
 
 
-def may_retry(error: TaskError, policy: Policy, attempt: int) -> bool:
+def _may_retry(error: TaskError, policy: Policy, attempt: int) -> bool:
     """Whether an attempt that failed so is followed by another."""
-    if error.fatal or attempt > policy.retries:
-        return False
-    named = any(name in policy.retry_on for name in (error.type, *error.bases))
-    return error.transient or error.kind in RETRIED_KINDS or named
+    return may_retry(
+        kind=error.kind,
+        classes=(error.type, *error.bases),
+        fatal=error.fatal,
+        transient=error.transient,
+        attempt=attempt,
+        retries=policy.retries,
+        on=policy.retry_on,
+    )
 
 
-def backoff_s(policy: Policy, attempt: int) -> float:
+def _backoff_s(policy: Policy, attempt: int) -> float:
     """How long to wait after an attempt that failed."""
-    try:
-        return min(policy.backoff_max_s, policy.backoff_s * float(policy.backoff_factor) ** (attempt - 1))
-    except OverflowError:  # after a thousand attempts
-        return policy.backoff_max_s if policy.backoff_s > 0 else 0.0
+    return backoff_s(attempt, first_s=policy.backoff_s, factor=policy.backoff_factor, most_s=policy.backoff_max_s)
 
 
 class Scheduler:
@@ -97,6 +100,10 @@ class Scheduler:
     def gates(self) -> Mapping[str, NodeRun]:
         """The suspended nodes by path."""
         return self._walk.gates
+
+    def totals(self) -> dict[str, int]:
+        """How many tasks the nodes of the run's own graph have, by id, as far as that is known; 0 of skipped ones."""
+        return self._walk.totals()
 
     @property
     def idle(self) -> bool:
@@ -160,29 +167,10 @@ class Scheduler:
         return self._job(run, need, ())
 
     def _job(self, run: NodeRun, need: Need, picked: Sequence[int]) -> Job:
-        tasks = run.tasks
         template = self.spec.templates[run.node.template]
-        assert tasks is not None
         assert isinstance(template, OpTemplate)
         self._serial += 1
-        elements = [() if tasks.single else tasks.elements(i) for i in picked]
-        return Job(
-            id=self._serial,
-            node=run.number,
-            path=run.path,
-            template=template,
-            policy=run.node.policy,
-            need=need,
-            fixed=run.fixed,
-            columns=tasks.columns,
-            slices=picked,
-            attempts=[tasks.attempts.get(i, 1) for i in picked] if tasks.attempts else (1,) * len(picked),
-            elements=elements,
-            keys=[self.key(run, i) for i in picked] if run.node.key else (None,) * len(picked),
-            seed=run.seed,
-            parallelism=binding.fan_of(run).parallelism,
-            seeds=() if run.input_seed is None else list(map(run.input_seed, elements)),
-        )
+        return job_of(run, template, need, picked, id_=self._serial, key=lambda slice_: self.key(run, slice_))
 
     # --- what came of it
 
@@ -226,11 +214,11 @@ class Scheduler:
         assert run.tasks is not None
         policy = run.node.policy
         tries = attempt - run.tasks.spent.get(slice_, 0)
-        if not may_retry(error, policy, tries):
+        if not _may_retry(error, policy, tries):
             return False
         run.tasks.attempts[slice_] = attempt + 1
         self._serial += 1
-        heapq.heappush(self._delayed, (now + backoff_s(policy, tries), self._serial, slice_, run))
+        heapq.heappush(self._delayed, (now + _backoff_s(policy, tries), self._serial, slice_, run))
         return True
 
     def wake(self, now: float) -> None:

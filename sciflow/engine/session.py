@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sciflow import config
-from sciflow.core.graph import Function, OpTemplate, WorkflowSpec, decode_spec
+from sciflow.core.expr import Tree
+from sciflow.core.graph import EXIT_NODE, Function, OpTemplate, WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot
 from sciflow.core.records import Phase
 from sciflow.engine.clearing import by_policy
@@ -36,12 +37,12 @@ from sciflow.engine.scheduler import Scheduler
 from sciflow.engine.setup import RunSetup
 from sciflow.engine.stowage_making import keep_all, make_stowage
 from sciflow.engine.values import StoredValues
-from sciflow.engine.walk import EXIT_NODE, Outcome
+from sciflow.engine.walk import Outcome
 from sciflow.errors import SciflowError
 from sciflow.executors.capacity import Capacity
-from sciflow.executors.executor import Executor
+from sciflow.executors.executor import Conductor, Executor
 from sciflow.executors.local import LocalExecutor, Place
-from sciflow.executors.registry import LOCAL, Errand, executor_names, make_executor
+from sciflow.executors.registry import LOCAL, Errand, Whole, executor_names, make_executor
 from sciflow.runner.guard import end_strays
 from sciflow.runner.removal import remove
 
@@ -88,6 +89,7 @@ class _Session:
         self._stack = stack
         self._setup = msgspec.json.decode(db.fact("setup") or b"{}", type=RunSetup)
         self._spec = decode_spec(db.fact("spec") or b"{}")
+        self._inputs: Mapping[str, Tree] = json.loads(db.fact("inputs") or b"{}")
         self._number = int(db.fact("sessions") or 0) + 1
         self._started = float(db.fact("started") or time.time())
 
@@ -115,7 +117,7 @@ class _Session:
             keys=db.keys(),
         )
         probe = self._probe(Intake(root, values))
-        inputs = {name: msgspec.json.encode(tree) for name, tree in json.loads(db.fact("inputs") or b"{}").items()}
+        inputs = {name: msgspec.json.encode(tree) for name, tree in self._inputs.items()}
         return Engine(
             Parts(
                 folder=self._folder,
@@ -125,6 +127,7 @@ class _Session:
                 scheduler=scheduler,
                 executors=executors,
                 stowage=stowage,
+                conductor=_conductor(executors[setup.executor]),
                 probe=probe,
                 spec=self._spec,
                 inputs=inputs,
@@ -200,11 +203,12 @@ class _Session:
             code=bundle,
             host=settings.host,
             quota=setup.quota,
+            whole=Whole(spec=self._spec, inputs=self._inputs, timeout_s=setup.timeout_s, parallelism=setup.parallelism),
             is_over=self._db.is_over,
         )
         made = {}
         for name in sorted(names):
-            made[name] = make_executor(name, settings.executors, errand)
+            made[name] = make_executor(name, settings.executors, errand, settings.storages)
             self._stack.callback(made[name].close)
         return made
 
@@ -236,6 +240,13 @@ class _Session:
         put_end(self._db, outcome.phase, message, because=outcome.because)
         _remove_scratch(self._folder.part("work"))
         by_policy(self._folder, outcome.phase, warn=self._warn)
+
+
+def _conductor(executor: Executor) -> Conductor | None:
+    """The executor as one that carries out whole runs, if it is one."""
+    from sciflow.executors.argo.executor import ArgoExecutor
+
+    return executor if isinstance(executor, ArgoExecutor) else None
 
 
 def bundle_of(spec: WorkflowSpec, sys_path: Sequence[str]) -> dict[str, bytes]:

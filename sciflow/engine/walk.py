@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from sciflow.core.expr import Input
-from sciflow.core.graph import Graph, Node, OpTemplate, Suspend, WorkflowSpec
+from sciflow.core.graph import EXIT_NODE, Graph, Node, OpTemplate, Suspend, WorkflowSpec
 from sciflow.core.job import SINGLE
 from sciflow.core.ports import ANY, Port, Type
 from sciflow.core.records import Extra, Phase, TaskError
@@ -22,8 +22,6 @@ from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet, s
 from sciflow.engine.binding import BindingError
 from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.journal import Ending, Journal, Values
-
-EXIT_NODE = "on-exit"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -52,12 +50,14 @@ class GraphWalk:
         self._beginning: deque[NodeRun] = deque()
         self._ending: deque[NodeRun] = deque()
         self._unopened: deque[NodeRun] = deque()  # fans over sub-workflows with slices that were not opened yet
+        self._nodes: Sequence[NodeRun] = ()  # of the run's own graph
         self._exiting: Outcome | None = None  # what the run came to before its exit handler
 
     def start(self, inputs: Mapping[str, bytes]) -> None:
         """Opens the workflow."""
         index = self._index[self.spec.entry]
-        self._open(binding.graph_inputs(index.graph, dict(inputs)), template=self.spec.entry, prefix="", parent=None)
+        texts = binding.graph_inputs(index.graph, dict(inputs))
+        self._nodes = self._open(texts, template=self.spec.entry, prefix="", parent=None).nodes
 
     def begin_exit(self, outcome: Outcome) -> bool:
         """Starts the exit handler with the run's phase, if there is one; `outcome` is given again when it has ended."""
@@ -72,6 +72,15 @@ class GraphWalk:
         phase = b'"%s"' % outcome.phase.value.encode()
         self._open({"phase": phase}, template=graph.name, prefix="", parent=None)
         return True
+
+    def totals(self) -> dict[str, int]:
+        """How many tasks the nodes of the run's own graph have, by id, as far as that is known; 0 of skipped ones."""
+        known = ((run.node.id, run) for run in self._nodes)
+        return {
+            id_: 0 if run.tasks is None else run.tasks.total
+            for id_, run in known
+            if run.tasks is not None or run.phase is Phase.SKIPPED
+        }
 
     def answer(self, path: str, value: bytes) -> None:
         """Ends a suspended node with the value given for it."""
@@ -106,7 +115,7 @@ class GraphWalk:
 
     def _open(
         self, inputs: dict[str, bytes], *, template: str, prefix: str, parent: NodeRun | None, slice_: int = SINGLE
-    ) -> None:
+    ) -> Activation:
         index = self._index[template]
         home = Activation(index, prefix, inputs, parent, slice_, open=len(index.graph.nodes))
         for position, node in enumerate(index.graph.nodes):
@@ -116,6 +125,7 @@ class GraphWalk:
         self._beginning.extend(run for run in home.nodes if run.waiting == 0)
         if not home.nodes:
             self._close(home)
+        return home
 
     def _step(self, path: str) -> StepCount:
         name = step_path(path)

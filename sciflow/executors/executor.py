@@ -138,3 +138,22 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Gives everything back that the executor holds here."""
+
+
+class Conductor(Protocol):
+    """An executor that carries out whole runs: what it is to do next it knows without being told.
+
+    It takes jobs as every executor does, and reports what becomes of them.
+    """
+
+    def begin(self, totals: Mapping[str, int]) -> None:
+        """Has the run begin; `totals`: tasks of its own nodes, by id, as far as they are known."""
+
+    def answer(self, path: str, text: bytes) -> None:
+        """Lets a suspended node go on with the value given for it."""
+
+    def go_on(self) -> None:
+        """Begins new tasks again after `withdraw`."""
+
+    def end(self, *, exit_handler: bool) -> None:
+        """Ends what runs; then the exit handler is run, if it is to be."""

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
+from sciflow.core.expr import Tree
+from sciflow.core.graph import WorkflowSpec
 from sciflow.executors.capacity import Quota
 from sciflow.executors.executor import Executor
 
 LOCAL = "local"
+
+
+class Whole(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is as a whole, for an executor that carries it out."""
+
+    spec: WorkflowSpec
+    inputs: Mapping[str, Tree]
+    timeout_s: float | None
+    parallelism: int | None
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +37,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     code: Mapping[str, bytes]  # bundles of the user's modules by name
     host: Mapping[str, object]
     quota: Quota = Quota()
+    whole: Whole | None = None
     is_over: Callable[[str, int], bool] = lambda _path, _attempt: False  # whether a task's attempt is recorded as ended
 
 
@@ -33,27 +46,41 @@ def executor_names(settings: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
     return frozenset({LOCAL, *settings})
 
 
-def make_executor(name: str, tables: Mapping[str, Mapping[str, Any]], errand: Errand) -> Executor:
+def make_executor(
+    name: str,
+    tables: Mapping[str, Mapping[str, Any]],
+    errand: Errand,
+    storages: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> Executor:
     """The executor of that name; what a kind of executor needs is imported where there is one.
 
     Raises:
         ConfigError: its settings will not do.
         MissingExtra: a package that it needs is not installed.
     """
-    from sciflow.executors.settings import FuturesSettings, parse_executor
+    from sciflow.executors.settings import ArgoSettings, BatchSettings, FuturesSettings, parse_executor
 
-    settings = parse_executor(name, tables[name])
-    if isinstance(settings, FuturesSettings):
-        from sciflow.executors.futures.making import make_futures
+    match parse_executor(name, tables[name]):
+        case FuturesSettings() as settings:
+            from sciflow.executors.futures.making import make_futures
 
-        return make_futures(name, settings, errand)
-    from sciflow.executors.batch.making import make_batch
+            return make_futures(name, settings, errand)
+        case ArgoSettings() as settings:
+            from sciflow.executors.argo.making import make_argo
 
-    return make_batch(name, settings, errand)
+            return make_argo(name, settings, storages, errand)
+        case BatchSettings() as settings:
+            from sciflow.executors.batch.making import make_batch
+
+            return make_batch(name, settings, errand)
 
 
 def fetch_files(
-    name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, paths: Sequence[str]
+    name: str,
+    tables: Mapping[str, Mapping[str, Any]],
+    root: Path,
+    paths: Sequence[str],
+    storages: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Mapping[str, str]:
     """Brings files and folders of a run home from an executor's machine; of those that are not to be had, why.
 
@@ -62,21 +89,26 @@ def fetch_files(
     """
     from sciflow.executors.batch.fetching import gone
     from sciflow.executors.batch.making import fetch_from
-    from sciflow.executors.settings import FuturesSettings, parse_executor
+    from sciflow.executors.settings import ArgoSettings, BatchSettings, FuturesSettings, parse_executor
 
-    settings = parse_executor(name, tables[name])
-    if isinstance(settings, FuturesSettings):  # it works in the run folder itself
-        return {path: gone(path, root) for path in paths if not (root / path).exists()}
-    return fetch_from(settings, root, paths)
+    match parse_executor(name, tables[name]):
+        case FuturesSettings():  # it works in the run folder itself
+            return {path: gone(path, root) for path in paths if not (root / path).exists()}
+        case ArgoSettings() as settings:
+            from sciflow.executors.argo.making import fetch_from_bucket
+
+            return fetch_from_bucket(name, settings, storages, root, paths)
+        case BatchSettings() as settings:
+            return fetch_from(settings, root, paths)
 
 
 def lies_elsewhere(name: str, tables: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether the files of runs lie in a folder of their own at this executor, and not in the run folder itself."""
     from sciflow.executors.batch.making import shares
-    from sciflow.executors.settings import FuturesSettings, parse_executor
+    from sciflow.executors.settings import ArgoSettings, BatchSettings, parse_executor
 
     settings = parse_executor(name, tables[name])
-    return not isinstance(settings, FuturesSettings) and not shares(settings)
+    return isinstance(settings, ArgoSettings) or (isinstance(settings, BatchSettings) and not shares(settings))
 
 
 def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, batches: Collection[str]) -> int | None:
@@ -89,10 +121,10 @@ def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, ba
         HostError: the machine is not to be reached now.
     """
     from sciflow.executors.batch.making import clear_at
-    from sciflow.executors.settings import FuturesSettings, parse_executor
+    from sciflow.executors.settings import BatchSettings, parse_executor
 
     settings = parse_executor(name, tables[name])
-    return 0 if isinstance(settings, FuturesSettings) else clear_at(settings, root, batches)
+    return clear_at(settings, root, batches) if isinstance(settings, BatchSettings) else 0
 
 
 def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *, running: bool) -> None:
@@ -104,7 +136,7 @@ def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *
         HostError: the machine, or its batch system, gives no answer now; it may be tried again.
     """
     from sciflow.executors.batch.record import open_records
-    from sciflow.executors.settings import FuturesSettings, parse_executor
+    from sciflow.executors.settings import ArgoSettings, FuturesSettings, parse_executor
 
     settings = parse_executor(name, tables[name])
     records = [record for record in open_records(root) if record.executor == name]
@@ -113,6 +145,11 @@ def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *
 
         recall(root, records, running=running)
         return
+    if isinstance(settings, ArgoSettings):
+        from sciflow.executors.argo.making import recall_workflow
+
+        recall_workflow(settings, root, running=running)
+        return
     from sciflow.executors.batch.making import recall_from
 
     recall_from(settings, records, root, running=running)
@@ -120,8 +157,8 @@ def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *
 
 def cleanup_of(name: str, tables: Mapping[str, Mapping[str, Any]]) -> str | float:
     """What the settings say of the files of runs at an executor: "keep", "on_success", or their age in seconds."""
-    from sciflow.executors.settings import FuturesSettings, parse_executor
+    from sciflow.executors.settings import BatchSettings, parse_executor
     from sciflow.executors.settings_check import age_s
 
     settings = parse_executor(name, tables[name])
-    return "keep" if isinstance(settings, FuturesSettings) else age_s(settings.cleanup) or settings.cleanup
+    return age_s(settings.cleanup) or settings.cleanup if isinstance(settings, BatchSettings) else "keep"

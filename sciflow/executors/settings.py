@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from sciflow.core.graph import Secret
 from sciflow.errors import InvalidSettings, Problem
 from sciflow.executors.containers.box import Box, Engine
 from sciflow.executors.origins import origin
@@ -102,12 +103,50 @@ class FuturesSettings(
     settings: dict[str, Any] = {}  # as for a batch system
 
 
-ExecutorSettings: TypeAlias = BatchSettings | FuturesSettings
-_Written: TypeAlias = BatchSettings | ContainerSettings | FuturesSettings
+class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="argo", tag_field="type"):
+    """`type = "argo"`: a run as a workflow of Argo, its tasks in pods of Kubernetes."""
+
+    server: str  # https://HOST:PORT of Argo's server
+    namespace: str
+    storage: str  # the bucket, one of [storages]: that of Argo's artifact repository
+    token: Secret | None = None  # { env = "ARGO_TOKEN" } or { file = "..." }
+    ca_file: str = ""  # certificates to trust besides the machine's own
+    verify: bool = True
+    endpoint_inside: str = ""  # of the bucket, where pods reach it by another address
+    base_image: str = "sciflow-base"  # Python 3.11+ with msgspec and minio
+    image: str = ""  # of tasks that name none; none: the same
+    python: str = "python3"  # 3.9 or newer, in the images of tasks
+    secret: str = "s3"  # noqa: S105  the name of the Secret that has the keys of the bucket
+    access_key: str = "key"  # names of its entries
+    secret_key: str = "secret"  # noqa: S105
+    secrets: dict[str, str] = {}  # what `Secret(env=NAME)` is there: NAME -> "SECRET/KEY"
+    service_account: str = ""
+    executor_account: str = "default"  # whose token Argo's own containers have
+    pull_secrets: tuple[str, ...] = ()
+    user: int | None = 1000  # by whom pods are run; none: as their images say
+    pods: int = 50  # of a fan, unless it says how many slices make one
+    workers: int = 1  # slices at once in a pod
+    parallelism: int | None = None  # pods of a run at once
+    node_selector: dict[str, str] = {}
+    tolerations: tuple[dict[str, Any], ...] = ()
+    volumes: tuple[dict[str, Any], ...] = ()
+    mounts: tuple[dict[str, Any], ...] = ()
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    priority_class: str = ""
+    lost_retries: int = 2  # of a pod that was lost
+    look_least_s: float = 1.0
+    look_most_s: float = 15.0
+    settings: dict[str, Any] = {}  # as for a batch system
+
+
+ExecutorSettings: TypeAlias = BatchSettings | FuturesSettings | ArgoSettings
+_Written: TypeAlias = BatchSettings | ContainerSettings | FuturesSettings | ArgoSettings
 _WRITTEN: Mapping[str, type[_Written]] = {
     "batch": BatchSettings,
     "container": ContainerSettings,
     "futures": FuturesSettings,
+    "argo": ArgoSettings,
 }
 
 

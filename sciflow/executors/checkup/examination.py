@@ -15,7 +15,7 @@ from sciflow.executors.checkup.trial import test_job
 from sciflow.executors.checkup.visit import Visit
 from sciflow.executors.checkup.way import way
 from sciflow.executors.containers.box import Engine
-from sciflow.executors.settings import BatchSettings, FuturesSettings, parse_executor
+from sciflow.executors.settings import ArgoSettings, ExecutorSettings, FuturesSettings, parse_executor
 
 Check = Callable[[Visit], Iterator[Finding]]
 
@@ -40,6 +40,8 @@ def examine(name: str, table: Mapping[str, Any], *, runs: Path, wait_s: float) -
     if isinstance(settings, FuturesSettings):
         yield from pool(name, settings, runs=runs, wait_s=wait_s)
         return
+    if isinstance(settings, ArgoSettings):
+        return
     with Visit(name, settings, runs=runs, wait_s=wait_s) as visit:
         yield from _in_turn(visit)
 
@@ -62,8 +64,10 @@ def _in_turn(visit: Visit) -> Iterator[Finding]:
             return
 
 
-def describe(settings: BatchSettings | FuturesSettings) -> str:
+def describe(settings: ExecutorSettings) -> str:
     """An executor in a line."""
+    if isinstance(settings, ArgoSettings):
+        return f"Argo at {settings.server}, namespace {settings.namespace}"
     if isinstance(settings, FuturesSettings):
         return f"futures of {settings.factory}"
     place = f"on {settings.host}" if settings.host else "on this machine"

@@ -1,0 +1,115 @@
+"""The bucket through which a run on Argo and its author speak: texts and files under keys."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sciflow.storage.s3_client import MISSING, explained, make_client
+from sciflow.storage.settings import S3Settings
+
+THREADS = 8
+
+
+class Bucket:
+    """One bucket. Safe to use from several threads.
+
+    Every method raises:
+        HostUnreachable: the server has not answered for a while.
+        HostRefused: it answers, and somebody has to do something first, which the message says.
+    """
+
+    def __init__(self, name: str, settings: S3Settings) -> None:
+        """`name` is for messages.
+
+        Raises:
+            ConfigError: no credentials.
+            MissingExtra: the package `minio` is not installed.
+        """
+        self._name = name
+        self._settings = settings
+        self._client = make_client(name, settings)
+
+    def __repr__(self) -> str:
+        return f"{self._settings.endpoint}/{self._settings.bucket}"
+
+    def get(self, key: str) -> bytes | None:
+        """What is under a key; None if nothing is."""
+        return self.part(key, 0, 0)
+
+    def part(self, key: str, begin: int, size: int) -> bytes | None:
+        """So many bytes of what is under a key, all for 0; None if nothing is."""
+        from minio.error import S3Error
+
+        with explained(self._name, self._settings):
+            try:
+                answer = self._client.get_object(self._settings.bucket, key, offset=begin, length=size)
+            except S3Error as error:
+                if error.code in MISSING:
+                    return None
+                raise
+            try:
+                return answer.read()
+            finally:
+                answer.close()
+                answer.release_conn()
+
+    def get_all(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """What is under several keys, without those under which nothing is."""
+        keys = list(keys)
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="sciflow-bucket") as pool:
+            found = dict(zip(keys, pool.map(self.get, keys), strict=True))
+        return {key: data for key, data in found.items() if data is not None}
+
+    def fetch(self, key: str, target: Path) -> bool:
+        """Brings an object to a new file, whole; False if there is none."""
+        from minio.error import S3Error
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{os.urandom(6).hex()}")
+        with explained(self._name, self._settings):
+            try:
+                self._client.fget_object(self._settings.bucket, key, str(beside))
+            except S3Error as error:
+                if error.code in MISSING:
+                    return False
+                raise
+        beside.rename(target)
+        return True
+
+    def put(self, key: str, data: bytes) -> None:
+        """Puts a text under a key."""
+        with explained(self._name, self._settings):
+            self._client.put_object(self._settings.bucket, key, io.BytesIO(data), len(data))
+
+    def put_file(self, key: str, source: Path) -> None:
+        """Puts a file under a key."""
+        with explained(self._name, self._settings):
+            self._client.fput_object(self._settings.bucket, key, str(source))
+
+    def put_files(self, files: Mapping[str, Path]) -> None:
+        """Puts several files under their keys."""
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="sciflow-bucket") as pool:
+            list(pool.map(lambda pair: self.put_file(*pair), files.items()))
+
+    def has(self, key: str) -> bool:
+        """Whether anything is under a key."""
+        from minio.error import S3Error
+
+        with explained(self._name, self._settings):
+            try:
+                self._client.stat_object(self._settings.bucket, key)
+            except S3Error as error:
+                if error.code in MISSING:
+                    return False
+                raise
+        return True
+
+    def list(self, prefix: str) -> dict[str, str]:
+        """All keys that begin so, each with a word that changes with what is under it."""
+        with explained(self._name, self._settings):
+            found = self._client.list_objects(self._settings.bucket, prefix=prefix, recursive=True)
+            return {str(one.object_name): f"{one.etag} {one.last_modified}" for one in found}

@@ -1,0 +1,189 @@
+"""Argo's server, by its REST API (Argo Workflows 3.7, `api/openapi-spec/swagger.json`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sciflow.errors import HostRefused, HostUnreachable, MissingExtra
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 30.0
+MISSING, TAKEN = 404, 409
+TRANSIENT = frozenset({429, 500, 502, 503, 504})
+
+
+class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of a workflow, as far as it matters here."""
+
+    id: str = ""
+    type: str = ""
+    phase: str = ""
+    message: str = ""
+    inputs: Mapping[str, Any] = {}
+
+    def parameter(self, name: str) -> str:
+        """The value of an input parameter; empty if there is none."""
+        return next((str(p.get("value", "")) for p in self.inputs.get("parameters", ()) if p["name"] == name), "")
+
+
+class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a workflow is."""
+
+    phase: str = ""
+    message: str = ""
+    progress: str = ""
+    nodes: Mapping[str, NodeStatus] = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens to it, short of a retry."""
+        return self.phase in ("Succeeded", "Failed", "Error")
+
+
+class _Workflow(msgspec.Struct, frozen=True):
+    status: WorkflowStatus = WorkflowStatus()
+    metadata: Mapping[str, Any] = {}
+    spec: Mapping[str, Any] = {}
+
+
+class ArgoServer:
+    """One server and namespace. Safe to use from several threads.
+
+    Every method raises:
+        HostUnreachable: it does not answer now.
+        HostRefused: it answers, and somebody has to do something first, which the message says.
+    """
+
+    def __init__(self, url: str, namespace: str, *, token: str = "", ca_file: str = "", verify: bool = True) -> None:
+        """`token`: with or without `Bearer` in front.
+
+        Raises:
+            MissingExtra: the package `httpx` is not installed.
+        """
+        try:
+            import httpx
+        except ModuleNotFoundError as error:
+            raise MissingExtra("httpx", "argo", "Argo's server") from error
+        import ssl
+
+        trust: Any = verify
+        if verify and ca_file:
+            trust = ssl.create_default_context(cafile=ca_file)
+        bearer = token if not token or token.lower().startswith(("bearer ", "basic ")) else f"Bearer {token}"
+        headers = {"Authorization": bearer} if bearer else {}
+        self.url = url.rstrip("/")
+        self.namespace = namespace
+        self._client: httpx.Client = httpx.Client(base_url=self.url, headers=headers, timeout=TIMEOUT_S, verify=trust)
+
+    def close(self) -> None:
+        """Lets go of its connections."""
+        self._client.close()
+
+    def version(self) -> str:
+        """That of Argo."""
+        return str(self._json("GET", "/api/v1/version").get("version", ""))
+
+    def lint(self, workflow: Mapping[str, Any]) -> None:
+        """Has a workflow checked.
+
+        Raises:
+            HostRefused: what is wrong with it.
+        """
+        self._json("POST", f"/api/v1/workflows/{self.namespace}/lint", {"workflow": workflow})
+
+    def create(self, workflow: Mapping[str, Any]) -> bool:
+        """Submits a workflow; False if one of this name is there."""
+        answer = self._ask("POST", f"/api/v1/workflows/{self.namespace}", {"workflow": workflow}, passed=(TAKEN,))
+        return answer.status_code != TAKEN
+
+    def status(self, name: str, *, nodes: bool) -> WorkflowStatus | None:
+        """How far a workflow is; None if there is none."""
+        fields = "status.phase,status.message,status.progress"
+        if nodes:
+            fields += ",status.nodes"
+        answer = self._ask("GET", f"{self._place(name)}?fields={fields}", passed=(MISSING,))
+        if answer.status_code == MISSING:
+            return None
+        return msgspec.json.decode(answer.content, type=_Workflow).status
+
+    def label(self, name: str, label: str) -> str:
+        """A label of a workflow; empty if it has none."""
+        answer = self._json("GET", f"{self._place(name)}?fields=metadata.labels")
+        return str(answer.get("metadata", {}).get("labels", {}).get(label, ""))
+
+    def suspend(self, name: str) -> None:
+        """Begins no more pods."""
+        self._json("PUT", f"{self._place(name)}/suspend", {})
+
+    def resume(self, name: str, *, node: str = "") -> None:
+        """Goes on; with a selector of nodes those alone."""
+        self._json("PUT", f"{self._place(name)}/resume", {"nodeFieldSelector": node} if node else {})
+
+    def stop(self, name: str) -> None:
+        """Ends its pods, then runs its exit handler."""
+        self._json("PUT", f"{self._place(name)}/stop", {})
+
+    def terminate(self, name: str) -> None:
+        """Ends its pods."""
+        self._json("PUT", f"{self._place(name)}/terminate", {})
+
+    def retry(self, name: str) -> None:
+        """Runs again what has failed, and what depends on it."""
+        self._json("PUT", f"{self._place(name)}/retry", {})
+
+    def delete(self, name: str) -> None:
+        """Removes it, with its pods."""
+        self._ask("DELETE", self._place(name), passed=(MISSING,))
+
+    def _place(self, name: str) -> str:
+        return f"/api/v1/workflows/{self.namespace}/{name}"
+
+    def _json(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        found: dict[str, Any] = msgspec.json.decode(self._ask(method, path, body).content or b"{}")
+        return found
+
+    def _ask(self, method: str, path: str, body: object = None, *, passed: Sequence[int] = ()) -> httpx.Response:
+        content = None if body is None else msgspec.json.encode(body)
+        with self._explained():
+            answer = self._client.request(method, path, content=content)
+        if answer.is_success or answer.status_code in passed:
+            return answer
+        where = f"{self.url}: {method} {path.partition('?')[0]}"
+        said = _message(answer.content)
+        if answer.status_code in TRANSIENT and answer.status_code != 500:
+            raise HostUnreachable(f"{where}: the server does not serve now ({answer.status_code}): {said}")
+        raise HostRefused(f"{where}: {said} ({answer.status_code}){_advice(answer.status_code)}")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        import httpx
+
+        try:
+            yield
+        except httpx.TransportError as error:
+            raise HostUnreachable(
+                f"{self.url}: no answer: {error}: is `server` right, and Argo's server up?"
+            ) from error
+
+
+def _message(content: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(content)["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return content[:300].decode(errors="replace")
+
+
+def _advice(code: int) -> str:
+    match code:
+        case 401:
+            return "\n    fix:      renew `token`: it is missing, wrong, or has expired"
+        case 403:
+            return "\n    fix:      let the account of `token` create, get, list, update and delete workflows there"
+        case _:
+            return ""

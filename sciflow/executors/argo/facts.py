@@ -1,0 +1,35 @@
+"""What the pods of a run must know of it: one object in the bucket, written when the run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from sciflow.core.expr import Tree
+from sciflow.core.graph import Fan, WorkflowSpec
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """See above."""
+
+    spec: WorkflowSpec
+    inputs: Mapping[str, Tree]
+    executor: str  # its name, by which files are known that lie in the bucket
+    inline_bytes: int
+    pods: int  # of a fan, at most, where it does not say itself how many slices make a job
+    workers: int  # slices at once in a pod
+    bundle: str  # the user's modules, by their content
+    argv: Sequence[str]
+    main: str | None
+    host: Mapping[str, object]
+    folders: Mapping[str, Sequence[Sequence[str]]]  # what is in those that the run was given; see `outcomes.Head`
+    executable: Sequence[str]
+    code: Sequence[str]  # files of the run folder's `code`
+
+
+def chunk_of(fan: Fan | None, total: int, pods: int) -> int:
+    """How many slices of a fan make one pod."""
+    if fan is None:
+        return 1
+    return fan.chunk or max(1, -(-total // pods))

@@ -1,0 +1,206 @@
+"""The thread that looks after one workflow: submits it, does what it is ordered, and tells what is new in the bucket.
+
+Servers that do not answer are waited for, and the executor is told.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sciflow.errors import ConfigError, HostRefused, HostUnreachable
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.client import ArgoServer
+from sciflow.executors.argo.layout import OUTCOMES, Layout
+from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.news import (
+    Answer,
+    Begin,
+    Broken,
+    CaughtUp,
+    End,
+    Ends,
+    Fetch,
+    Fetched,
+    News,
+    Notice,
+    Order,
+    Pause,
+    Refused,
+    Resume,
+    Revive,
+)
+from sciflow.executors.argo.outcomes import Outcomes, read_outcomes
+from sciflow.executors.argo.shapes import Shapes, bring_files
+from sciflow.executors.batch.news import Inbox
+
+AGAIN_S = 2.0  # after a server has not answered
+FASTER = 0.5  # of the time since the last news passes until the next look
+LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was stopped
+SETTLED_S = 1.0
+
+Submit = Callable[[Mapping[str, int]], None]
+
+
+class Follower:
+    """Looks after one workflow for the executor of one run."""
+
+    def __init__(
+        self,
+        run: str,
+        server: ArgoServer,
+        bucket: Bucket,
+        layout: Layout,
+        *,
+        here: Path,
+        submit: Submit,
+        least_s: float,
+        most_s: float,
+    ) -> None:
+        """`here`: the run folder; `submit`: puts all that pods need into the bucket, and creates the workflow."""
+        self.news: Inbox[News] = Inbox()
+        self._name = dns_name(run)
+        self._server = server
+        self._bucket = bucket
+        self._layout = layout
+        self._here = here
+        self._shapes = Shapes(bucket, layout)
+        self._submit = submit
+        self._least_s, self._most_s = least_s, most_s
+        self._orders: Inbox[Order] = Inbox()
+        self._pending: list[Order] = []
+        self._seen: dict[str, str] = {}
+        self._begun = False
+        self._over_since: float | None = None  # when the workflow was first seen to have ended
+        self._trouble = ""
+        self._last_news = time.monotonic()
+        self._next_look = 0.0
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"argo {self._name}", daemon=True)
+        self._thread.start()
+
+    def order(self, order: Order) -> None:
+        """Has something done, in time."""
+        self._orders.put(order)
+
+    def close(self, seconds: float) -> None:
+        """Ends after what is under way, or when so many seconds have passed."""
+        self._closing.set()
+        self._orders.put(Resume())  # wakes it
+        self._thread.join(seconds)
+        self.news.close()
+
+    # --- the thread
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self._turn()
+        except BaseException as error:  # noqa: BLE001  to be raised where somebody hears of it
+            self.news.put(Broken(error=error))
+
+    def _turn(self) -> None:
+        poll = select.poll()
+        poll.register(self._orders.fd, select.POLLIN)
+        poll.poll(1000 * max(0.0, self._next_look - time.monotonic()))
+        self._pending += self._orders.take()
+        if self._closing.is_set():
+            return
+        try:
+            while self._pending:
+                self._obey(self._pending[0])
+                del self._pending[0]
+            if self._begun and time.monotonic() >= self._next_look:
+                self._look()
+            self._say("")
+        except HostUnreachable as error:
+            self._say(f"{error}; waiting")
+            self._next_look = time.monotonic() + AGAIN_S
+        except (HostRefused, ConfigError) as error:
+            if not self._begun:
+                self._pending.clear()
+                self.news.put(Refused(why=str(error)))
+                self._next_look = time.monotonic() + self._most_s
+                return
+            self._say(f"{error}; waiting")
+            self._pending = self._pending[1:]
+            self._next_look = time.monotonic() + AGAIN_S
+
+    def _say(self, text: str) -> None:
+        if text != self._trouble:
+            self._trouble = text
+            self.news.put(Notice(text=text))
+
+    def _obey(self, order: Order) -> None:
+        self._next_look = 0.0
+        match order:
+            case Begin(totals=totals):
+                if self._server.status(self._name, nodes=False) is None:
+                    self._submit(totals)
+                self._begun = True
+            case Revive():
+                self._server.retry(self._name)
+                self._over_since = None
+            case Answer(path=path, text=text):
+                self._bucket.put(self._layout.answer(path), text)
+                self._release(path)
+            case Pause():
+                self._server.suspend(self._name)
+            case Resume():
+                self._server.resume(self._name)
+            case End(exit_handler=exit_handler):
+                (self._server.stop if exit_handler else self._server.terminate)(self._name)
+            case Fetch(paths=paths):
+                place = f"{self._bucket!r}: {self._layout.part('')}"
+                lost = bring_files(self._shapes, self._here, paths, place=place)
+                self.news.put(Fetched(paths=paths, lost=lost))
+
+    def _release(self, path: str) -> None:
+        """Lets the suspended node of that path go on, as soon as Argo has come to it."""
+        status = self._server.status(self._name, nodes=True)
+        gates = [n for n in (status.nodes.values() if status else ()) if n.type == "Suspend" and n.phase == "Running"]
+        gate = next((node for node in gates if node.parameter("path") == path), None)
+        if gate is None:
+            raise HostUnreachable(f"{self._server.url}: {self._name} has not come to {path} yet")
+        self._server.resume(self._name, node=f"id={gate.id}")
+
+    def _look(self) -> None:
+        """Tells what is new."""
+        status = self._server.status(self._name, nodes=False)  # first: what follows is all of it
+        if status is None:
+            self.news.put(Refused(why=f"{self._server.url}: there is no workflow {self._name} any more"))
+            self._next_look = time.monotonic() + self._most_s
+            return
+        found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
+        fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
+        for key, text in self._bucket.get_all(fresh).items():
+            outcomes = read_outcomes(text)
+            self._bring(outcomes)
+            self.news.put(Ends(path=outcomes.head.path, ends=outcomes.ends))
+            self._seen[key] = found[key]
+        now = time.monotonic()
+        if fresh:
+            self._last_news = now
+        if status.ended:
+            self._over_since = self._over_since or now
+            late_s = LATE_S if "Stopped" in status.message else SETTLED_S
+            if now - self._over_since >= late_s:
+                status = self._server.status(self._name, nodes=True) or status
+        self.news.put(CaughtUp(status=status))
+        quiet = now - self._last_news
+        self._next_look = now + min(max(self._least_s, FASTER * quiet), self._most_s)
+
+    # --- files
+
+    def _bring(self, outcomes: Outcomes) -> None:
+        """Logs and values, before anybody hears of what they belong to."""
+        workers = {end.worker for end in outcomes.ends}
+        values = {end.worker for end in outcomes.ends if b'"$":"value"' in bytes(end.reply)}
+        wanted = [f"logs/{worker}.{kind}" for worker in workers for kind in ("out", "err")]
+        for path in (*wanted, *(f"values/{worker}" for worker in values)):
+            if not (self._here / path).exists():
+                self._bucket.fetch(self._layout.part(path), self._here / path)
+        self._shapes.learn_of(outcomes.head)

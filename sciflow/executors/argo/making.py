@@ -1,0 +1,146 @@
+"""Puts the executor of a run on Argo together from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sciflow.errors import ConfigError
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.client import ArgoServer
+from sciflow.executors.argo.executor import ArgoExecutor
+from sciflow.executors.argo.facts import Facts
+from sciflow.executors.argo.follower import Follower
+from sciflow.executors.argo.layout import OUTCOMES, Layout
+from sciflow.executors.argo.manifest import RUN_LABEL, Plan, manifest
+from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.outcomes import read_outcomes
+from sciflow.executors.argo.sending import send_code, send_run
+from sciflow.executors.argo.shapes import Shapes, bring_files
+from sciflow.executors.argo.site import Site
+from sciflow.executors.registry import Errand
+from sciflow.executors.secrets import resolve_secret
+from sciflow.executors.settings import ArgoSettings
+from sciflow.storage.settings import S3Settings, parse_storage
+
+
+def make_argo(
+    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], errand: Errand
+) -> ArgoExecutor:
+    """The executor of that name, for one run.
+
+    Raises:
+        ConfigError: its settings will not do.
+        MissingExtra: a package that it needs is not installed.
+    """
+    whole = errand.whole
+    assert whole is not None
+    store = bucket_settings(name, settings, storages)
+    bucket = Bucket(settings.storage, store)
+    server = make_server(settings)
+    run = errand.root.name
+    layout = layout_of(store, run)
+    bundle = next(iter(errand.code), "")
+    facts = Facts(
+        spec=whole.spec,
+        inputs=whole.inputs,
+        executor=name,
+        inline_bytes=errand.inline_bytes,
+        pods=settings.pods,
+        workers=settings.workers,
+        bundle=bundle,
+        argv=errand.argv,
+        main=errand.main,
+        host={**errand.host, **settings.settings},
+        folders={},
+        executable=(),
+        code=(),
+    )
+
+    def submit(totals: Mapping[str, int]) -> None:
+        plan = Plan(
+            run=run, totals=totals, pods=settings.pods, timeout_s=whole.timeout_s, parallelism=whole.parallelism
+        )
+        delivery = send_code(bucket, layout, errand.code)
+        made = manifest(whole.spec, plan, layout=layout, site=site_of(settings, store), delivery=delivery)
+        send_run(bucket, layout, errand.root, facts)
+        if not server.create(made) and server.label(dns_name(run), RUN_LABEL) != dns_name(run):
+            raise ConfigError(f"{server.url}: another workflow has the name {dns_name(run)}")
+
+    follower = Follower(
+        run,
+        server,
+        bucket,
+        layout,
+        here=errand.root,
+        submit=submit,
+        least_s=settings.look_least_s,
+        most_s=settings.look_most_s,
+    )
+    return ArgoExecutor(name, follower)
+
+
+def fetch_from_bucket(
+    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], root: Path, paths: Sequence[str]
+) -> Mapping[str, str]:
+    """See `registry.fetch_files`."""
+    store = bucket_settings(name, settings, storages)
+    bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
+    shapes = Shapes(bucket, layout)
+    for text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).values():
+        shapes.learn_of(read_outcomes(text).head)
+    return bring_files(shapes, root, paths, place=f"{bucket!r}: {layout.part('')}")
+
+
+def recall_workflow(settings: ArgoSettings, root: Path, *, running: bool) -> None:
+    """See `registry.recall_run`."""
+    server = make_server(settings)
+    try:
+        status = server.status(dns_name(root.name), nodes=False)
+        if status is not None and not status.ended:
+            (server.terminate if running else server.stop)(dns_name(root.name))
+    finally:
+        server.close()
+
+
+def layout_of(store: S3Settings, run: str) -> Layout:
+    """The keys of a run."""
+    prefix = store.prefix.strip("/")
+    return Layout(f"{prefix}/" if prefix else "", run)
+
+
+def make_server(settings: ArgoSettings) -> ArgoServer:
+    """The server of an executor."""
+    token = resolve_secret(settings.token) if settings.token is not None else ""
+    return ArgoServer(
+        settings.server, settings.namespace, token=token, ca_file=settings.ca_file, verify=settings.verify
+    )
+
+
+def bucket_settings(name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]]) -> S3Settings:
+    """The bucket of an executor, one of the settings' storages.
+
+    Raises:
+        ConfigError: there is no such storage, or it is no bucket.
+    """
+    table = storages.get(settings.storage)
+    if table is None or table.get("type") != "s3":
+        raise ConfigError(
+            f"[executors.{name}] storage: expected the name of a bucket in [storages], found {settings.storage!r}\n"
+            f'    fix:      add [storages.{settings.storage}] with type = "s3": the bucket of Argo\'s artifacts'
+        )
+    store = parse_storage(settings.storage, table)
+    assert isinstance(store, S3Settings)
+    return store
+
+
+def site_of(settings: ArgoSettings, store: S3Settings) -> Site:
+    """What all pods have in common."""
+    shared = {name: getattr(settings, name) for name in Site.__struct_fields__ if name != "store"}
+    inside = {
+        "endpoint": settings.endpoint_inside or store.endpoint,
+        "bucket": store.bucket,
+        "region": store.region,
+    }
+    return Site(**shared, store=inside)

@@ -1,0 +1,213 @@
+"""A workflow as a Workflow of Argo. Pure.
+
+A graph becomes a `dag` template, an op a template of one pod, a suspension a `suspend` template. A fan of N slices is a
+task over a sequence of `ceil(N / chunk)` pods. What Argo must know and cannot tell (how many parts a fan has, whether
+a condition holds) is told by a pod of the template `plan`, unless it is known beforehand. Parameters hold what is made
+here alone: paths and numbers. Everything else travels in files, under keys that both sides compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sciflow.core.expr import Const
+from sciflow.core.graph import EXIT_NODE as EXIT
+from sciflow.core.graph import Graph, Node, OpTemplate, Secret, Suspend, WorkflowSpec
+from sciflow.errors import ConfigError
+from sciflow.executors.argo.dag import Surrounding, dag_template
+from sciflow.executors.argo.layout import Layout
+from sciflow.executors.argo.naming import dns_name, names
+from sciflow.executors.argo.pod_template import PodKind, PodSurrounding, op_template, plan_template
+from sciflow.executors.argo.site import Delivery, Site
+
+Manifest = dict[str, Any]
+
+RUN_LABEL, NAME_LABEL = "sciflow/run", "sciflow/workflow"
+EXIT_CALL, PLAN = "sciflow-exit", "sciflow-plan"
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run before it begins."""
+
+    run: str
+    totals: Mapping[str, int]  # tasks of nodes of the workflow's own graph, by id, as far as they are known
+    pods: int  # of a fan at most
+    timeout_s: float | None = None
+    parallelism: int | None = None
+
+
+def manifest(spec: WorkflowSpec, plan: Plan, *, layout: Layout, site: Site, delivery: Delivery) -> Manifest:
+    """The Workflow of one run.
+
+    Raises:
+        ConfigError: something of it cannot be had on Argo.
+    """
+    return _Maker(spec, plan, layout, site, delivery).workflow()
+
+
+class _Maker:
+    def __init__(self, spec: WorkflowSpec, plan: Plan, layout: Layout, site: Site, delivery: Delivery) -> None:
+        self._spec = spec
+        self._plan = plan
+        self._layout = layout
+        self._site = site
+        self._delivery = delivery
+        entry = spec.templates[spec.entry]
+        assert isinstance(entry, Graph)
+        self._entry = entry
+        self._exiting = _reachable(spec, entry.on_exit)
+        self._names = names([*spec.templates, *(f"{name}-{EXIT}" for name in spec.templates)])
+        self._kinds: dict[PodKind, str] = {}
+
+    def workflow(self) -> Manifest:
+        """The whole object."""
+        graphs = [self._graph(name, exits=False) for name in _reachable(self._spec, self._spec.entry)]
+        exits = [self._graph(name, exits=True) for name in self._exiting]
+        exit_call = [self._exit_call(self._entry.on_exit)] if self._entry.on_exit is not None else []
+        used = [template for template in (*graphs, *exits) if template is not None]
+        gates = [_gate(self._names[g.name]) for g in self._spec.templates.values() if isinstance(g, Suspend)]
+        around = PodSurrounding(layout=self._layout, site=self._site, delivery=self._delivery)
+        pods = [op_template(name, kind, around) for kind, name in self._kinds.items()]
+        planners = [plan_template(PLAN, around, exits=False)]
+        planners += [plan_template(f"{PLAN}-{EXIT}", around, exits=True)] if self._exiting else []
+        called = {task["template"] for template in used for task in template["dag"]["tasks"]}
+        planners = [planner for planner in planners if planner["name"] in called]
+        labels = {RUN_LABEL: dns_name(self._plan.run), NAME_LABEL: dns_name(self._spec.name)}
+        return {
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Workflow",
+            "metadata": {
+                "name": dns_name(self._plan.run),
+                "namespace": self._site.namespace,
+                "labels": {**labels, **self._site.labels},
+                "annotations": {RUN_LABEL: self._plan.run, **self._site.annotations},
+            },
+            "spec": {**self._settings(labels), "templates": [*used, *exit_call, *gates, *planners, *pods]},
+        }
+
+    def _settings(self, labels: Mapping[str, str]) -> Manifest:
+        site, plan = self._site, self._plan
+        limits = [s for s in (plan.timeout_s, self._entry.timeout_s) if s is not None]
+        most = [n for n in (plan.parallelism, site.parallelism) if n is not None]
+        chosen: Manifest = {
+            "serviceAccountName": site.service_account,
+            "imagePullSecrets": [{"name": name} for name in site.pull_secrets],
+            "onExit": EXIT_CALL if self._entry.on_exit is not None else "",
+            "activeDeadlineSeconds": int(min(limits)) + 1 if limits else 0,
+            "parallelism": min(most) if most else 0,
+            "nodeSelector": dict(site.node_selector),
+            "tolerations": [dict(toleration) for toleration in site.tolerations],
+            "podPriorityClassName": site.priority_class,
+        }
+        return {
+            "entrypoint": self._names[self._spec.entry],
+            "arguments": {"parameters": [{"name": "run", "value": plan.run}]},
+            "automountServiceAccountToken": False,
+            "executor": {"serviceAccountName": site.executor_account},
+            "securityContext": _security(site.user),
+            "podMetadata": {"labels": {**labels, **site.labels}},
+            **{name: value for name, value in chosen.items() if value},
+        }
+
+    def _graph(self, name: str, *, exits: bool) -> Manifest | None:
+        graph = self._spec.templates[name]
+        if not isinstance(graph, Graph):
+            return None
+        around = Surrounding(
+            templates=self._spec.templates,
+            name_of=lambda node: self._template_of(node, exits=exits),
+            planner=f"{PLAN}-{EXIT}" if exits else PLAN,
+            totals=self._plan.totals if name == self._spec.entry and not exits and self._is_called_once(name) else {},
+            pods=self._plan.pods,
+            exits=exits,
+        )
+        return dag_template(self._named(name, exits=exits), graph, around)
+
+    def _named(self, name: str, *, exits: bool) -> str:
+        return self._names[f"{name}-{EXIT}" if exits else name]
+
+    def _is_called_once(self, name: str) -> bool:
+        """Whether a graph is the run's own and nothing else: what is known of it holds wherever it is at work."""
+        graphs = (graph for graph in self._spec.templates.values() if isinstance(graph, Graph))
+        return all(node.template != name for graph in graphs for node in graph.nodes)
+
+    def _exit_call(self, handler: str) -> Manifest:
+        """Calls the exit handler with the run's phase."""
+        node = Node(id=EXIT, template=handler)
+        phase = {"name": "phase", "value": "{{workflow.status}}"}
+        match self._spec.templates[handler]:
+            case Graph():
+                told = [{"name": "at", "value": f"{EXIT}/"}, phase]
+            case _:
+                told = [{"name": "path", "value": EXIT}, {"name": "chunk", "value": "0"}, phase]
+        task = {
+            "name": EXIT,
+            "template": self._template_of(node, exits=True),
+            "arguments": {"parameters": told},
+        }
+        return {"name": EXIT_CALL, "dag": {"tasks": [task]}}
+
+    def _template_of(self, node: Node, *, exits: bool) -> str:
+        """The template that runs a node."""
+        match self._spec.templates[node.template]:
+            case Graph():
+                return self._named(node.template, exits=exits)
+            case Suspend():
+                return self._names[node.template]
+            case OpTemplate():
+                kind = self._kind(node, exits=exits)
+                if kind not in self._kinds:
+                    self._kinds[kind] = self._free(self._named(node.template, exits=exits))
+                return self._kinds[kind]
+
+    def _kind(self, node: Node, *, exits: bool) -> PodKind:
+        image = node.image.value if isinstance(node.image, Const) else None
+        carried = [value for _, value in sorted(node.policy.env.items()) if isinstance(value, Secret)]
+        secrets = tuple((f"SCIFLOW_SECRET_{k}", self._secret(secret, node)) for k, secret in enumerate(carried))
+        return PodKind(
+            op=node.template,
+            image=image or self._site.image or self._site.base_image,
+            resources=node.resources,
+            secrets=secrets,
+            exits=exits,
+        )
+
+    def _secret(self, secret: Secret, node: Node) -> str:
+        name = secret.env or secret.file or ""
+        if name not in self._site.secrets:
+            raise ConfigError(
+                f"{node.where or node.id}: the secret {name} is not known to Kubernetes\n"
+                f'    fix:      put it into a Secret there, and write `secrets = {{{name} = "SECRET/KEY"}}` in the '
+                "settings of the executor"
+            )
+        return self._site.secrets[name]
+
+    def _free(self, name: str) -> str:
+        number, taken, found = 1, set(self._kinds.values()), name
+        while found in taken:
+            number += 1
+            found = f"{name}-{number}"
+        return found
+
+
+def _reachable(spec: WorkflowSpec, start: str | None) -> list[str]:
+    """The templates that are used, from one on."""
+    found: list[str] = [] if start is None else [start]
+    for name in found:
+        template = spec.templates[name]
+        if isinstance(template, Graph):
+            found += [n for n in dict.fromkeys(node.template for node in template.nodes) if n not in found]
+    return found
+
+
+def _gate(name: str) -> Manifest:
+    return {"name": name, "inputs": {"parameters": [{"name": "path"}]}, "suspend": {}}
+
+
+def _security(user: int | None) -> Manifest:
+    if user is None:
+        return {}
+    return {"runAsUser": user, "runAsGroup": user, "fsGroup": user, "runAsNonRoot": user != 0}

@@ -1,0 +1,48 @@
+"""Names as Argo takes them: of workflows, templates and tasks. Pure.
+
+A task's name stands in `depends`, an expression: a word of that language would be read as such.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+MOST = 63  # characters of a workflow's name, which is a label too
+# keywords and functions of expr-lang, which reads `depends`
+WORDS = frozenset(
+    """
+    abs all any bitand bitnand bitnot bitor bitshl bitshr bitushr bitxor ceil concat contains count date duration
+    else endsWith false filter find findIndex findLast findLastIndex first flatten float floor fromBase64 fromJSON
+    fromPairs get groupBy hasPrefix hasSuffix if in indexOf int join keys last lastIndexOf len let lower map
+    matches max mean median min mode nil none not now null one or and reduce repeat replace reverse round slice
+    sort sortBy split splitAfter startsWith string sum take timezone toBase64 toJSON toPairs trim trimPrefix
+    trimSuffix true type uniq upper values
+    """.split()  # noqa: SIM905  to be read
+)
+
+
+def dns_name(text: str, *, most: int = MOST) -> str:
+    """A text as the name of an object in Kubernetes; what is cut off is told by a hash."""
+    plain = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-") or "x"
+    if len(plain) <= most:
+        return plain
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{plain[: most - 9].rstrip('-')}-{digest}"
+
+
+def names(texts: Iterable[str]) -> dict[str, str]:
+    """A name for each of several texts, all different, and as like to them as may be."""
+    given: dict[str, str] = {}
+    taken: set[str] = set()
+    for text in texts:
+        plain = re.sub(r"[^A-Za-z0-9-]", "-", text).strip("-") or "t"
+        plain = f"t-{plain}" if plain in WORDS or not plain[0].isalpha() else plain
+        name, number = plain, 1
+        while name in taken:
+            number += 1
+            name = f"{plain}-{number}"
+        taken.add(name)
+        given[text] = name
+    return given

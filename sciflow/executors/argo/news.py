@@ -1,0 +1,97 @@
+"""What passes between the executor and the thread that follows a workflow: orders one way, news the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from sciflow.executors.argo.client import WorkflowStatus
+from sciflow.executors.argo.outcomes import TaskEnd
+
+# --- orders
+
+
+class Begin(msgspec.Struct, kw_only=True, eq=False):
+    """Submit the workflow, unless that was done; `totals`: tasks of its own nodes, as far as they are known."""
+
+    totals: Mapping[str, int]
+
+
+class Revive(msgspec.Struct, eq=False):
+    """Run again what has failed of a workflow that has ended."""
+
+
+class Answer(msgspec.Struct, kw_only=True, eq=False):
+    """Let a suspended node go on with what was given for it."""
+
+    path: str
+    text: bytes
+
+
+class Pause(msgspec.Struct, eq=False):
+    """Begin no more pods."""
+
+
+class Resume(msgspec.Struct, eq=False):
+    """Go on after a pause."""
+
+
+class End(msgspec.Struct, kw_only=True, eq=False):
+    """End all pods; then the exit handler runs, or not."""
+
+    exit_handler: bool
+
+
+class Fetch(msgspec.Struct, kw_only=True, eq=False):
+    """Bring files and folders from the bucket."""
+
+    paths: Sequence[str]
+
+
+Order: TypeAlias = Begin | Revive | Answer | Pause | Resume | End | Fetch
+
+
+# --- news
+
+
+class Ends(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pod has left."""
+
+    path: str
+    ends: Sequence[TaskEnd]
+
+
+class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the bucket has is told; how the workflow is."""
+
+    status: WorkflowStatus
+
+
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
+    """Files are here; of the others why not."""
+
+    paths: Sequence[str]
+    lost: Mapping[str, str]
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """The workflow came to nothing."""
+
+    why: str
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """What is waited for; empty: nothing any more."""
+
+    text: str
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """The thread has come to an end that is nobody's fault but ours."""
+
+    error: BaseException
+
+
+News: TypeAlias = Ends | CaughtUp | Fetched | Refused | Notice | Broken

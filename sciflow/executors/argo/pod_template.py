@@ -1,0 +1,153 @@
+"""An op as a template of Argo: one pod, which runs one chunk of a node's tasks. Pure.
+
+Before the task's own container, one of ours finds out what it is to do (see `sciflow.pod`); it alone has the keys of
+the bucket. Both share a volume, from which Argo takes what is left.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from sciflow.core.graph import Resources
+from sciflow.executors.argo.layout import OUTCOMES, Layout
+from sciflow.executors.argo.site import Delivery, Site
+
+Manifest = dict[str, Any]
+
+VOLUME, LIB = "/sciflow/work", "/sciflow/lib"
+POD, ROOT = f"{VOLUME}/pod", f"{VOLUME}/run"
+RUNNER, PACKAGE = f"{LIB}/runner.zip", f"{LIB}/sciflow.zip"
+RUN = "{{workflow.parameters.run}}"
+PATH, CHUNK, PHASE = "{{inputs.parameters.path}}", "{{inputs.parameters.chunk}}", "{{inputs.parameters.phase}}"
+LOST = "lastRetry.status == 'Error' or asInt(lastRetry.exitCode) in [137, 143]"  # the pod was lost, its op not failed
+RAW: Manifest = {"archive": {"none": {}}}
+LOCKED = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+class PodKind(msgspec.Struct, frozen=True, kw_only=True):
+    """Nodes that are alike in these share a template."""
+
+    op: str
+    image: str
+    resources: Resources
+    secrets: tuple[tuple[str, str], ...]  # variable -> "secret/key" of Kubernetes
+    exits: bool  # it is part of the exit handler, and told the run's phase
+
+
+class PodSurrounding(msgspec.Struct, frozen=True, kw_only=True):
+    """What all pods of a run have in common."""
+
+    layout: Layout
+    site: Site
+    delivery: Delivery
+
+
+def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
+    """The template of a pod that runs tasks."""
+    layout, site = around.layout, around.site
+    # Argo saves one after the other: when the ends of tasks can be read, all that they speak of is there
+    artifacts = [
+        *(_saved(part, f"{ROOT}/{part}", layout.part(part)) for part in ("tasks", "values", "logs")),
+        _saved("outcomes", f"{POD}/outcomes", layout.part(f"{OUTCOMES}/{PATH}/{CHUNK}")),
+    ]
+    main = {
+        "name": "main",
+        "image": kind.image,
+        "command": [site.python, RUNNER, "pod", POD],
+        "env": [*_home(), *(_of_secret(name, where) for name, where in kind.secrets)],
+        "workingDir": "/tmp",  # noqa: S108  an empty volume
+        "resources": _resources(kind.resources),
+    }
+    return {
+        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits),
+        "outputs": {"artifacts": artifacts},
+    }
+
+
+def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest:
+    """The template of a pod that tells in how many parts a node is run."""
+    site = around.site
+    main = {
+        "name": "main",
+        "image": site.base_image,
+        "command": [site.python, RUNNER, "pod", POD],
+        "env": _home(),
+        "workingDir": "/tmp",  # noqa: S108
+    }
+    parts = {"name": "parts", "valueFrom": {"path": f"{POD}/parts", "default": "0"}}
+    return {
+        **_pod(name, ["plan", PATH], main, around, exits=exits),
+        "outputs": {"parameters": [parts]},
+    }
+
+
+def _pod(name: str, command: Sequence[str], main: Manifest, around: PodSurrounding, *, exits: bool) -> Manifest:
+    layout, site, delivery = around.layout, around.site, around.delivery
+    mounts = [{"name": "work", "mountPath": VOLUME}, {"name": "tmp", "mountPath": "/tmp"}, *site.mounts]  # noqa: S108
+    parameters = [{"name": "path"}, *([{"name": "chunk"}] if CHUNK in command else [])]
+    told = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
+    binder = {
+        "name": "bind",
+        "image": site.base_image,
+        "command": ["python3", "-m", "sciflow.pod", *command],
+        "mirrorVolumeMounts": True,
+        "env": [
+            *_home(),
+            {"name": "PYTHONPATH", "value": PACKAGE},
+            {"name": "SCIFLOW_RUN", "value": RUN},
+            {"name": "SCIFLOW_POD", "value": json.dumps(told, separators=(",", ":"))},
+            {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
+            *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if exits else []),
+            _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
+            _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
+        ],
+        "securityContext": LOCKED,
+    }
+    return {
+        "name": name,
+        "inputs": {
+            "parameters": [*parameters, *([{"name": "phase"}] if exits else [])],
+            "artifacts": [
+                {"name": "runner", "path": RUNNER, **RAW, "s3": {"key": layout.code(delivery.runner)}},
+                {"name": "sciflow", "path": PACKAGE, **RAW, "s3": {"key": layout.code(delivery.package)}},
+            ],
+        },
+        "volumes": [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}, *site.volumes],
+        "initContainers": [binder],
+        "container": {**main, "volumeMounts": mounts, "securityContext": LOCKED},
+        "retryStrategy": {
+            "limit": str(site.lost_retries),
+            "retryPolicy": "Always",
+            "expression": LOST,
+            "backoff": {"duration": "5", "factor": "3"},
+        },
+    }
+
+
+def _saved(name: str, path: str, key: str) -> Manifest:
+    return {"name": name, "path": path, **RAW, "optional": True, "s3": {"key": key}}
+
+
+def _home() -> list[Manifest]:
+    return [{"name": "HOME", "value": "/tmp"}, {"name": "TMPDIR", "value": "/tmp"}]  # noqa: S108
+
+
+def _of_secret(variable: str, where: str) -> Manifest:
+    secret, _, key = where.partition("/")
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+
+
+def _resources(wanted: Resources) -> Manifest:
+    """Requests and limits; the scheduler of Kubernetes goes by the former."""
+    cpus = wanted.cpus * wanted.ranks
+    asked: dict[str, str] = {"cpu": str(cpus)} if cpus > 1 else {}
+    if wanted.memory_mb:
+        asked["memory"] = f"{wanted.memory_mb}M"
+    limits: Mapping[str, str] = {name: amount for name, amount in asked.items() if name == "memory"}
+    if wanted.gpus:
+        limits = {**limits, wanted.gpu_type or "nvidia.com/gpu": str(wanted.gpus)}
+    return {name: amounts for name, amounts in (("requests", asked), ("limits", dict(limits))) if amounts}

@@ -1,0 +1,79 @@
+"""What a bucket does not keep of files and folders: what there is in a folder, empty folders, links, modes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.layout import Layout
+from sciflow.executors.argo.outcomes import Head
+from sciflow.executors.batch.fetching import gone
+
+Inside = Sequence[Sequence[str]]  # (path in the folder, "file", "program", "folder" or "link", where a link points)
+
+
+class Shapes:
+    """Learnt from what is known of a run; brings what has such a shape."""
+
+    def __init__(self, bucket: Bucket, layout: Layout) -> None:
+        self._bucket = bucket
+        self._layout = layout
+        self._folders: dict[str, Inside] = {}
+        self._executable: set[str] = set()
+
+    def learn(self, folders: Mapping[str, Inside], executable: Sequence[str]) -> None:
+        """Remembers what is in folders, and which files are programs."""
+        self._folders.update(folders)
+        self._executable.update(executable)
+
+    def learn_of(self, head: Head) -> None:
+        """The same, of what a pod has left."""
+        self.learn(head.folders, head.executable)
+
+    def bring(self, path: str, target: Path) -> bool:
+        """Brings a file or a folder of the run; False if it is not there."""
+        inside = self._inside(path)
+        if inside is None:
+            return self._file(path, target, executable=path in self._executable)
+        target.mkdir(parents=True, exist_ok=True)
+        came = [self._part(path, target, *part) for part in inside]
+        return all(came)
+
+    def _part(self, path: str, target: Path, place: str, kind: str, points_to: str) -> bool:
+        match kind:
+            case "folder":
+                (target / place).mkdir(exist_ok=True)
+            case "link":
+                if not (target / place).is_symlink():
+                    (target / place).symlink_to(points_to)
+            case _:
+                return self._file(f"{path}/{place}", target / place, executable=kind == "program")
+        return True
+
+    def _inside(self, path: str) -> Inside | None:
+        """What is in a folder, also in one that lies in another; None if it is a file."""
+        if path in self._folders:
+            return self._folders[path]
+        for above, inside in self._folders.items():
+            place = path.removeprefix(f"{above}/")
+            if place != path and any(part[0] == place and part[1] == "folder" for part in inside):
+                head = f"{place}/"
+                return [(part[0].removeprefix(head), *part[1:]) for part in inside if part[0].startswith(head)]
+        return None
+
+    def _file(self, path: str, target: Path, *, executable: bool) -> bool:
+        if not self._bucket.fetch(self._layout.part(path), target):
+            return False
+        target.chmod(0o755 if executable else 0o644)
+        return True
+
+
+def bring_files(shapes: Shapes, here: Path, paths: Sequence[str], *, place: str) -> dict[str, str]:
+    """Brings files and folders to the same paths in the run folder; of those that are not to be had, why."""
+    lost = {}
+    for path in paths:
+        target = here / path
+        if not target.exists() and not shapes.bring(path, target):
+            lost[path] = gone(f"{place}{path}", here)
+    return lost

@@ -1,0 +1,50 @@
+"""`python3 -m sciflow.pod bind PATH CHUNK` or `plan PATH`: the container of a pod that comes before the task's own.
+
+It alone has the keys of the bucket: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. SCIFLOW_POD says, as JSON, where the
+bucket is and which run this is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import msgspec
+
+from sciflow.errors import SciflowError
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.layout import Layout
+from sciflow.pod.binding import Binder, Place
+from sciflow.storage.settings import S3Settings
+
+
+def main(argv: list[str]) -> int:
+    """Leave in the shared volume what the runner is to do; the exit code."""
+    told = json.loads(os.environ["SCIFLOW_POD"])
+    place = Place(
+        volume=Path(told["volume"]),
+        runner=told["runner"],
+        python=told.get("python", "python3"),
+        exit_phase=os.environ.get("SCIFLOW_EXIT_PHASE", ""),
+    )
+    try:
+        bucket = Bucket("of the run", msgspec.convert(told["s3"], type=S3Settings))
+        binder = Binder(bucket, Layout(told["prefix"], os.environ["SCIFLOW_RUN"]), place)
+        match argv:
+            case ["plan", path]:
+                binder.plan(path)
+            case ["bind", path, chunk]:
+                binder.bind(path, int(chunk), replaces=os.environ.get("SCIFLOW_RETRIES", "0") not in {"", "0"})
+            case _:
+                sys.stderr.write("usage: python3 -m sciflow.pod bind PATH CHUNK | plan PATH\n")
+                return 64
+    except SciflowError as error:
+        sys.stderr.write(f"sciflow: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,201 @@
+"""What a pod is to do: the tasks of one chunk of a node, as a batch for the runner; or the counts of a node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.graph import OpTemplate
+from sciflow.core.job import SINGLE, Job
+from sciflow.core.records import Phase
+from sciflow.engine import binding
+from sciflow.engine.activation import NodeRun
+from sciflow.engine.binding import BindingError
+from sciflow.engine.jobs import job_of
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.facts import Facts, chunk_of
+from sciflow.executors.argo.layout import FACTS, Layout
+from sciflow.executors.argo.outcomes import Outcomes, TaskEnd, final_ends, read_outcomes
+from sciflow.executors.argo.shapes import Shapes
+from sciflow.executors.batch.archive import unpack
+from sciflow.executors.batch.request import Surroundings, element_of, environment, payload, renumbered
+from sciflow.pod.recollection import Recollection, total_of
+from sciflow.pod.source import BroughtValues, BucketSource
+from sciflow.runner.pod import OUTCOMES, TOLD
+
+OMITTED, UNBOUND = 11, 12  # exit codes of a pod that has nothing to run, since something before it failed
+POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
+ROOT, POD, CODE = "run", "pod", "code"  # folders in the volume that the containers of a pod share
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a pod works."""
+
+    volume: Path
+    runner: str  # the runner's zip
+    python: str = "python3"
+    exit_phase: str = ""
+
+
+class Binder:
+    """Finds out what one pod is to do."""
+
+    def __init__(self, bucket: Bucket, layout: Layout, place: Place) -> None:
+        self._bucket = bucket
+        self._layout = layout
+        self._place = place
+        self._facts = msgspec.json.decode(bucket.get(layout.part(FACTS)) or b"{}", type=Facts)
+        self._shapes = Shapes(bucket, layout)
+        self._shapes.learn(self._facts.folders, self._facts.executable)
+        self._source = BucketSource(bucket, layout, self._shapes)
+        self._root = place.volume / ROOT
+        self._pod = place.volume / POD
+        for folder in (self._root / "logs", self._root / "tasks", self._root / "values", self._pod):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._run: Recollection = Recollection(
+            self._facts.spec, self._facts.inputs, self._source, self._values(), exit_phase=place.exit_phase
+        )
+
+    def _values(self) -> BroughtValues:
+        self.values = BroughtValues(
+            self._root,
+            self._bucket,
+            self._layout,
+            self._shapes,
+            inline_bytes=self._facts.inline_bytes,
+            outputs=lambda number: self._run.outputs.get(number, ()),
+        )
+        return self.values
+
+    def plan(self, path: str) -> None:
+        """Leaves in how many parts a node is run: 0 if it is not."""
+        try:
+            run = self._run.node(path)
+        except BindingError as error:
+            self._tell(code=UNBOUND, message=f"{path}: {error}")
+            return
+        if run.phase is Phase.OMITTED:
+            self._tell(code=OMITTED, message=f"{path}: what it needs has failed")
+            return
+        total = total_of(run)
+        template = self._facts.spec.templates[run.node.template]
+        each = chunk_of(run.node.fan, total, self._facts.pods) if isinstance(template, OpTemplate) else 1
+        (self._pod / "parts").write_text(str(-(-total // each)))
+        self._tell(code=0)
+
+    def bind(self, path: str, chunk: int, *, replaces: bool) -> None:
+        """Leaves what is needed to run the tasks of one chunk.
+
+        `replaces`: an earlier pod was lost; tasks that it has brought to their end are not tried once more.
+        """
+        try:
+            run = self._run.node(path)
+            if run.phase is not Phase.RUNNING:
+                message = f"{path}: what it needs has failed" if run.phase is Phase.OMITTED else ""
+                self._tell(code=OMITTED if message else 0, message=message)
+                return
+            self._bind(run, chunk, replaces=replaces)
+        except BindingError as error:
+            self._tell(code=UNBOUND, message=f"{path}: {error}")
+
+    def _bind(self, run: NodeRun, chunk: int, *, replaces: bool) -> None:
+        assert run.tasks is not None
+        text = self._source.earlier(run.path, chunk)
+        earlier = read_outcomes(text) if text is not None else None
+        last = final_ends(earlier.ends) if earlier is not None else {}
+        wanted = _wanted(run, chunk, self._facts.pods, last)
+        head = {"path": run.path, "chunk": chunk, "generation": 0 if earlier is None else earlier.head.generation + 1}
+        if text is not None and not wanted:
+            (self._pod / OUTCOMES).write_bytes(text)
+            self._tell(code=0)
+            return
+        run.tasks.attempts = {i: end.attempt + 1 for i, end in last.items()}
+        job = self._job(run, wanted)
+        name = f"{run.path.replace('/', '.')}.{chunk}.{head['generation']}.1"
+        jobs = self._write_batch(name, job)
+        numbers = {
+            one.number(position): [slice_, one.attempts[position]]
+            for one in jobs
+            for position, slice_ in enumerate(one.slices)
+        }
+        spent = {} if replaces else {str(i): end.attempt for i, end in last.items()}
+        kept = {} if earlier is None or text is None else {"earlier": _kept(earlier, text)}
+        policy = {name: getattr(run.node.policy, name) for name in POLICY}
+        self._tell(head=head, tasks={str(n): v for n, v in numbers.items()}, spent=spent, policy=policy, **kept)
+
+    def _job(self, run: NodeRun, wanted: Sequence[int]) -> Job:
+        template = self._facts.spec.templates[run.node.template]
+        assert isinstance(template, OpTemplate)
+        need = binding.need_of(run, self.values, self._facts.executor)
+        job = job_of(run, template, need, wanted, id_=1, key=lambda i: _key(run, i, self.values))
+        return msgspec.structs.replace(
+            job,
+            fixed=self.values.localised(job.fixed),
+            elements=[[self.values.localised(text) for text in row] for row in job.elements],
+        )
+
+    def _write_batch(self, name: str, job: Job) -> list[Job]:
+        """The batch of the first round; its jobs with the numbers that their tasks have in it."""
+        self._bring_code()
+        facts = self._facts
+        workers = max(1, min(facts.workers, len(job.slices)))
+        shares = [range(k, len(job.slices), workers) for k in range(workers)]
+        elements = [element_of(job, share, ()) for share in shares]
+        around = Surroundings(
+            sys_path=[f"$DEPOT/{CODE}/{facts.bundle}"] if facts.bundle else [],
+            argv=facts.argv,
+            main=f"$ROOT/{facts.main}" if facts.main else None,
+            host=facts.host,
+            inline_bytes=facts.inline_bytes,
+            at=facts.executor,
+        )
+        env, _ = environment(job.need)
+        gpus = job.need.resources.gpus
+        made = payload(name, elements, around=around, env=env, gpus=gpus, walltime_s=None)
+        folder = self._pod / "1"
+        folder.mkdir()
+        crew = {
+            "workers": workers,
+            "command": [self._place.python, self._place.runner, "element", str(folder)],
+            "gpus": gpus,
+            "whole": False,
+        }
+        place = {"root": str(self._root), "depot": str(self._place.volume), "crew": crew}
+        (folder / "requests").write_bytes(made.requests)
+        (folder / "index.json").write_bytes(msgspec.json.encode({**made.index, **place}))
+        return [renumbered(element.job, k) for k, element in enumerate(elements)]
+
+    def _bring_code(self) -> None:
+        """The user's modules, the script, and functions that are in no file."""
+        facts = self._facts
+        for file in facts.code:
+            self._bucket.fetch(self._layout.part(f"code/{file}"), self._root / "code" / file)
+        if facts.bundle:
+            archive = self._pod / "code.tar"
+            self._bucket.fetch(self._layout.code(facts.bundle), archive)
+            (self._place.volume / CODE).mkdir()
+            unpack(archive, self._place.volume / CODE / facts.bundle)
+
+    def _tell(self, **told: object) -> None:
+        told = {"root": str(self._root), **told}
+        (self._pod / TOLD).write_bytes(msgspec.json.encode(told))
+
+
+def _wanted(run: NodeRun, chunk: int, pods: int, last: Mapping[int, TaskEnd]) -> Sequence[int]:
+    """The tasks of a chunk that have not succeeded."""
+    assert run.tasks is not None
+    each = chunk_of(run.node.fan, run.tasks.total, pods)
+    slices = [SINGLE] if run.tasks.single else range(chunk * each, min(run.tasks.total, (chunk + 1) * each))
+    return [i for i in slices if i not in last or last[i].told.phase != Phase.SUCCEEDED.value]
+
+
+def _kept(earlier: Outcomes, text: bytes) -> dict[str, object]:
+    lines = text.decode().rstrip("\n").split("\n")[1:]
+    return {"folders": earlier.head.folders, "executable": earlier.head.executable, "lines": lines}
+
+
+def _key(run: NodeRun, slice_: int, values: BroughtValues) -> str | None:
+    assert run.tasks is not None
+    return binding.key_of(run, slice_, run.tasks.elements(slice_), values)

@@ -1,0 +1,177 @@
+"""A run as far as one of its pods must know it: what a node is given, told by what others have left in the bucket.
+
+`engine.walk` goes forward along the graphs, and is told what ended; this goes backward from one node, and asks.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from sciflow.core.expr import Tree
+from sciflow.core.graph import EXIT_NODE, Graph, OpTemplate, Suspend, WorkflowSpec
+from sciflow.core.job import SINGLE
+from sciflow.core.records import Phase
+from sciflow.engine import binding
+from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet
+from sciflow.engine.binding import BindingError
+from sciflow.engine.graph_index import index_graph, index_spec
+from sciflow.engine.journal import Values
+from sciflow.engine.walk import exit_graph
+from sciflow.executors.argo.outcomes import TaskEnd
+
+
+class Source(Protocol):
+    """What others have left."""
+
+    def ends(self, path: str, total: int) -> Mapping[int, TaskEnd]:
+        """The last attempt of each task of a node that has `total`."""
+
+    def answer(self, path: str) -> bytes:
+        """What was given at a suspension."""
+
+
+class Recollection:
+    """One run; a node's place in it is its path."""
+
+    def __init__(
+        self, spec: WorkflowSpec, inputs: Mapping[str, Tree], source: Source, values: Values, *, exit_phase: str = ""
+    ) -> None:
+        self._spec = spec
+        self._inputs = inputs
+        self._source = source
+        self._values = values
+        self._exit_phase = exit_phase
+        self._index = index_spec(spec)
+        self._homes: dict[str, Activation] = {}
+        self._paths: dict[int, str] = {}
+        self.outputs: dict[int, list[tuple[int, bytes | None]]] = {}  # of a node's tasks that succeeded, by its number
+
+    def node(self, path: str) -> NodeRun:
+        """The node of a path: skipped, omitted, or with its inputs and tasks.
+
+        Raises:
+            BindingError: an expression of it has no value.
+        """
+        home = self._home(path)
+        run = home.nodes[home.index.position[path.removeprefix(home.prefix)]]
+        for position in home.index.needs[run.position]:
+            self._settle(home.nodes[position])
+            if home.nodes[position].phase.bad:
+                run.phase = Phase.OMITTED
+                return run
+        if not binding.holds(run, self._values):
+            run.phase = Phase.SKIPPED
+            return run
+        self._begin(run)
+        return run
+
+    def _begin(self, run: NodeRun) -> None:
+        if run.tasks is None or run.phase is not Phase.RUNNING:
+            template = self._spec.templates[run.node.template]
+            run.fixed = binding.join_object(binding.input_texts(run, binding.ports_of(template), self._values))
+            run.seed = zlib.crc32(run.path.encode())
+            run.tasks = binding.task_set(run, self._values)
+            run.phase = Phase.RUNNING
+
+    def _settle(self, run: NodeRun) -> None:
+        """Finds out what has become of a node that others need."""
+        if run.phase is not Phase.PENDING:
+            return
+        try:
+            found = self.node(run.path)
+        except BindingError:
+            run.phase = Phase.FAILED
+            return
+        if found.phase is Phase.RUNNING:
+            self._conclude(run)
+
+    def _conclude(self, run: NodeRun) -> None:
+        tasks = run.tasks
+        assert tasks is not None
+        outputs: list[tuple[int, bytes | None]] = []
+        match self._spec.templates[run.node.template]:
+            case Suspend():
+                outputs = [(SINGLE, self._source.answer(run.path))]
+            case OpTemplate():
+                ends = self._source.ends(run.path, tasks.total)
+                outputs = [(i, bytes(end.told.output)) for i, end in sorted(ends.items()) if _succeeded(end)]
+            case Graph():
+                slices = [SINGLE] if tasks.single else range(tasks.total)
+                results = ((i, self._result(run, i)) for i in slices)
+                outputs = [(i, text) for i, text in results if text is not None]
+        tasks.succeeded = len(outputs)
+        run.phase = Phase.SUCCEEDED if tasks.succeeded >= binding.least_successes(run) else Phase.FAILED
+        if tasks.single and outputs:
+            run.output = outputs[0][1]
+        self.outputs[run.number] = outputs
+
+    def _result(self, run: NodeRun, slice_: int) -> bytes | None:
+        """What one slice of a sub-workflow has given; None if it failed."""
+        prefix = f"{run.path}/" if slice_ == SINGLE else f"{run.path}/{slice_}/"
+        home = self._inside(run, slice_, prefix)
+        for inner in home.nodes:
+            self._settle(inner)
+            if inner.phase.bad:
+                return None
+        try:
+            return binding.result_text(home, self._values)
+        except BindingError:
+            return None
+
+    # --- graphs at work
+
+    def _home(self, path: str) -> Activation:
+        """The graph at work in which a node stands."""
+        parts = path.split("/")
+        prefix = "".join(f"{part}/" for part in parts[:-1])
+        if parts == [EXIT_NODE]:
+            prefix = f"{EXIT_NODE}!"
+        if prefix not in self._homes:
+            self._homes[prefix] = self._open(prefix, parts[:-1])
+        return self._homes[prefix]
+
+    def _open(self, prefix: str, above: list[str]) -> Activation:
+        if prefix == f"{EXIT_NODE}!":
+            handler = self._index[self._spec.entry].graph.on_exit or ""
+            inputs = {"phase": msgspec.json.encode(self._exit_phase)}
+            return self._activation(Activation(index_graph(exit_graph(handler)), "", inputs, None))
+        if not above:
+            texts = {name: msgspec.json.encode(tree) for name, tree in self._inputs.items()}
+            index = self._index[self._spec.entry]
+            return self._activation(Activation(index, "", binding.graph_inputs(index.graph, texts), None))
+        slice_ = int(above.pop()) if above[-1].isdigit() else SINGLE
+        parent = self.node("/".join(above))
+        return self._inside(parent, slice_, prefix)
+
+    def _inside(self, parent: NodeRun, slice_: int, prefix: str) -> Activation:
+        if prefix not in self._homes:
+            self._begin(parent)
+            assert parent.tasks is not None
+            index = self._index[parent.node.template]
+            elements = parent.tasks.elements(slice_) if slice_ >= 0 else ()
+            texts = dict(zip(parent.tasks.columns, elements, strict=True)) if slice_ >= 0 else {}
+            inputs = binding.graph_inputs(index.graph, binding.split_object(parent.fixed) | texts)
+            self._homes[prefix] = self._activation(Activation(index, prefix, inputs, parent, slice_))
+        return self._homes[prefix]
+
+    def _activation(self, home: Activation) -> Activation:
+        for position, node in enumerate(home.index.graph.nodes):
+            path = home.prefix + node.id
+            number = len(self._paths) + 1
+            self._paths[number] = path
+            home.nodes.append(NodeRun(number, path, node, position, home, 0, StepCount(path)))
+        return home
+
+
+def _succeeded(end: TaskEnd) -> bool:
+    return end.told.phase == Phase.SUCCEEDED.value
+
+
+def total_of(run: NodeRun) -> int:
+    """How many tasks a node has; none if it is skipped or omitted."""
+    tasks: TaskSet | None = run.tasks if run.phase is Phase.RUNNING else None
+    return tasks.total if tasks is not None else 0

@@ -1,0 +1,288 @@
+"""`pod FOLDER`: runs the tasks of one pod, those that fail again as their policy says, and leaves a file of their ends.
+
+FOLDER/pod.json   what the pod is for: the node's path, which of its tasks in which chunk, the policy
+FOLDER/1/         a batch: what its elements run, several at once; FOLDER/2/, ... those tasks that are tried again
+FOLDER/outcomes   how every attempt has ended; also those of earlier pods of the same tasks, which were put there before
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+
+from sciflow.runner import crew
+from sciflow.runner.batch import Batch
+from sciflow.runner.packs import write_all
+from sciflow.runner.placing import write_whole
+from sciflow.runner.replies_file import ENDED, LEFT
+from sciflow.runner.retrying import backoff_s, error_may_retry
+from sciflow.runner.text import dump, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator
+
+    Tree = Any
+
+OUTCOMES, TOLD = "outcomes", "pod.json"
+SOME_FAILED, STOPPED = 10, 143  # exit codes
+LOOK_S = 0.2  # between looks at what is printed
+SAVE_S = 5.0  # between savings of what has ended
+
+
+class Pod:
+    """The tasks of one pod."""
+
+    def __init__(self, folder: str) -> None:
+        with open(f"{folder}/{TOLD}", encoding="utf-8") as file:
+            self._told = parse(file.read())
+        self._folder = folder
+        self._ends: list[Tree] = []  # [slice, attempt, worker, where its text begins in both logs, the reply]
+        self._known: dict[str, int] = {}  # bytes of each file of replies that were read
+        self._tails: dict[str, list[int]] = {}  # where the text of the next task begins, by worker
+        self._round = 1
+        self._stopped = False
+        self._done = 0
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+
+    def run(self) -> int:
+        """Run all; the exit code."""
+        self._listen()
+        teller = threading.Thread(target=self._tell, daemon=True)
+        teller.start()
+        batch: str | None = f"{self._folder}/1"
+        while batch is not None:
+            lost = self._play(batch)
+            if lost:
+                break
+            batch = None if self._stopped else self._again(batch)
+        self._over.set()
+        teller.join()
+        self._collect()
+        self.save()
+        if self._stopped or lost:
+            return STOPPED
+        return SOME_FAILED if any(end[5][2] != "Succeeded" for end in self._last().values()) else 0
+
+    def _play(self, batch: str) -> bool:
+        """Run a batch; whether a program of ours did not come to its end in order, twice."""
+        for _ in range(2):
+            code = crew.main(batch, 0)
+            self._listen()  # the crew has listened itself
+            self._collect()
+            if code == 0 or self._stopped:
+                return False
+            sys.stderr.write(f"sciflow: an element has ended with exit code {code}\n")
+        return True
+
+    # --- what has ended
+
+    def _collect(self) -> None:
+        """Read what the elements of this round have said since the last look."""
+        with self._lock:
+            batch = Batch(f"{self._folder}/{self._round}")
+            for element in batch.crew_of(0):
+                for part in ("live", "done"):
+                    self._read(batch, element, batch.place(part, element))
+
+    def _read(self, batch: Batch, element: int, path: str) -> None:
+        worker = batch.worker(element)
+        try:
+            with open(path, "rb") as file:
+                file.seek(self._known.get(worker, 0))
+                whole = file.read().rpartition(b"\n")[0]
+        except FileNotFoundError:
+            return
+        if whole:
+            self._known[worker] = self._known.get(worker, 0) + len(whole) + 1
+        for line in whole.split(b"\n") if whole else ():
+            self._hear(worker, parse(line.decode()))
+
+    def _hear(self, worker: str, said: Tree) -> None:
+        if said[0] == ENDED:
+            slice_, attempt = self._task(said[1])
+            begins = self._tails.get(worker, [0, 0])
+            self._ends.append([slice_, attempt, worker, *begins, said])
+            self._tails[worker] = said[6:8]
+        elif said[0] == LEFT and said[1]["left"] and said[1]["why"] in ("signal", "stopped", "time"):
+            self._stopped = True
+
+    def _task(self, number: int) -> tuple[int, int]:
+        slice_, first = self._told["tasks"][str(number)]
+        return slice_, first + sum(1 for end in self._ends if end[5][1] == number)
+
+    def _last(self) -> dict[int, Tree]:
+        return {end[0]: end for end in self._ends}
+
+    def save(self) -> None:
+        """Write down all that has ended."""
+        with self._lock:
+            ends = list(self._ends)
+        root = self._told["root"]
+        folders: dict[str, Tree] = {}
+        executable: list[str] = []
+        for end in ends:
+            _survey(root, end[5][3], folders, executable)
+        head = {**self._told["head"], "folders": folders, "executable": executable}
+        earlier = self._told.get("earlier")
+        if earlier:
+            head["folders"] = {**earlier["folders"], **folders}
+            head["executable"] = [*earlier["executable"], *executable]
+        lines = [dump(head), *(earlier["lines"] if earlier else ()), *map(dump, ends)]
+        write_whole(f"{self._folder}/{OUTCOMES}", ("\n".join(lines) + "\n").encode())
+
+    # --- once more
+
+    def _again(self, batch: str) -> str | None:
+        """Another batch of the tasks that have failed and are to be tried again, after their back-off; None: none."""
+        policy = self._told["policy"]
+        waits: dict[int, float] = {}
+        for slice_, end in self._last().items():
+            extra = end[5][8] or {}
+            tries = end[1] - self._told["spent"].get(str(slice_), 0)
+            if "error" in extra and end[5][2] != "Succeeded" and error_may_retry(extra["error"], policy, tries):
+                waits[end[5][1]] = backoff_s(
+                    tries, first_s=policy["backoff_s"], factor=policy["backoff_factor"], most_s=policy["backoff_max_s"]
+                )
+        if not waits or self._pause(max(waits.values())):
+            return None
+        self._round += 1
+        again = f"{self._folder}/{self._round}"
+        _write_again(Batch(batch), again, self._round, waits)
+        return again
+
+    def _pause(self, seconds: float) -> bool:
+        """Wait; whether this pod is to end meanwhile."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._stopped:
+            time.sleep(min(0.1, seconds))
+        return self._stopped
+
+    def _listen(self) -> None:
+        import signal
+
+        def stop(_number: int, _frame: object) -> None:
+            self._stopped = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+
+    # --- to those who look on
+
+    def _tell(self) -> None:
+        """Print what tasks print, keep what has ended safe, and say how far it is."""
+        shown: dict[str, int] = {}
+        saved = time.monotonic()
+        over = False
+        while not over:
+            over = self._over.wait(LOOK_S)
+            self._print(shown)
+            if time.monotonic() - saved > SAVE_S:
+                saved = time.monotonic()
+                self._collect()
+                self.save()
+            self._progress()
+
+    def _print(self, shown: dict[str, int]) -> None:
+        logs = f"{self._told['root']}/logs"
+        for name in sorted(os.listdir(logs)) if os.path.isdir(logs) else ():
+            with open(f"{logs}/{name}", "rb") as file:
+                file.seek(shown.get(name, 0))
+                data = file.read()
+            if data:
+                shown[name] = shown.get(name, 0) + len(data)
+                write_all(2 if name.endswith(".err") else 1, data)
+
+    def _progress(self) -> None:
+        path = os.environ.get("ARGO_PROGRESS_FILE")
+        done = sum(1 for end in self._last().values() if end[5][2] == "Succeeded")
+        if path and done != self._done:
+            self._done = done
+            try:
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(f"{done}/{len(self._told['tasks'])}\n")
+            except OSError:  # nobody's result depends on it
+                pass
+
+
+def _survey(root: str, tree: Tree, folders: dict[str, Tree], executable: list[str]) -> None:
+    """What the place where files travel to does not keep of those that a value speaks of: shapes of folders, modes."""
+    if isinstance(tree, dict):
+        if tree.get("$") == "artifact":
+            path = f"{root}/{tree['path']}"
+            if os.path.isdir(path) and not os.path.islink(path):
+                folders[tree["path"]] = list(_inside(path, ""))
+            elif os.access(path, os.X_OK):
+                executable.append(tree["path"])
+            return
+        if tree.get("$") == "value":
+            from sciflow.runner.packs import read_stored
+
+            _survey(root, parse(read_stored(root, tree).decode()), folders, executable)
+            return
+        for value in tree.values():
+            _survey(root, value, folders, executable)
+    elif isinstance(tree, list):
+        for value in tree:
+            if isinstance(value, (dict, list)):
+                _survey(root, value, folders, executable)
+
+
+def _inside(folder: str, above: str) -> Iterator[list[str]]:
+    """Everything in a folder: its path there, what it is (folder, file, program, link), and where a link points."""
+    for name in sorted(os.listdir(folder)):
+        path, place = f"{folder}/{name}", f"{above}{name}"
+        if os.path.islink(path):
+            yield [place, "link", os.readlink(path)]
+        elif os.path.isdir(path):
+            yield [place, "folder", ""]
+            yield from _inside(path, f"{place}/")
+        else:
+            yield [place, "program" if os.access(path, os.X_OK) else "file", ""]
+
+
+def _write_again(batch: Batch, again: str, number: int, wanted: Any) -> None:
+    """A batch like another one, of some of its tasks alone, each with the next attempt."""
+    os.makedirs(again)
+    with open(f"{batch.folder}/index.json", encoding="utf-8") as file:
+        index = parse(file.read())
+    frames: list[bytes] = []
+    at = 0
+
+    def put(frame: Tree) -> tuple[int, int]:
+        nonlocal at
+        text = dump(frame).encode()
+        frames.append(len(text).to_bytes(4, "big") + text)
+        at += len(frames[-1])
+        return at - len(frames[-1]), len(frames[-1])
+
+    places = []
+    ops, _ = batch.requests(0)
+    common = [put(op) for op in ops.values()]
+    for element in range(len(index["elements"])):
+        _, requests = batch.requests(element)
+        own = []
+        for request in requests:
+            tasks = [[task[0], task[1], task[2] + 1, *task[3:]] for task in request["tasks"] if task[0] in wanted]
+            own.append(put({**request, "tasks": tasks}))
+        places.append([own[0][0] if own else at, sum(size for _, size in own)])
+    index["common"] = [common[0][0], sum(size for _, size in common)]
+    index["elements"] = places
+    index["name"] = f"{index['name'].rpartition('.')[0]}.{number}"
+    index["crew"]["command"] = [part.replace(batch.folder, again) for part in index["crew"]["command"]]
+    write_whole(f"{again}/requests", b"".join(frames))
+    write_whole(f"{again}/index.json", dump(index).encode())
+
+
+def main(folder: str) -> int:
+    """Run the pod; its exit code."""
+    with open(f"{folder}/{TOLD}", encoding="utf-8") as file:
+        told = parse(file.read())
+    if told.get("message"):
+        sys.stderr.write(f"sciflow: {told['message']}\n")
+    if "code" in told:
+        return int(told["code"])
+    return Pod(folder).run()
