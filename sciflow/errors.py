@@ -14,7 +14,8 @@
     │   ├── HostUnreachable     it does not answer now: to be tried again
     │   │   └── CommandTimedOut a program there took too long
     │   ├── HostRefused         it answers, and somebody has to do something first
-    │   │   └── HostKeyRefused  its key is not known, or not the one that is known
+    │   │   ├── HostKeyRefused  its key is not known, or not the one that is known
+    │   │   └── HostUnfit       the Python or the folder there will not do, which no waiting mends
     │   ├── QueueUnavailable    its batch system gives no answer now
     │   │   └── SubmissionGone  nor is anything to be seen there of what was to be submitted
     │   └── SubmissionRefused   its batch system does not take a job, in its own words
@@ -118,6 +119,10 @@ class HostRefused(HostError):
 
 class HostKeyRefused(HostRefused):
     """A machine's key is not known, or not the one that is known."""
+
+
+class HostUnfit(HostRefused):
+    """A machine answers, and what the settings name there cannot be used: waiting does not mend it."""
 
 
 class QueueUnavailable(HostError):

@@ -30,7 +30,7 @@ def said(request: Tree) -> None:
         {str(number): end_of(f"{batch['dir']}/out/{number // batch['workers']}") for number in batch["elements"]}
         for batch in request["batches"]
     ]
-    for batch, told in zip(request["batches"], texts):  # noqa: B905  Python 3.9 has no `strict`
+    for batch, told in zip(request["batches"], texts):
         full = _no_room(batch["dir"])
         told.update({number: f"{text}\n{full}" for number, text in told.items() if full})
     sys.stdout.write(dump({"said": texts}) + "\n")

@@ -50,6 +50,21 @@ def test_a_python_that_is_missing_on_the_nodes_is_named_and_the_run_goes_on_when
     assert run.result == 14
 
 
+def test_a_python_that_is_missing_on_the_login_node_fails_the_tasks_and_the_run_goes_on_when_it_is_named_right(
+    cluster: Cluster,
+) -> None:
+    cluster.settings(python="/nonexistent/python3")
+    cluster.sign("go on")
+    run = jobs.patiently.submit(xs=[1, 2])
+    assert ends(run) == "Failed"
+    assert [task.error and task.error.type for task in run.failed_tasks()] == ["sciflow:EnvironmentBroken"] * 2
+    assert "/nonexistent/python3: not found" in run.report()
+    cluster.settings()
+    run.retry()
+    assert ends(run) == "Succeeded", run.report() + engine_log(run)
+    assert run.result == [101, 102]
+
+
 def test_a_prologue_that_fails_is_told_in_its_own_words_and_the_run_goes_on_when_it_is_right(cluster: Cluster) -> None:
     mended = cluster.signs / "mended"
     cluster.settings(prologue=[f'[ -e "{mended}" ] || {{ echo "Lmod: unknown module qe/7.2" >&2; exit 3; }}'])

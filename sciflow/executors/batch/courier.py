@@ -1,6 +1,7 @@
 """The thread that speaks with one host for an executor: does what it is ordered, looks after what is there, waits.
 
-A host that does not answer is waited for, and the executor is told.
+A host that does not answer is waited for, and the executor is told. One that answers, and was never as it must be, is
+not waited for: what is for it is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from sciflow.errors import HostError
+from sciflow.core.records import TaskError
+from sciflow.errors import HostError, HostUnfit
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.fetching import fetch
 from sciflow.executors.batch.news import (
@@ -28,10 +30,12 @@ from sciflow.executors.batch.news import (
     News,
     Notice,
     Order,
+    Refused,
     Send,
     Withdraw,
 )
 from sciflow.executors.batch.ward import Ward
+from sciflow.executors.systems.system import SystemLimits
 
 FASTER = 0.5  # of the time since the last news passes until the next look, within the limits
 IDLE_S = 3600.0
@@ -57,7 +61,10 @@ class Courier:
         self._ward = ward
         self._here = here
         self._tempo = tempo
+        self._sends: list[Send] = []  # for the ward, once the host was reached
         self._pending: list[Ask | Cancel | Withdraw | Fetch] = []
+        self._reached = False  # its Python and our folder there were as they must be
+        self._unfit = False  # they were not, and what it allows was never asked
         self._closing = threading.Event()
         self._next_look = 0.0
         self._trouble = ""
@@ -99,14 +106,17 @@ class Courier:
         """Seconds until there is something to do."""
         if self._trouble:
             return self._waits_s
-        if self._pending or self._ward.unsent:
+        if self._pending or self._sends or self._ward.unsent:
             return 0.0
         return max(0.0, self._next_look - time.monotonic()) if len(self._ward) else IDLE_S
 
     def _accept(self) -> None:
         for order in self._orders.take():
             match order:
-                case Send() | Adopt():
+                case Send():
+                    self._sends.append(order)
+                    self._next_look = 0.0
+                case Adopt():
                     self._ward.accept(order)
                     self._next_look = 0.0
                 case Ask() | Cancel() | Withdraw() | Fetch():
@@ -130,12 +140,43 @@ class Courier:
             self.news.put(Notice(text=f"{trouble}\n    waiting for the host; `sciflow doctor {self._name}` says more"))
 
     def _work(self) -> None:
-        if not (len(self._ward) or self._pending):
+        if not (len(self._ward) or self._pending or self._sends):
             return
-        self._depot.prepare(expected=self._ward.has_sent or self._fetches)
+        try:
+            self._depot.prepare(expected=self._ward.has_sent or self._fetches)
+        except HostUnfit as error:
+            if self._reached or len(self._ward) or self._fetches:  # it was as it must be before
+                raise
+            self._refuse(error)
+            return
+        self._begin()
         troubles = [trouble for step in (self._submit, self._obey_all, self._look) if (trouble := _tried(step))]
         if troubles:  # each was tried: one that cannot be done keeps no other from being done
             raise troubles[0]
+
+    def _begin(self) -> None:
+        """The host is there."""
+        self._reached = True
+        if self._unfit:
+            self._unfit = False
+            self._pending.append(Ask())
+        sends, self._sends = self._sends, []
+        for send in sends:
+            self._ward.accept(send)
+
+    def _refuse(self, error: HostUnfit) -> None:
+        """Nothing can be done there, and nothing is there: what is for it fails. What comes then tries it anew."""
+        orders, self._pending = self._pending, []
+        for order in orders:
+            if isinstance(order, Ask):
+                self._unfit = True
+                self.news.put(Allowed(limits=SystemLimits()))  # so that tasks come, and hear of it
+            else:
+                self._obey(order)  # without submissions the host is not spoken to
+        broken = TaskError(kind="place", type="sciflow:EnvironmentBroken", message=str(error), fatal=True)
+        sends, self._sends = self._sends, []
+        for send in sends:
+            self.news.put(Refused(batch=send.record.name, error=broken))
 
     @property
     def _fetches(self) -> bool:

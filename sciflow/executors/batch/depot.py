@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
-from sciflow.errors import HostRefused, HostUnreachable, RunDamaged
+from sciflow.errors import HostRefused, HostUnfit, HostUnreachable, RunDamaged
 from sciflow.executors.batch.stream import Member, Stream
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.package import runner_zip
@@ -29,26 +29,39 @@ AT_ONCE = 4  # large files
 LARGE = 64 << 20  # bytes from which a file is sent by itself, so that a break does not send it anew
 
 # Constant program text: makes the folder, says whether the runner is there, and takes it from standard input if not.
+# A Python that is too old says so before it comes to what it does not understand.
 _BOOT = """
-import hashlib, json, os, sys
-root, name, expected = os.path.abspath(os.path.expanduser(sys.argv[1])), sys.argv[2], sys.argv[3] == "expected"
-away = expected and not os.path.isdir(os.path.join(root, "runs"))
-if not away:
-    os.makedirs(os.path.join(root, "code"), exist_ok=True)
-    os.chmod(root, 0o700)
-place = os.path.join(root, "code", name + ".zip")
-data = sys.stdin.buffer.read()
-if data and not away and hashlib.sha256(data).hexdigest() == name:
-    with open(place + ".%d" % os.getpid(), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, place)
-print(json.dumps({"root": root, "runner": os.path.exists(place), "python": list(sys.version_info[:3]), "away": away}))
+import errno, hashlib, json, os, sys
+told = {"root": "", "runner": False, "python": list(sys.version_info[:3]), "away": False, "problem": "", "code": ""}
+def boot(root, name, expected):
+    told["root"] = root
+    told["away"] = expected and not os.path.isdir(os.path.join(root, "runs"))
+    if not told["away"]:
+        os.makedirs(os.path.join(root, "code"), exist_ok=True)
+        os.chmod(root, 0o700)
+    place = os.path.join(root, "code", name + ".zip")
+    data = sys.stdin.buffer.read()
+    if data and not told["away"] and hashlib.sha256(data).hexdigest() == name:
+        with open(place + ".%d" % os.getpid(), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(file.name, place)
+    told["runner"] = os.path.exists(place)
+if sys.version_info >= (3, 9):
+    try:
+        boot(os.path.abspath(os.path.expanduser(sys.argv[1])), sys.argv[2], sys.argv[3] == "expected")
+    except OSError as error:
+        told["problem"] = "%s: %s" % (error.filename or sys.argv[1], error.strerror)
+        told["code"] = errno.errorcode.get(error.errno, "")
+print(json.dumps(told))
 """
+# What a folder that cannot be made or written is told by; others, such as ENOSPC and ESTALE, may be over soon.
+_HOPELESS = frozenset({"EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EEXIST", "ELOOP", "ENAMETOOLONG"})
 OLDEST = (3, 9)
 REFUSED = 65  # the runner's exit code for a stream that is torn, or not what it says
-NO_RUNNER = frozenset({1, 2, 126, 127})  # exit codes of Python and of shells; the runner's own begin at 64
+NO_PROGRAM = frozenset({126, 127})  # exit codes of shells
+NO_RUNNER = NO_PROGRAM | {1, 2}  # and of Python; the runner's own begin at 64
 
 
 class Booted(msgspec.Struct, frozen=True):
@@ -58,6 +71,8 @@ class Booted(msgspec.Struct, frozen=True):
     runner: bool
     python: tuple[int, ...]
     away: bool  # runs are expected in it, and it is not there
+    problem: str = ""  # why it cannot be used
+    code: str = ""  # the name of that error
 
 
 class Absent(msgspec.Struct, frozen=True):
@@ -99,6 +114,9 @@ class Depot:
 
         Args:
             expected: there are runs in it: it is not made anew where its file system is not mounted.
+
+        Raises:
+            HostUnfit: Python or folder will not do.
         """
         if self.root:
             return
@@ -106,12 +124,6 @@ class Depot:
         told = self._boot(name, b"", expected=expected)
         if not told.runner:
             told = self._boot(name, content, expected=expected)
-        if told.python < OLDEST:
-            found = ".".join(map(str, told.python))
-            raise HostRefused(
-                f"{self.transport.name}: {self.python} is Python {found}; sciflow's runner needs 3.9 or newer: "
-                "set `python` of the executor"
-            )
         self._runner = f"{told.root}/code/{name}.zip"
         self.root = told.root
 
@@ -128,7 +140,8 @@ class Depot:
         said = self._run(argv, stdin=content, timeout_s=CALL_S)
         if said.code != 0:
             words = said.said.splitlines()[-1:] or [f"exit code {said.code}"]  # of a traceback, what it comes to
-            raise HostRefused(
+            kind = HostUnfit if said.code in NO_PROGRAM else HostRefused
+            raise kind(
                 f"{self.transport.name}: {self.python} could not make {self._given} ready: {words[0]}\n"
                 "    fix:      are `python` and `work_root` of the executor right? see `sciflow doctor`"
             )
@@ -139,9 +152,26 @@ class Depot:
                 f"{self.transport.name}: {_unreadable(self.python, said.stdout, error)}\n"
                 "    fix:      `python` of the executor must print nothing of its own"
             ) from error
+        self._check(told)
+        return told
+
+    def _check(self, told: Booted) -> None:
+        """Whether what is there will do."""
+        if told.python < OLDEST:
+            found = ".".join(map(str, told.python))
+            raise HostUnfit(
+                f"{self.transport.name}: {self.python} is Python {found}; sciflow's runner needs 3.9 or newer: "
+                "set `python` of the executor"
+            )
+        if told.problem:
+            what = f"{self.transport.name}: work_root {told.root} cannot be used: {told.problem}"
+            if told.code not in _HOPELESS:
+                raise HostRefused(what)
+            raise HostUnfit(
+                f"{what}\n    fix:      set `work_root` of the executor to a folder that you may write there"
+            )
         if told.away:
             raise self.away(f"{told.root}/runs")
-        return told
 
     def element(self, folder: str, command: str = "element") -> tuple[str, ...]:
         """The argv, but for the number, that runs an element of a submission, or a "crew"."""

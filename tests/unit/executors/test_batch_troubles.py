@@ -200,6 +200,54 @@ def test_what_another_engine_has_kept_from_being_submitted_is_submitted_anew(sit
     assert run.result == [1, 4]
 
 
+# --- settings that will not do there
+
+
+@pytest.mark.parametrize("wrong", ["no python", "no program", "an old python", "no folder"])
+def test_tasks_for_a_machine_that_was_never_as_it_must_be_fail_and_can_be_retried_when_it_is(
+    site: Site, wrong: str
+) -> None:
+    right = site.python.read_text()
+    old = f'#!/bin/sh\nshift\nexec {sys.executable} -c "import sys; sys.version_info = (3, 8, 1)\n$@"\n'
+    if wrong == "no python":
+        site.python.unlink()
+        told = "python-of-the-site: No such file or directory"
+    elif wrong == "no program":
+        site.python.write_text("#!/bin/sh\nexec no-such-python\n")
+        told = "no-such-python: not found"
+    elif wrong == "an old python":
+        site.python.write_text(old)
+        told = "is Python 3.8.1; sciflow's runner needs 3.9 or newer"
+    else:
+        site.there.touch()
+        told = f"work_root {site.there} cannot be used: {site.there}"
+    run = flow.squares.submit([1, 2])
+    assert run.wait(timeout_s=20) == "Failed"
+    failed = run.failed_tasks()
+    assert [(task.phase, task.attempt, task.error and task.error.type) for task in failed] == [
+        ("Error", 1, "sciflow:EnvironmentBroken")
+    ] * 2
+    assert told in run.report()
+    if wrong == "no folder":
+        site.there.unlink()
+    site.python.write_text(right)
+    site.python.chmod(0o755)
+    run.retry()
+    assert run.wait(timeout_s=20) == "Succeeded"
+    assert run.result == [1, 4]
+
+
+def test_a_python_that_is_away_while_jobs_are_there_is_waited_for(site: Site) -> None:
+    away = site.folder / "away"
+    site.before("submit", f"mv {site.python} {away}")
+    run = flow.squares.submit([1, 2])
+    assert eventually(lambda: "python-of-the-site could not make" in run.snapshot().message), run.snapshot().message
+    assert run.phase == "Running"
+    away.rename(site.python)
+    assert run.wait(timeout_s=20) == "Succeeded"
+    assert run.result == [1, 4]
+
+
 # --- a file system without locks
 
 
