@@ -23,10 +23,11 @@ from rich.table import Table
 
 from tests.services import instances
 from tests.services.catalogue import ON_REQUEST, SERVICES
+from tests.services.kubernetes.service import Kubernetes
 from tests.services.podman import Podman
 from tests.services.processes import Processes, ServiceFailed
 from tests.services.s3 import S3Server
-from tests.services.service import NotHereError, Service
+from tests.services.service import NotHereError, Service, SharedService
 from tests.services.sshd import Sshd, SshdService
 
 Row = tuple[bool, str, str]  # all is well, state, details
@@ -92,6 +93,8 @@ def _check(service: Service[Any]) -> Row:
 def _start(service: Service[Any]) -> Row:
     folder = instances.kept(service)
     if Processes(folder).alive():
+        if isinstance(service, SharedService):  # tests may have started it, who say to nobody where it is
+            (folder / _LINES).write_text(_lines(service.found(folder)), "utf-8")
         return True, "runs already", str(folder)
     if why := service.missing():
         return False, "missing", why
@@ -99,7 +102,11 @@ def _start(service: Service[Any]) -> Row:
     folder.mkdir()
     if isinstance(service, SshdService):
         service = replace(service, env={name: os.environ[name] for name in _OF_A_LOGIN_NODE if name in os.environ})
-    started = service.start(folder)
+    try:
+        started = service.start(folder)
+    except ServiceFailed:
+        instances.remove(service, folder)
+        raise
     (folder / _LINES).write_text(_lines(started), "utf-8")
     return True, "runs", str(folder)
 
@@ -113,6 +120,10 @@ def _lines(started: object) -> str:
             lines.append(f"# ssh -F {started.config} {started.host}")
         case S3Server():
             lines.append(f"# endpoint {started.url}, bucket {started.bucket}")
+        case Kubernetes():
+            lines.append(
+                f"# images {started.base_image}, {started.ase_image}; S3 credentials in secret {started.s3_secret}"
+            )
         case Podman():
             lines.append(f"# images {started.python_image}, {started.bare_image}")
     return "".join(f"{line}\n" for line in lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tests.services.kubernetes.service import KubernetesService
 from tests.services.podman import PodmanService
 from tests.services.s3 import RcloneService, SeaweedService
 from tests.services.service import Service
@@ -20,6 +21,7 @@ _ALL = (
     PodmanService(),
     SeaweedService(),
     RcloneService(),
+    KubernetesService(),
 )
 
 # Grid Engine takes a minute to begin a job while other tests use the cores: it is there for those who ask for it.

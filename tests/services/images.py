@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.services import packages
@@ -42,16 +43,21 @@ def build() -> None:
         shutil.rmtree(store(), ignore_errors=True)
         store().mkdir(parents=True)
         with tempfile.TemporaryDirectory() as scratch:
-            python = _root(Path(scratch) / "python")
-            _unpack_debian(python, Path(scratch) / "apt")
+            python = debian_root(Path(scratch) / "python", Path(scratch) / "apt", _CONTENT)
             bare = _root(Path(scratch) / "bare")
             shutil.copy2("/bin/busybox", bare / "usr/bin/busybox")
             packages.run(["chroot", str(bare), "/usr/bin/busybox", "--install", "-s", "/usr/bin"])
-            chosen = _driver_that_works()
+            chosen = driver_that_works(store())
             place = ["--root", str(store()), "--runroot", f"{scratch}/run", "--storage-driver", chosen]
             for folder, name in ((python, PYTHON), (bare, BARE)):
                 _import(folder, name, place)
         (store() / "driver").write_text(chosen, "utf-8")
+
+
+def debian_root(folder: Path, scratch: Path, content: Sequence[str]) -> Path:
+    """A folder as a root file system: these packages and what they need."""
+    _unpack_debian(_root(folder), scratch, content)
+    return folder
 
 
 def _root(folder: Path) -> Path:
@@ -65,7 +71,7 @@ def _root(folder: Path) -> Path:
     return folder
 
 
-def _unpack_debian(root: Path, scratch: Path) -> None:
+def _unpack_debian(root: Path, scratch: Path, content: Sequence[str]) -> None:
     """The packages and what they need, found by an apt that believes nothing is installed; no script of theirs runs."""
     (scratch / "archives" / "partial").mkdir(parents=True)
     (scratch / "status").touch()
@@ -78,7 +84,7 @@ def _unpack_debian(root: Path, scratch: Path) -> None:
         "Debug::NoLocking=true",
     )
     chosen = [word for option in options for word in ("-o", option)]
-    packages.run(["apt-get", "install", "--download-only", "-y", "-qq", *chosen, *_CONTENT])
+    packages.run(["apt-get", "install", "--download-only", "-y", "-qq", *chosen, *content])
     for package in sorted((scratch / "archives").glob("*.deb")):
         listing = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE)
         subprocess.run(["tar", "-x", "-C", str(root), "--keep-directory-symlink"], stdin=listing.stdout, check=True)
@@ -94,12 +100,12 @@ def _import(folder: Path, name: str, place: list[str]) -> None:
     packages.run(["podman", *place, "import", "--quiet", "--change", path, str(archive), name])
 
 
-def _driver_that_works() -> str:
-    """Whether this kernel and file system can stack folders."""
-    with tempfile.TemporaryDirectory(dir=store()) as text:
+def driver_that_works(folder: Path) -> str:
+    """Whether the kernel can stack folders on the file system of that one: `overlay`, else `vfs`."""
+    with tempfile.TemporaryDirectory(dir=folder) as text:
         lower, upper, work, merged = (Path(text) / name for name in ("lower", "upper", "work", "merged"))
-        for folder in (lower, upper, work, merged):
-            folder.mkdir()
+        for each in (lower, upper, work, merged):
+            each.mkdir()
         options = f"lowerdir={lower},upperdir={upper},workdir={work}"
         mount = ["mount", "-t", "overlay", "overlay", "-o", options, str(merged)]
         if subprocess.run(mount, capture_output=True, check=False).returncode:

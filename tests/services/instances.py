@@ -1,7 +1,8 @@
 """Started services, each in a folder of its own that names its owner; what a dead owner left is ended and removed.
 
-An owner is one process, as a rule a worker of pytest, so that what one test stops nobody else misses. Services started
-on the command line have no owner and run until they are stopped there.
+An owner is one process, as a rule a worker of pytest, so that what one test stops nobody else misses. A service that a
+machine has room for only once has users instead: the first starts it, the last stops it. Services started on the
+command line have neither and run until they are stopped there.
 """
 
 from __future__ import annotations
@@ -10,18 +11,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from tests.services import packages
 from tests.services.catalogue import SERVICES
-from tests.services.processes import ProcessId
-from tests.services.service import Service
+from tests.services.processes import Processes, ProcessId
+from tests.services.service import Service, SharedService
 
 R = TypeVar("R")
 
 _OWNER = "owner"
+_USERS = "users"
 
 
 def base() -> Path:
@@ -33,19 +35,65 @@ def base() -> Path:
     return folder
 
 
-@contextmanager
-def running(service: Service[R]) -> Iterator[R]:
-    """The service, started for this process and stopped at the end."""
+def running(service: Service[R]) -> AbstractContextManager[R]:
+    """The service, started for this process, or shared with others if it is of that kind, and stopped at the end."""
     sweep()
+    return _shared(service) if isinstance(service, SharedService) else _own(service)
+
+
+@contextmanager
+def _own(service: Service[R]) -> Iterator[R]:
     folder = Path(tempfile.mkdtemp(prefix=f"{service.name}-", dir=base()))
     folder.chmod(0o755)
-    owner = ProcessId.of(os.getpid())
-    assert owner is not None
-    owner.write(folder / _OWNER)
+    _ourselves().write(folder / _OWNER)
     try:
         yield service.start(folder)
     finally:
         remove(service, folder)
+
+
+@contextmanager
+def _shared(service: SharedService[R]) -> Iterator[R]:
+    folder = kept(service)
+    user = folder / _USERS / str(os.getpid())
+    try:
+        with _changing_users(service):
+            started = _joined(service, folder, user)
+        yield started
+    finally:
+        with _changing_users(service):
+            # Our own name stays until it has stopped, or a sweep would stop it at the same time.
+            if user.exists() and _users(folder) == [_ourselves()]:
+                remove(service, folder)
+            user.unlink(missing_ok=True)
+
+
+def _joined(service: SharedService[R], folder: Path, user: Path) -> R:
+    """The one that runs, else a new one; that of the command line gets no users."""
+    if Processes(folder).alive() and (_users(folder) or not (folder / _USERS).exists()):
+        if (folder / _USERS).exists():
+            _ourselves().write(user)
+        return service.found(folder)
+    remove(service, folder)
+    folder.mkdir(mode=0o755)
+    _ourselves().write(user)
+    return service.start(folder)
+
+
+def _changing_users(service: Service[object]) -> AbstractContextManager[None]:
+    return packages.alone(f"{service.name}-users")
+
+
+def _users(folder: Path) -> list[ProcessId]:
+    """Those that are still alive."""
+    noted = [ProcessId.read(path) for path in (folder / _USERS).glob("[0-9]*")]
+    return [user for user in noted if user is not None and user.alive]
+
+
+def _ourselves() -> ProcessId:
+    owner = ProcessId.of(os.getpid())
+    assert owner is not None
+    return owner
 
 
 def kept(service: Service[object]) -> Path:
@@ -62,12 +110,19 @@ def remove(service: Service[R], folder: Path) -> None:
 def sweep() -> list[Path]:
     """Removes what processes that are gone have left."""
     with packages.alone("sweep"):
-        left = [
-            folder
-            for folder in base().iterdir()
-            if (owner := ProcessId.read(folder / _OWNER)) is not None and not owner.alive
-        ]
+        left = [folder for folder in base().iterdir() if _left(folder)]
         for folder in left:
-            if service := SERVICES.get(folder.name.rpartition("-")[0]):
+            if shared := SERVICES.get(folder.name):
+                with _changing_users(shared):
+                    if _left(folder):  # still, now that nobody is just beginning
+                        remove(shared, folder)
+            elif service := SERVICES.get(folder.name.rpartition("-")[0]):
                 remove(service, folder)
     return left
+
+
+def _left(folder: Path) -> bool:
+    if (folder / _USERS).is_dir():
+        return not _users(folder)
+    owner = ProcessId.read(folder / _OWNER)
+    return owner is not None and not owner.alive

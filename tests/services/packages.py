@@ -85,6 +85,19 @@ def alone(name: str) -> Iterator[None]:
         yield
 
 
+def busy(name: str) -> bool:
+    """Whether some process is alone with it right now."""
+    path = cache() / "locks" / name
+    if not path.exists():
+        return False
+    with path.open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 @contextlib.contextmanager
 def _no_daemons() -> Iterator[None]:
     """Debian asks this file whether a package may start its daemon; where somebody has one, it stays."""

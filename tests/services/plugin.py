@@ -15,12 +15,15 @@ import pytest
 
 from tests.services import instances
 from tests.services.catalogue import SERVICES
+from tests.services.kubernetes.service import Kubernetes, KubernetesService
 from tests.services.podman import Podman
 from tests.services.s3 import S3Server
 from tests.services.sge import Sge
 from tests.services.slurm import Slurm, SlurmService
 from tests.services.sshd import Sshd, SshdService
 
+_LIMIT_OF_BUILD_S = 45 * 60.0
+_LIMIT_OF_CLUSTER_TEST_S = 300.0
 _MISSING = re.compile(r"service missing: (\S+):")
 
 
@@ -136,10 +139,38 @@ def slurmdbd() -> Iterator[Slurm]:
 
 
 @pytest.fixture(scope="session")
+def kubernetes() -> Iterator[Kubernetes]:
+    """The Kubernetes of this machine, with Argo: all workers have the same one, so choose names of your own."""
+    service = KubernetesService()
+    service.await_installation(_LIMIT_OF_BUILD_S)
+    require(service.name)
+    with instances.running(service) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
 def start_slurm() -> Callable[..., AbstractContextManager[Slurm]]:
     """`with start_slurm(nodes=1, cpus=4) as slurm:` one more, for this test alone."""
     require("slurm")
     return lambda **options: instances.running(SlurmService(**options))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "kubernetes: asks for the fixture `kubernetes` only while it runs; comes last")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the cluster come last: it may still be being built, and waiting for that is none of their own time."""
+    late = [item for item in items if _asks_for_cluster(item)]
+    items[:] = [*(item for item in items if not _asks_for_cluster(item)), *late]
+    for item in late:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(_LIMIT_OF_CLUSTER_TEST_S, func_only=True))
+
+
+def _asks_for_cluster(item: pytest.Item) -> bool:
+    return "kubernetes" in getattr(item, "fixturenames", ()) or item.get_closest_marker("kubernetes") is not None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

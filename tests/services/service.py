@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -37,3 +37,11 @@ class Service(Protocol[R_co]):
 
     def stop(self, folder: Path) -> None:
         """Ends everything that was started in that folder; quiet if nothing runs. The folder stays."""
+
+
+@runtime_checkable
+class SharedService(Service[R_co], Protocol[R_co]):
+    """One that a machine has room for only once: processes that ask for it while it runs get the same."""
+
+    def found(self, folder: Path) -> R_co:
+        """The record of the one that another process started in the folder."""
