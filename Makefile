@@ -1,7 +1,8 @@
 # All work is done in .venv/, which these targets make: a second run only does what is new.
 #   make demo    equations of state of seven metals and their alloys: a table and a plot
 #   make test    the tests          (ARGS="-k name" is handed to pytest; ARGS=--whole-table: all cases at all places)
-#   make services  installs Slurm, podman, S3 servers, ... that tests start, and tries each (root; without them tests skip)
+#   make services  installs Slurm, podman, S3 servers, ... that tests start, and tries each (root; without them tests skip);
+#                  Kubernetes is built for 25 minutes: make services SERVICES="slurm podman s3" installs those alone
 #   make check   types, style and layers alone
 #   make bench   the benchmark table
 
@@ -12,6 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 export PYTHONDONTWRITEBYTECODE :=
 PIP := .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-compile
 ARGS ?=
+SERVICES ?=
 
 .PHONY: demo test services check bench clean
 .DELETE_ON_ERROR:
@@ -23,8 +25,8 @@ test: .venv/.dev
 	.venv/bin/python -m pytest -n 2 $(ARGS)
 
 services: .venv/.dev
-	.venv/bin/python -m tests.services install
-	.venv/bin/python -m tests.services check
+	.venv/bin/python -m tests.services install $(SERVICES)
+	.venv/bin/python -m tests.services check $(SERVICES)
 
 check: .venv/.dev
 	.venv/bin/ruff check
