@@ -7,10 +7,9 @@ engine: what an earlier one had in it is ended, once what it has done is known.
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,30 +20,17 @@ from sciflow.core.job import Job, Need
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, HostError
 from sciflow.executors.batch.courier import Tempo
-from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.fetching import gone
 from sciflow.executors.batch.news import Inbox
 from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, read_records, write_record
-from sciflow.executors.batch.request import (
-    Element,
-    Payload,
-    Surroundings,
-    element_of,
-    environment,
-    payload,
-    submission_name,
-    taken_back,
-    task_names,
-)
-from sciflow.executors.batch.supply import Supply
+from sciflow.executors.batch.request import Element, element_of, taken_back
 from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.containers.launch import launch_of
 from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
-from sciflow.executors.futures.elements import Flight, folder_of
+from sciflow.executors.futures.elements import Flight
 from sciflow.executors.futures.pool import Pool
-from sciflow.executors.secrets import resolve_secret
-from sciflow.runner.node import started
+from sciflow.executors.futures.submissions import Submissions
 
 PATIENCE_S = 5.0  # with what an earlier engine has left running
 CLOSING_S = 5.0
@@ -63,24 +49,18 @@ class FuturesExecutor:
         self,
         name: str,
         pool: Pool,
-        depot: Depot,
+        submissions: Submissions,
         *,
         root: Path,
-        around: Surroundings,
-        code: Mapping[str, bytes],
         workers: int,
-        walltime_s: float | None,
         tempo: Tempo,
     ) -> None:
         """`workers`: elements of one core that the pool takes at once."""
         self._name = name
         self._pool = pool
-        self._depot = depot
+        self._submissions = submissions
         self._root = root
-        self._around = around
-        self._code = code
         self._capacity = Capacity(cpus=workers)
-        self._walltime_s = walltime_s
         self._tempo = tempo
         self._waiting: dict[Need, list[Element]] = {}
         self._underway = Underway(root)
@@ -176,7 +156,7 @@ class FuturesExecutor:
 
     def _send_all(self) -> None:
         try:
-            self._prepare()
+            self._submissions.prepare()
             for need in list(self._waiting):
                 self._send(need, self._waiting[need])
                 del self._waiting[need]
@@ -193,36 +173,11 @@ class FuturesExecutor:
     def _send(self, need: Need, elements: Sequence[Element]) -> None:
         if not elements:
             return
-        name = submission_name(self._name)
-        walltime_s = need.resources.walltime_s or self._walltime_s
-        env, secrets = environment(need)
-        gpus = need.resources.gpus
-        made = payload(name, elements, around=self._around, env=env, gpus=gpus, walltime_s=walltime_s)
-        record = BatchRecord(
-            name=name, executor=self._name, stage=Stage.SENT, elements=task_names(elements), walltime_s=walltime_s
-        )
-        folder = folder_of(self._root, name)
-        try:
-            self._write(folder, made, record)
-        except OSError:
-            shutil.rmtree(folder, ignore_errors=True)  # the next attempt has another name
-            raise
-        self._records[name] = record
+        record, flights = self._submissions.make(need, elements)
+        self._records[record.name] = record
         self._underway.add(record, elements)
-        carried = {carrier: resolve_secret(secret) for carrier, secret in secrets.items()}
-        told = msgspec.json.encode(carried)
-        for k in range(len(elements)):
-            flight = self._flights[name, k] = Flight(batch=name, element=k, folder=folder, told=told)
-            self._due.append(flight)
-
-    def _write(self, folder: Path, made: Payload, record: BatchRecord) -> None:
-        """Puts down what elements read."""
-        for part in ("out", "live", "done", "cancelled"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / "requests").write_bytes(made.requests)
-        place = {"root": str(self._root), "depot": self._depot.root}
-        (folder / "index.json").write_bytes(msgspec.json.encode({**made.index, **place}))
-        write_record(self._root, record)
+        self._flights.update(((flight.batch, flight.element), flight) for flight in flights)
+        self._due.extend(flights)
 
     def _start_due(self) -> None:
         """Has the pool take what it has not taken yet.
@@ -233,18 +188,10 @@ class FuturesExecutor:
         while self._due:
             flight = self._due[0]
             if flight.told is not None and flight.unwanted_since is None:
-                place = (str(flight.folder), str(flight.element))
-                argv = started(self._depot.python, self._depot.runner, "pooled", *place)
-                flight.future = self._pool.start(argv, flight.told)
+                flight.future = self._pool.start(self._submissions.argv(flight), flight.told)
                 flight.told = None
                 flight.future.add_done_callback(lambda _: self._ends.put(None))
             self._due.popleft()
-
-    def _prepare(self) -> None:
-        """Brings runner and code to where the pool's workers find them."""
-        if not self._depot.root:
-            self._depot.prepare()
-            self._depot.supply(f"{self._depot.root}/runs/{self._root.name}", Supply(), self._code, {})
 
     # --- what comes back
 

@@ -9,6 +9,7 @@ from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.request import Surroundings
 from sciflow.executors.futures.executor import FuturesExecutor
 from sciflow.executors.futures.pool import Pool
+from sciflow.executors.futures.submissions import Submissions
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import FuturesSettings
 from sciflow.executors.transports.local import LocalTransport
@@ -29,14 +30,12 @@ def make_futures(name: str, settings: FuturesSettings, errand: Errand) -> Future
         at=None,
     )
     pool = Pool(settings.factory, settings.arguments, sys_path=errand.sys_path, where=f"[executors.{name}]")
+    root, code, walltime_s = errand.root, errand.code, settings.walltime_s
     return FuturesExecutor(
         name,
         pool,
-        depot,
-        root=errand.root,
-        around=around,
-        code=errand.code,
+        Submissions(name, depot, root=root, around=around, code=code, walltime_s=walltime_s),
+        root=root,
         workers=settings.workers or pool.workers,
-        walltime_s=settings.walltime_s,
         tempo=Tempo(least_s=settings.look_least_s, most_s=settings.look_most_s),
     )
