@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import a2b_base64
-
 from sciflow.runner.failures import CodecError
 from sciflow.runner.neutral import EnumValue, Opaque, Record
 
@@ -114,6 +112,12 @@ def _read_atoms(decoder: Decoder, tree: Tree) -> Any:
     return atoms.read(decoder, tree)
 
 
+def _read_bytes(_: Decoder, tree: Tree) -> bytes:
+    from binascii import a2b_base64
+
+    return a2b_base64(tree["v"])
+
+
 def _installed(package: str) -> bool:
     try:
         __import__(package)
@@ -126,7 +130,7 @@ _READERS: dict[str, Callable[[Decoder, Tree], Any]] = {
     "float": lambda _, tree: float(tree["v"]),
     "int": lambda _, tree: int(tree["v"], 16),
     "complex": lambda decoder, tree: complex(*map(decoder.read, tree["v"])),
-    "bytes": lambda _, tree: a2b_base64(tree["v"]),
+    "bytes": _read_bytes,
     "tuple": lambda decoder, tree: tuple(map(decoder.read, tree["v"])),
     "set": lambda decoder, tree: set(map(decoder.read, tree["v"])),
     "frozenset": lambda decoder, tree: frozenset(map(decoder.read, tree["v"])),

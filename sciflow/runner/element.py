@@ -49,9 +49,13 @@ class Element:
         self._number = number
         self._began = time.monotonic()
         self._end = end_of_allotment(batch.walltime_s)
-        for folder in (f"{batch.folder}/live", f"{batch.folder}/done", f"{batch.root}/logs"):
-            os.makedirs(folder, exist_ok=True)
-        self._replies = _replies(batch.place("live", number))
+        os.makedirs(f"{batch.root}/logs", exist_ok=True)
+        try:
+            self._replies = _replies(batch.place("live", number))
+        except FileNotFoundError:  # the first of its batch, where no `host submit` was
+            for part in ("live", "done"):
+                os.makedirs(f"{batch.folder}/{part}", exist_ok=True)
+            self._replies = _replies(batch.place("live", number))
         self._ops, self._requests = batch.requests(number)
         self._replies.drop_end()
         self._limits = {task[0]: limit for request in self._requests if (limit := self._limit(request)) is not None

@@ -6,7 +6,6 @@ The exact built-in types take the fast path. A subclass of one is refused rather
 from __future__ import annotations
 
 import sys
-from binascii import b2a_base64
 
 from sciflow.runner.failures import CodecError
 from sciflow.runner.names import type_name
@@ -155,6 +154,8 @@ def _write_complex(encoder: Encoder, value: complex) -> Tree:
 
 def to_base64(data: Any) -> str:
     """Bytes as one line of text."""
+    from binascii import b2a_base64
+
     return b2a_base64(data, newline=False).decode("ascii")
 
 

@@ -11,7 +11,6 @@ from sciflow.runner import loader, operation, report
 from sciflow.runner.channel import Board, Replies, Requests
 from sciflow.runner.children import Children
 from sciflow.runner.failures import OpError
-from sciflow.runner.isolation import Isolation
 from sciflow.runner.logs import Logs
 from sciflow.runner.operation import Operation, Options
 from sciflow.runner.packs import Pack
@@ -21,9 +20,12 @@ from sciflow.runner.surroundings import Surroundings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, Sequence
+    from typing import Any, Callable, Mapping, Sequence
 
     from sciflow.runner.container import Containers
+    from sciflow.runner.isolation import Isolation
+    from sciflow.runner.operation import Fixed
+    from sciflow.runner.slices import Columns, Task
 
     Tree = Any
 
@@ -55,7 +57,7 @@ class Worker:
             host=hello.get("host") or {},
             resumed=bool(hello.get("resumed")),
         )
-        self._isolation = Isolation(self._slices)
+        self._isolation: Isolation | None = None
         self._operations: dict[int, Operation] = {}
         self._problems: dict[int, Tree] = {}
 
@@ -113,9 +115,16 @@ class Worker:
         except OpError as error:
             self._refuse(tasks, report.failure(error, where=op.where))
             return
-        run = self._isolation.run if op.options.isolate else self._slices.run
+        run = self._isolated() if op.options.isolate else self._slices.run
         for task in tasks:
             run(op, fixed, columns, task)
+
+    def _isolated(self) -> Callable[[Operation, Fixed, Columns, Task], None]:
+        if self._isolation is None:
+            from sciflow.runner.isolation import Isolation
+
+            self._isolation = Isolation(self._slices)
+        return self._isolation.run
 
     def _refuse(self, tasks: list[Any], problem: Tree) -> None:
         self._slices.logs.restore()
