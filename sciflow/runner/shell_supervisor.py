@@ -97,7 +97,11 @@ class Supervisor:
         """Run the script for an element, which holds its own lock and its slot's while any process of it lives."""
         job = self._job
         own = os.open(f"{job.folder}/run/{element}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, DEFAULT_MODE)
-        _taken_soon(own)
+        if not _taken_soon(own):  # it runs: a supervisor has started it that had no room to write that down
+            for fd in (own, *slots):
+                os.close(fd)
+            self._began[element] = time.monotonic()
+            return
         os.makedirs(f"{job.batch}/out", exist_ok=True)
         pid = os.fork()
         if pid == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from node_driver import PYTHONS, Node, wait_until
+
+from tests.faults.harness import NEEDS_ROOT
 
 
 @pytest.fixture(params=list(PYTHONS))
@@ -142,3 +145,45 @@ def test_a_script_that_says_nothing_of_its_elements_is_refused(node: Node) -> No
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "elements" in done.stderr
+
+
+@pytest.fixture
+def small_disk(node: Node) -> Iterator[Path]:
+    """Where the queue is kept, of a few megabytes."""
+    place = node.work_root / "shell"
+    place.mkdir(parents=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode()}")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@NEEDS_ROOT
+def test_an_element_whose_start_could_not_be_written_down_is_not_started_again_while_it_runs(
+    node: Node, small_disk: Path
+) -> None:
+    signs = node.root
+    before, _ = submitted(node, f"while [ ! -e {signs}/free ]; do sleep 0.05; done", elements=1, cores=2, slots=2)
+    wait_until(lambda: states(node, before) == ["running"])
+    wait = f"while [ ! -e {signs}/end ]; do sleep 0.05; done"
+    body = f"echo $SCIFLOW_ELEMENT >> {signs}/began; {wait}; mkdir -p done; touch done/$SCIFLOW_ELEMENT"
+    job, _ = submitted(node, body, elements=2, slots=2)
+    ballast = small_disk / "ballast"
+    with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    (signs / "free").touch()
+    began = signs / "began"
+    wait_until(began.exists)
+    for _ in range(5):  # each of them has somebody start what waits
+        states(node, job)
+        time.sleep(0.3)
+    assert began.read_text() == "0\n"
+    ballast.unlink()
+    wait_until(lambda: states(node, job) and began.read_text() == "0\n1\n")
+    (signs / "end").touch()
+    wait_until(lambda: states(node, job) == ["succeeded"] * 2)
+    assert began.read_text() == "0\n1\n"
