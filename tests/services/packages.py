@@ -85,17 +85,17 @@ def alone(name: str) -> Iterator[None]:
         yield
 
 
-def busy(name: str) -> bool:
-    """Whether some process is alone with it right now."""
+def busy_s(name: str) -> float:
+    """For how long some process has been alone with it; 0 if none is."""
     path = cache() / "locks" / name
     if not path.exists():
-        return False
+        return 0.0
     with path.open() as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
-    return False
+            return time.time() - path.stat().st_mtime  # which `alone` opens to write
+    return 0.0
 
 
 @contextlib.contextmanager

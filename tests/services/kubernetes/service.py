@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.services import packages
 from tests.services.kubernetes import cluster, images, programs
 from tests.services.kubernetes.parts import kubeconfig
-from tests.services.processes import Processes, ServiceFailed, soon
+from tests.services.processes import Processes, ServiceFailed
 from tests.services.s3 import S3Server, SeaweedService
 from tests.services.service import NotHereError
 
@@ -83,7 +84,7 @@ class KubernetesService:
             return lacking
         if programs.built() and all(archive.is_file() for archive in images.archives()):
             return ""
-        how = "is being built" if packages.busy(self.name) else "not built: make services"
+        how = "is being built" if packages.busy_s(self.name) else "not built: make services"
         return f"{how}; {programs.end_of_log()}"
 
     def install(self) -> None:
@@ -96,9 +97,10 @@ class KubernetesService:
             programs.build()
             images.build()
 
-    def await_installation(self, patience_s: float) -> None:
-        """Waits as long as another process installs it, if one does."""
-        soon(lambda: not packages.busy(self.name), patience_s, every_s=1.0)
+    def await_installation(self, limit_s: float) -> None:
+        """Waits while another process installs it, until that has taken so long."""
+        while 0.0 < packages.busy_s(self.name) < limit_s:
+            time.sleep(1.0)
 
     def start(self, folder: Path) -> Kubernetes:
         (folder / "s3").mkdir()
