@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +13,13 @@ import sciflow
 from tests.faults.cluster import PATIENCE_S, Cluster, engine_log, says
 from tests.faults.harness import NEEDS_LINUX, eventually
 from tests.faults.programs import jobs
+from tests.services import stalling_proxy
+from tests.services.processes import Processes, free_ports, listens
 
 pytestmark = [pytest.mark.faults, NEEDS_LINUX, pytest.mark.timeout(400)]
 
 LEAVING_S = 10.0
+LARGE = 65 << 20  # bytes, so that the file goes by itself
 
 
 def terminated(cluster: Cluster) -> bool:
@@ -62,3 +66,25 @@ def test_an_engine_that_waits_for_a_file_of_the_result_leaves_when_it_is_termina
     assert run.resume(detach=False) == "Succeeded", run.report() + engine_log(run)
     assert [path.stat().st_size for path in run.result] == [2_000_000]
     assert set(cluster.notes("began").values()) == {1}
+
+
+def test_an_engine_that_is_sending_a_large_file_leaves_when_it_is_terminated(cluster: Cluster) -> None:
+    (port,) = free_ports(1)
+    folder = cluster.bench.folder / "proxy"
+    folder.mkdir()
+    processes = Processes(folder)
+    argv = [sys.executable, stalling_proxy.__file__, str(port), str(cluster.sshd.port), "--after", str(8 << 20)]
+    processes.start("proxy", argv, ready=lambda: listens(port))
+    config = cluster.bench.folder / "client_config"
+    config.write_text(cluster.sshd.entry(port=port))
+    cluster.settings(ssh_config=str(config))
+    large = cluster.bench.folder / "large"
+    large.write_bytes(bytes(LARGE))
+    try:
+        run = jobs.edited.submit(file=large)
+        parts = cluster.work_root / "blobs"
+        assert eventually(lambda: any(part.stat().st_size for part in parts.glob(".*")), timeout_s=PATIENCE_S)
+        assert terminated(cluster), run.snapshot().message
+    finally:
+        processes.end("proxy")
+    assert run.phase == "Suspended", run.report() + engine_log(run)

@@ -6,13 +6,13 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from sciflow.errors import HostRefused, HostUnfit, HostUnreachable, RunDamaged
+from sciflow.executors.batch.porters import carry
 from sciflow.executors.batch.stream import Member, Stream
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.package import runner_zip
@@ -244,8 +244,7 @@ class Depot:
         """Brings large files, several at once: of each what has come across stays there when the connection breaks."""
         sources = ((sha256, supply.files[sha256]) for sha256 in absent.blobs)
         apart = {sha: file for sha, file in sources if isinstance(file, Path) and file.stat().st_size >= LARGE}
-        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="sciflow-supply") as pool:
-            list(pool.map(self._put_blob, apart.items()))
+        carry(self._put_blob, list(apart.items()), porters=AT_ONCE)
         return apart.keys()
 
     def _put_blob(self, blob: tuple[str, Path]) -> None:

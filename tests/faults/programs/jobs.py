@@ -74,6 +74,11 @@ def edit(file: Path) -> Path:
     return file
 
 
+@workflow
+def edited(file: Path) -> Path:
+    return edit(file=file)
+
+
 @op
 def digest(files: list[Path]) -> str:
     work(0.05)
