@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sys
 import tempfile
@@ -22,7 +23,8 @@ ASE = "localhost/sciflow-ase:test"  # and ASE, NumPy and SciPy on top
 _PAUSE = Path(__file__).with_name("pause.c")
 _FORM = 1  # another number whenever the code below makes other images of the same parts
 _CONTENT = ("python3", "dash", "bash", "coreutils", "grep", "findutils", "gzip", "sed", "tar", "libstdc++6")
-_OF_BASE = ("msgspec", "minio")
+_CONTAINERFILE = Path(__file__).parents[3] / "images/base/Containerfile"
+_OF_BASE = tuple(re.findall(r"'([\w-]+)>=[^']*'", _CONTAINERFILE.read_text("utf-8")))
 _OF_ASE = ("ase", "numpy", "scipy")
 _SITE = "usr/local/lib/{python}/dist-packages"
 _CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
@@ -37,7 +39,7 @@ _EXECUTOR_FILES = {
 def archives() -> tuple[Path, ...]:
     """What containerd imports; each has another name whenever it should have other content."""
     kept = programs.home() / "images"
-    python = _hash(_FORM, _CONTENT, *_pinned(*_OF_BASE, *_OF_ASE), _ENV)
+    python = _hash(_FORM, _CONTENT, _pinned(*_OF_BASE), _pinned(*_OF_ASE), _ENV)
     return (
         kept / f"pause-{_hash(_FORM, _PAUSE.read_text('utf-8'))}.tar",
         kept / f"argoexec-{_hash(_FORM, _EXECUTOR_FILES, programs.folder().name)}.tar",
