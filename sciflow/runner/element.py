@@ -14,6 +14,7 @@ import time
 from sciflow.runner.allotment import end_of_allotment
 from sciflow.runner.batch import Batch
 from sciflow.runner.children import Children
+from sciflow.runner.exit_codes import CANNOT_WRITE, NO_SECRET
 from sciflow.runner.hand import BROKEN, DONE, OUT_OF_TIME, Hand
 from sciflow.runner.removal import remove
 from sciflow.runner.replies_file import LEFT, LOADED, RepliesFile
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 GRACE_S = 3.0  # between asking a task's processes to end and killing them
 OVERLAP_S = 10.0  # for which an earlier process of the same element may still be leaving
 HEARSAY_S = 1.0  # in which a signal that has ended the worker reaches this process, too
-CANNOT_WRITE, NO_SECRET = 74, 78  # exit codes
 
 
 class Broken(Exception):

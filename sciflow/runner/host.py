@@ -1,8 +1,7 @@
 """`host VERB [WORK_ROOT]`: what the engine asks of a machine; JSON on standard input, JSON and bytes on the output.
 
-Nothing here waits longer than it is told to. What goes wrong is one line on standard error and an exit code:
-64 a request that makes no sense, 65 data that is torn or not what its hash says, 66 something is not there,
-74 something cannot be read or written (a full disk, a quota).
+Nothing here waits longer than it is told to. What goes wrong is one line on standard error and an exit code, see
+`exit_codes`.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 
+from sciflow.runner.exit_codes import BAD_REQUEST, CANNOT_WRITE
 from sciflow.runner.refusal import Refusal
 from sciflow.runner.text import parse
 
@@ -17,7 +17,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Mapping
 
-BAD_REQUEST, CANNOT_WRITE = 64, 74
 VERBS: Mapping[str, tuple[str, str]] = {  # verb -> module, function of it; it takes the request and gives the exit code
     "survey": ("survey", "survey"),
     "missing": ("depot", "missing"),

@@ -11,6 +11,7 @@ import os
 import sys
 
 from sciflow.runner.batch import Batch
+from sciflow.runner.exit_codes import BAD_REQUEST
 from sciflow.runner.node import started
 from sciflow.runner.shell_job import MARK
 
@@ -25,7 +26,7 @@ def keep(folder: str, number: int) -> int:
     containers = batch.containers(number)
     if containers is None:
         sys.stderr.write(f"sciflow: {folder} speaks of no container\n")
-        return 64
+        return BAD_REQUEST
     containers.end()  # of an earlier process of this element
     runner = os.path.abspath(sys.argv[0])
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, PASSED_ON)

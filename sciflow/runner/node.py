@@ -68,8 +68,10 @@ def main(argv: list[str]) -> int:
         from sciflow.runner import shell_queue
 
         return shell_queue.main(rest)
+    from sciflow.runner.exit_codes import BAD_REQUEST
+
     sys.stderr.write(USAGE + "\n")
-    return 64
+    return BAD_REQUEST
 
 
 def _bind_to(life: int) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-TORN, ABSENT = 65, 66  # exit codes
+from sciflow.runner.exit_codes import REFUSED
 
 
 class Refusal(Exception):
     """The message says what was expected and what was found; `code` is the exit code."""
 
-    def __init__(self, message: str, code: int = TORN) -> None:
+    def __init__(self, message: str, code: int = REFUSED) -> None:
         super().__init__(message)
         self.code = code

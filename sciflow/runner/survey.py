@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
+from sciflow.runner.exit_codes import CANNOT_WRITE
 from sciflow.runner.last_words import end_of
 from sciflow.runner.presence import AWAY, absence_of
 from sciflow.runner.text import dump
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 REPLIES, OUT, ERR, PACK = range(4)  # kinds of sections, and places in an element's offsets
 LIMIT_BYTES = 16 << 20
-CANNOT_WRITE, NO_CODE = 74, 255
+NO_CODE = 255
 LINE_BYTES = 1 << 20  # how far back the end of the last whole line is looked for at once
 
 

@@ -17,6 +17,7 @@ from sciflow.executors.batch.stream import Member, Stream
 from sciflow.executors.batch.supply import Supply
 from sciflow.executors.package import runner_zip
 from sciflow.executors.transports.transport import Output, Transport
+from sciflow.runner.exit_codes import REFUSED
 from sciflow.runner.hashing import file_hash
 from sciflow.runner.node import started
 
@@ -59,7 +60,6 @@ print(json.dumps(told))
 # What a folder that cannot be made or written is told by; others, such as ENOSPC and ESTALE, may be over soon.
 _HOPELESS = frozenset({"EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EEXIST", "ELOOP", "ENAMETOOLONG"})
 OLDEST = (3, 9)
-REFUSED = 65  # the runner's exit code for a stream that is torn, or not what it says
 NO_PROGRAM = frozenset({126, 127})  # exit codes of shells
 NO_RUNNER = NO_PROGRAM | {1, 2}  # and of Python; the runner's own begin at 64
 

@@ -8,13 +8,13 @@ from sciflow.core.records import TaskError
 from sciflow.executors.batch.mirror import Garbled
 from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.systems.system import JobState, State
+from sciflow.runner.exit_codes import CANNOT_WRITE
 from sciflow.runner.last_words import NO_ROOM
 
-DISK_FULL = 74  # the runner's exit code (EX_IOERR of sysexits.h)
 NOT_STARTED = {
     126: "the program that starts it cannot be run there",
     127: "a program that starts it was not found there: is `python` of the executor right?",
-    DISK_FULL: "it could not write there: is the disk full, or the quota used up?",
+    CANNOT_WRITE: "it could not write there: is the disk full, or the quota used up?",
 }
 
 SILENT = "it was killed, or it could not write there (is the disk full, or the quota used up?)"

@@ -1,0 +1,8 @@
+"""What the exit codes of the runner's commands say, by sysexits.h. Lower ones are Python's and the shell's."""
+
+from __future__ import annotations
+
+BAD_REQUEST = 64  # a command or request that makes no sense
+REFUSED = 65  # data that is torn or not what its hash says, a path that is none of ours
+CANNOT_WRITE = 74  # something cannot be read or written: a full disk, a quota
+NO_SECRET = 78  # a variable that carries a secret has not come
