@@ -111,7 +111,7 @@ class Freight:
                 continue
             why = f"{job.task_path(position)} needs {lost}, which cannot be brought: {self._lost[lost]}"
             error = TaskError(kind="place", type="sciflow:InputLost", message=why)
-            reports += never_began(job, [position], error)
+            reports += never_began([job.number(position)], error)
         return [*reports, Lost(numbers=kept)] if kept else reports
 
     def _needed(self, texts: Iterable[bytes], name: str) -> set[str]:

@@ -53,13 +53,13 @@ class Died(msgspec.Struct, frozen=True, kw_only=True):
     stderr: tuple[int, int]
 
 
-def never_began(job: Job, positions: Iterable[int], error: TaskError) -> list[Died]:
-    """The ends of tasks of a job that no process ever saw."""
+def never_began(numbers: Iterable[int], error: TaskError) -> list[Died]:
+    """The ends of tasks that no process ever saw."""
     now = time.time()
     nothing = (0, 0)
     return [
-        Died(number=job.number(p), error=error, started=now, seconds=0.0, worker="", stdout=nothing, stderr=nothing)
-        for p in positions
+        Died(number=number, error=error, started=now, seconds=0.0, worker="", stdout=nothing, stderr=nothing)
+        for number in numbers
     ]
 
 

@@ -135,3 +135,25 @@ def test_a_pool_of_dask_serves_no_page_that_others_on_the_machine_could_look_at(
         for page in ("status", "info/main/workers.html", "json/counts.json", "health"):
             with pytest.raises(urllib.error.HTTPError, match="404"):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=10)
+
+
+def test_a_work_root_that_cannot_be_made_fails_the_tasks_that_are_for_the_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sciflow import workflow
+
+    (tmp_path / "file").touch()
+    executors = {"pool": {**PROCESSES, "work_root": str(tmp_path / "file" / "depot")}}
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps(executors))
+
+    @workflow
+    def flow(numbers: list[int]) -> list[int]:
+        return plus_one.options(executor="pool").map(x=numbers)
+
+    run = flow.submit([0, 1])
+    assert run.wait(60) == "Failed"
+    assert {task.error.type for task in run.failed_tasks() if task.error} == {"sciflow:EnvironmentBroken"}
+    (tmp_path / "file").unlink()
+    run.retry()
+    assert run.wait(60) == "Succeeded"
+    assert run.result == [1, 2]

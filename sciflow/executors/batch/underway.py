@@ -251,7 +251,8 @@ def given_back(elements: Sequence[Element]) -> Told:
 
 def refusals(job: Job, positions: Sequence[int], why: str) -> Sequence[Report]:
     """The ends of tasks that can never run at this place."""
-    return never_began(job, positions, TaskError(kind="refused", type="sciflow:ConfigError", message=why, fatal=True))
+    error = TaskError(kind="refused", type="sciflow:ConfigError", message=why, fatal=True)
+    return never_began(map(job.number, positions), error)
 
 
 def _numbered(report: Report, number: int) -> Report:

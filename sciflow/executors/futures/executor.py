@@ -18,7 +18,7 @@ import msgspec
 from sciflow.core.graph import Resources
 from sciflow.core.job import Job, Need
 from sciflow.core.records import TaskError
-from sciflow.errors import ConfigError, HostError
+from sciflow.errors import ConfigError, HostError, HostUnfit
 from sciflow.executors.batch.courier import Tempo
 from sciflow.executors.batch.fetching import gone
 from sciflow.executors.batch.news import Inbox
@@ -27,7 +27,7 @@ from sciflow.executors.batch.request import Element, element_of, taken_back
 from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.containers.launch import launch_of
-from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
+from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch, never_began
 from sciflow.executors.futures.elements import Flight
 from sciflow.executors.futures.pool import Pool
 from sciflow.executors.futures.submissions import Submissions
@@ -161,6 +161,8 @@ class FuturesExecutor:
                 self._send(need, self._waiting[need])
                 del self._waiting[need]
             self._start_due()
+        except HostUnfit as error:
+            self._fail_all(str(error))
         except (HostError, OSError) as error:  # a full disk, or a pool that has broken down
             self._not_before = time.monotonic() + AGAIN_S
             self._trouble = f"{self._name}: {error}; waiting"
@@ -169,6 +171,15 @@ class FuturesExecutor:
         if self._trouble:
             self._trouble = ""
             self._reports.append(Noticed(text=""))
+
+    def _fail_all(self, why: str) -> None:
+        """Ends all that waits to be sent: no waiting mends the place."""
+        broken = TaskError(kind="place", type="sciflow:EnvironmentBroken", message=why, fatal=True)
+        elements = [element for waiting in self._waiting.values() for element in waiting]
+        self._waiting.clear()
+        for element in elements:
+            self._capacity.give(_counted(element.share.resources), ())
+            self._reports += never_began(element.numbers, broken)
 
     def _send(self, need: Need, elements: Sequence[Element]) -> None:
         if not elements:
