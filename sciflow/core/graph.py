@@ -10,7 +10,6 @@ import msgspec
 from sciflow.core.expr import Const, Expr
 from sciflow.core.ports import Port, Type, list_of, optional
 
-
 EXIT_NODE = "on-exit"  # the path of the task that an exit handler is
 
 

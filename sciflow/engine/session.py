@@ -127,7 +127,7 @@ class _Session:
                 scheduler=scheduler,
                 executors=executors,
                 stowage=stowage,
-                conductor=_conductor(executors[setup.executor]),
+                conductor=_conductor(executors.get(setup.executor)),
                 probe=probe,
                 spec=self._spec,
                 inputs=inputs,
@@ -242,8 +242,8 @@ class _Session:
         by_policy(self._folder, outcome.phase, warn=self._warn)
 
 
-def _conductor(executor: Executor) -> Conductor | None:
-    """The executor as one that carries out whole runs, if it is one."""
+def _conductor(executor: Executor | None) -> Conductor | None:
+    """The executor as one that carries out whole runs, if it is one; there is none where no node needs it."""
     from sciflow.executors.argo.executor import ArgoExecutor
 
     return executor if isinstance(executor, ArgoExecutor) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any, ClassVar, Protocol
 import pytest
 
 from sciflow import Run, list_runs
+from sciflow.executors.argo.naming import dns_name
+from tests.services.kubernetes.service import Kubernetes
 from tests.services.podman import Podman
 from tests.services.sge import Sge
 from tests.services.slurm import Slurm
@@ -251,6 +254,65 @@ class OnDask(Elsewhere):
         }
 
 
+class OnArgo(Elsewhere):
+    """Workflows of Argo on Kubernetes, their tasks in pods."""
+
+    name = "argo"
+    service = "kubernetes"
+
+    def table(self, desk: Path, service: Kubernetes) -> dict[str, Any]:
+        """See `Elsewhere`; the variables that cases have secrets in are entries of a Secret of its own."""
+        self._cluster = service
+        self._secret = dns_name(f"case-{desk}")
+        self._told: dict[str, str] = {}
+        for name, value in service.s3.env.items():
+            self._patch.setenv(name, value)
+        self._patch.setenv("ARGO_USER_TOKEN", service.token)
+        bucket = {"type": "s3", "endpoint": service.s3.url, "bucket": service.s3.bucket}
+        self._patch.setenv("SCIFLOW_STORAGES", json.dumps({"bucket": bucket}))
+        return {
+            "type": "argo",
+            "server": service.argo_url,
+            "namespace": service.namespace,
+            "storage": "bucket",
+            "token": {"env": "ARGO_USER_TOKEN"},
+            "base_image": service.base_image,
+            "image": service.ase_image,
+            "pods": 3,
+            "secrets": {name: f"{self._secret}/{name}" for name in SECRETS},
+        }
+
+    def run(self, workflow: Any, inputs: Mapping[str, Any], **options: Any) -> Run[Any]:
+        """See `Backend`."""
+        self._hand_over()
+        return super().run(workflow, inputs, **options)
+
+    def start(self, workflow: Any, inputs: Mapping[str, Any], **options: Any) -> Run[Any]:
+        """See `Backend`."""
+        self._hand_over()
+        return super().start(workflow, inputs, **options)
+
+    def dial(self, value: str) -> None:
+        """See `Backend`."""
+        super().dial(value)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Gives the cluster the secrets that are in the environment now."""
+        known = {name: os.environ[name] for name in SECRETS if name in os.environ}
+        if known != self._told:
+            self._told = known
+            secret = {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": self._secret, "namespace": self._cluster.namespace},
+                "stringData": known,
+            }
+            self._cluster.run("kubectl", "apply", "-f", "-", stdin=json.dumps(secret))
+
+
+SECRETS = ("CONFORMANCE_DIAL",)  # variables that cases have secrets in
+
 BACKENDS: dict[str, type[Local]] = {
     "local": Local,
     "slurm": SlurmHere,
@@ -263,4 +325,5 @@ BACKENDS: dict[str, type[Local]] = {
     "sge": GridEngine,
     "podman": InContainers,
     "dask": OnDask,
+    "argo": OnArgo,
 }

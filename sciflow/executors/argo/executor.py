@@ -6,7 +6,6 @@ their way by themselves. An engine that dies leaves the workflow to go on, and t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -33,7 +32,7 @@ from sciflow.executors.argo.news import (
     Revive,
 )
 from sciflow.executors.argo.outcomes import TaskEnd
-from sciflow.executors.executor import Brought, Died, Ended, Lost, Noticed, Offer, Report, Watch
+from sciflow.executors.executor import Brought, Ended, Lost, Noticed, Offer, Report, Watch, never_began
 
 Attempt: TypeAlias = tuple[str, int, int]  # a node's path, the slice, which attempt
 
@@ -184,7 +183,7 @@ class ArgoExecutor:
             told = next((node for node in nodes.get(key[0], ()) if node.message), None)
             message = told.message if told is not None else status.message or f"its workflow ended: {status.phase}"
             error = self._doom or TaskError(kind="place", type="sciflow:PodLost", message=f"no word of it: {message}")
-            yield _died(self._asked.pop(key), error)
+            yield from never_began([self._asked.pop(key)], error)
 
     def _unbegun(self, status: WorkflowStatus) -> Iterator[Report]:
         """What waits for its turn, once no more pods are begun."""
@@ -196,10 +195,9 @@ class ArgoExecutor:
         if numbers:
             yield Lost(numbers=numbers)
 
-    def _dying(self, error: TaskError) -> Iterator[Report]:
-        for number in self._asked.values():
-            yield _died(number, error)
-        self._asked.clear()
+    def _dying(self, error: TaskError) -> Sequence[Report]:
+        asked, self._asked = self._asked, {}
+        return never_began(asked.values(), error)
 
 
 def _nodes_by_path(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:
@@ -212,8 +210,3 @@ def _nodes_by_path(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:
 
 def _numbered(report: Ended, number: int) -> Ended:
     return msgspec.structs.replace(report, reply=msgspec.structs.replace(report.reply, number=number))
-
-
-def _died(number: int, error: TaskError) -> Died:
-    nothing = (0, 0)
-    return Died(number=number, error=error, started=time.time(), seconds=0.0, worker="", stdout=nothing, stderr=nothing)
