@@ -126,7 +126,9 @@ class Pod:
         executable: list[str] = []
         for end in ends:
             _survey(root, end[5][3], folders, executable)
-        head = {**self._told["head"], "folders": folders, "executable": executable}
+        known = {end[0] for end in ends}
+        left = [slice_ for slice_, _ in self._told["tasks"].values() if slice_ not in known]
+        head = {**self._told["head"], "folders": folders, "executable": executable, "left": left}
         earlier = self._told.get("earlier")
         if earlier:
             head["folders"] = {**earlier["folders"], **folders}

@@ -39,6 +39,7 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     progress: str = ""
     nodes: Mapping[str, NodeStatus] = {}
+    suspended: bool = False  # as a whole
 
     @property
     def ended(self) -> bool:
@@ -104,13 +105,14 @@ class ArgoServer:
 
     def status(self, name: str, *, nodes: bool) -> WorkflowStatus | None:
         """How far a workflow is; None if there is none."""
-        fields = "status.phase,status.message,status.progress"
+        fields = "spec.suspend,status.phase,status.message,status.progress"
         if nodes:
             fields += ",status.nodes"
         answer = self._ask("GET", f"{self._place(name)}?fields={fields}", passed=(MISSING,))
         if answer.status_code == MISSING:
             return None
-        return msgspec.json.decode(answer.content, type=_Workflow).status
+        found = msgspec.json.decode(answer.content, type=_Workflow)
+        return msgspec.structs.replace(found.status, suspended=bool(found.spec.get("suspend")))
 
     def label(self, name: str, label: str) -> str:
         """A label of a workflow; empty if it has none."""
@@ -125,6 +127,11 @@ class ArgoServer:
         """Goes on; with a selector of nodes those alone."""
         self._json("PUT", f"{self._place(name)}/resume", {"nodeFieldSelector": node} if node else {})
 
+    def give(self, name: str, node: str, values: Mapping[str, str]) -> None:
+        """Sets output parameters of a suspended node."""
+        told = {"nodeFieldSelector": f"id={node}", "outputParameters": msgspec.json.encode(values).decode()}
+        self._json("PUT", f"{self._place(name)}/set", told)
+
     def stop(self, name: str) -> None:
         """Ends its pods, then runs its exit handler."""
         self._json("PUT", f"{self._place(name)}/stop", {})
@@ -133,9 +140,10 @@ class ArgoServer:
         """Ends its pods."""
         self._json("PUT", f"{self._place(name)}/terminate", {})
 
-    def retry(self, name: str) -> None:
-        """Runs again what has failed, and what depends on it."""
-        self._json("PUT", f"{self._place(name)}/retry", {})
+    def retry(self, name: str, *, succeeded: bool) -> None:
+        """Runs again what has failed, and what depends on it; also of a workflow that has `succeeded` all the same."""
+        told = {"restartSuccessful": True, "nodeFieldSelector": "phase=Failed"} if succeeded else {}
+        self._json("PUT", f"{self._place(name)}/retry", told)
 
     def delete(self, name: str) -> None:
         """Removes it, with its pods."""

@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from sciflow.core.graph import EXIT_NODE
 from sciflow.core.job import Job, Need
-from sciflow.core.records import TaskError
+from sciflow.core.records import Phase, TaskError
 from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.news import (
@@ -34,10 +35,29 @@ from sciflow.executors.argo.news import (
 from sciflow.executors.argo.outcomes import TaskEnd
 from sciflow.executors.executor import Brought, Ended, Lost, Noticed, Offer, Report, Watch, never_began
 
-Attempt: TypeAlias = tuple[str, int, int]  # a node's path, the slice, which attempt
+Slice: TypeAlias = tuple[str, int]  # of a node's path
 
 CLOSING_S = 5.0
 LIVE = frozenset({"Pending", "Running"})  # phases of pods
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An attempt that the engine waits for, and the number by which it speaks of it."""
+
+    attempt: int
+    number: int
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An end that nobody has asked for yet. One that was there when this engine began may be of an earlier attempt."""
+
+    attempt: int
+    ended: Ended
+    fresh: bool
+
+    def answers(self, asked: int) -> bool:
+        """Whether it is what has become of an attempt; a pod that replaces a lost one counts from 1 again."""
+        return self.attempt == asked or self.fresh or self.ended.reply.phase == Phase.SUCCEEDED.value
 
 
 class ArgoExecutor:
@@ -49,12 +69,11 @@ class ArgoExecutor:
     def __init__(self, name: str, follower: Follower) -> None:
         self._name = name
         self._follower = follower
-        self._asked: dict[Attempt, int] = {}  # attempts that the engine waits for, by its numbers
-        self._known: dict[Attempt, Ended] = {}  # ends that the engine has not asked for yet
-        self._heard: set[tuple[str, int, int]] = set()
+        self._asked: dict[Slice, Asked] = {}
+        self._known: dict[Slice, list[Known]] = {}
+        self._heard: set[tuple[str, int, str, int]] = set()  # ends, by path, slice, worker and attempt
         self._reports: list[Report] = []
         self._first = True  # nothing has been heard of the workflow yet
-        self._status = WorkflowStatus()
         self._doom: TaskError | None = None  # what the tasks die of that are ended
         self._withdrawing = False
         self._ending = False
@@ -94,13 +113,11 @@ class ArgoExecutor:
 
     def submit(self, job: Job) -> None:
         """See `Executor`."""
+        if job.path.partition("/")[0] == EXIT_NODE and self._withdrawing:
+            self.end(exit_handler=True)
         for position, (slice_, attempt) in enumerate(zip(job.slices, job.attempts, strict=True)):
-            key, number = (job.path, slice_, attempt), job.number(position)
-            known = self._known.pop(key, None)
-            if known is not None:
-                self._reports.append(_numbered(known, number))
-            else:
-                self._asked[key] = number
+            self._asked[job.path, slice_] = Asked(attempt, job.number(position))
+            self._reports += self._met((job.path, slice_))
 
     def watch(self) -> Watch:
         """See `Executor`."""
@@ -136,10 +153,11 @@ class ArgoExecutor:
 
     def _hear(self, news: News) -> None:
         match news:
-            case Ends(path=path, ends=ends):
+            case Ends(path=path, ends=ends, left=left):
                 self._reports += self._ended(path, ends)
-            case CaughtUp(status=status):
-                self._caught_up(status)
+                self._reports += self._cut(path, left)
+            case CaughtUp(status=status, over=over):
+                self._caught_up(status, over=over)
             case Fetched(paths=paths, lost=lost):
                 self._reports.append(Brought(paths=[path for path in paths if path not in lost]))
                 self._reports += [Brought(paths=[path], problem=why) for path, why in lost.items()]
@@ -152,52 +170,67 @@ class ArgoExecutor:
 
     def _ended(self, path: str, ends: Sequence[TaskEnd]) -> Iterator[Report]:
         for end in ends:
-            key = (path, end.slice, end.attempt)
-            if key in self._heard:
+            if (mark := (path, end.slice, end.worker, end.attempt)) in self._heard:
                 continue
-            self._heard.add(key)
+            self._heard.add(mark)
             report = Ended(
                 reply=end.told, worker=end.worker, stdout_start=end.stdout_start, stderr_start=end.stderr_start
             )
-            if key in self._asked:
-                yield _numbered(report, self._asked.pop(key))
-            else:
-                self._known[key] = report
+            known = Known(end.attempt, report, fresh=not self._first)
+            self._known.setdefault((path, end.slice), []).append(known)
+            yield from self._met((path, end.slice))
 
-    def _caught_up(self, status: WorkflowStatus) -> None:
+    def _cut(self, path: str, left: Sequence[int]) -> Iterator[Report]:
+        """The ends of tasks that were ended with their pod, as they were meant to be."""
+        if self._doom is not None:
+            cut = [asked for slice_ in left if (asked := self._asked.pop((path, slice_), None)) is not None]
+            yield from never_began([asked.number for asked in cut], self._doom)
+
+    def _met(self, key: Slice) -> Iterator[Report]:
+        """The end of the attempt that is asked for, if it is known."""
+        asked = self._asked.get(key)
+        if asked is None:
+            return
+        known = self._known.get(key, [])
+        found = next((one for one in known if one.answers(asked.attempt)), None)
+        if found is not None:
+            del self._asked[key]
+            known.remove(found)
+            yield _numbered(found.ended, asked.number)
+
+    def _caught_up(self, status: WorkflowStatus, *, over: bool) -> None:
         first, self._first = self._first, False
-        self._status = status
         if status.ended and not self._asked:
             return
         if status.ended and first:
             self._follower.order(Revive())
-        elif status.ended and status.nodes:
-            self._reports += self._missed(status)
+        elif status.ended:
+            self._reports += self._missed(status, over=over)
         elif self._withdrawing:
             self._reports += self._unbegun(status)
 
-    def _missed(self, status: WorkflowStatus) -> Iterator[Report]:
-        """The ends of tasks of which a workflow that has ended has left nothing."""
+    def _missed(self, status: WorkflowStatus, *, over: bool) -> Iterator[Report]:
+        """The ends of tasks of which a workflow that has ended has left nothing, or can leave nothing."""
         nodes = _nodes_by_path(status)
-        for key in list(self._asked):
+        for key in [key for key in self._asked if over or key[0] not in nodes]:
             told = next((node for node in nodes.get(key[0], ()) if node.message), None)
             message = told.message if told is not None else status.message or f"its workflow ended: {status.phase}"
             error = self._doom or TaskError(kind="place", type="sciflow:PodLost", message=f"no word of it: {message}")
-            yield from never_began([self._asked.pop(key)], error)
+            yield from never_began([self._asked.pop(key).number], error)
 
     def _unbegun(self, status: WorkflowStatus) -> Iterator[Report]:
         """What waits for its turn, once no more pods are begun."""
         live = {path for path, nodes in _nodes_by_path(status).items() if any(n.phase in LIVE for n in nodes)}
         if not status.nodes:
             return
-        numbers = [number for key, number in self._asked.items() if key[0] not in live]
-        self._asked = {key: number for key, number in self._asked.items() if key[0] in live}
+        numbers = [asked.number for key, asked in self._asked.items() if key[0] not in live]
+        self._asked = {key: asked for key, asked in self._asked.items() if key[0] in live}
         if numbers:
             yield Lost(numbers=numbers)
 
     def _dying(self, error: TaskError) -> Sequence[Report]:
         asked, self._asked = self._asked, {}
-        return never_began(asked.values(), error)
+        return never_began([one.number for one in asked.values()], error)
 
 
 def _nodes_by_path(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:

@@ -15,6 +15,7 @@ from sciflow.errors import ConfigError, HostRefused, HostUnreachable
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import ArgoServer
 from sciflow.executors.argo.layout import OUTCOMES, Layout
+from sciflow.executors.argo.manifest import ANSWER
 from sciflow.executors.argo.naming import dns_name
 from sciflow.executors.argo.news import (
     Answer,
@@ -41,6 +42,7 @@ AGAIN_S = 2.0  # after a server has not answered
 FASTER = 0.5  # of the time since the last news passes until the next look
 LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was stopped
 SETTLED_S = 1.0
+GIVEN = "given"  # says that there is an answer in the bucket
 
 Submit = Callable[[Mapping[str, int]], None]
 
@@ -75,6 +77,7 @@ class Follower:
         self._seen: dict[str, str] = {}
         self._begun = False
         self._over_since: float | None = None  # when the workflow was first seen to have ended
+        self._paused = False
         self._trouble = ""
         self._last_news = time.monotonic()
         self._next_look = 0.0
@@ -138,25 +141,42 @@ class Follower:
         self._next_look = 0.0
         match order:
             case Begin(totals=totals):
-                if self._server.status(self._name, nodes=False) is None:
-                    self._submit(totals)
-                self._begun = True
+                self._begin(totals)
             case Revive():
-                self._server.retry(self._name)
-                self._over_since = None
+                self._revive()
             case Answer(path=path, text=text):
                 self._bucket.put(self._layout.answer(path), text)
                 self._release(path)
             case Pause():
                 self._server.suspend(self._name)
+                self._paused = True
             case Resume():
-                self._server.resume(self._name)
+                self._go_on()
             case End(exit_handler=exit_handler):
                 (self._server.stop if exit_handler else self._server.terminate)(self._name)
+                self._go_on()  # a workflow that is suspended does not look
             case Fetch(paths=paths):
                 place = f"{self._bucket!r}: {self._layout.part('')}"
                 lost = bring_files(self._shapes, self._here, paths, place=place)
                 self.news.put(Fetched(paths=paths, lost=lost))
+
+    def _begin(self, totals: Mapping[str, int]) -> None:
+        status = self._server.status(self._name, nodes=False)
+        if status is None:
+            self._submit(totals)
+        elif status.suspended:
+            self._server.resume(self._name)
+        self._begun = True
+
+    def _revive(self) -> None:
+        status = self._server.status(self._name, nodes=False)
+        self._server.retry(self._name, succeeded=status is not None and status.phase == "Succeeded")
+        self._over_since = None
+
+    def _go_on(self) -> None:
+        if self._paused:
+            self._server.resume(self._name)
+            self._paused = False
 
     def _release(self, path: str) -> None:
         """Lets the suspended node of that path go on, as soon as Argo has come to it."""
@@ -165,6 +185,7 @@ class Follower:
         gate = next((node for node in gates if node.parameter("path") == path), None)
         if gate is None:
             raise HostUnreachable(f"{self._server.url}: {self._name} has not come to {path} yet")
+        self._server.give(self._name, gate.id, {ANSWER: GIVEN})
         self._server.resume(self._name, node=f"id={gate.id}")
 
     def _look(self) -> None:
@@ -179,17 +200,19 @@ class Follower:
         for key, text in self._bucket.get_all(fresh).items():
             outcomes = read_outcomes(text)
             self._bring(outcomes)
-            self.news.put(Ends(path=outcomes.head.path, ends=outcomes.ends))
+            self.news.put(Ends(path=outcomes.head.path, ends=outcomes.ends, left=outcomes.head.left))
             self._seen[key] = found[key]
         now = time.monotonic()
         if fresh:
             self._last_news = now
+        over = False
+        if status.ended or self._paused:
+            status = self._server.status(self._name, nodes=True) or status
         if status.ended:
             self._over_since = self._over_since or now
             late_s = LATE_S if "Stopped" in status.message else SETTLED_S
-            if now - self._over_since >= late_s:
-                status = self._server.status(self._name, nodes=True) or status
-        self.news.put(CaughtUp(status=status))
+            over = now - self._over_since >= late_s
+        self.news.put(CaughtUp(status=status, over=over))
         quiet = now - self._last_news
         self._next_look = now + min(max(self._least_s, FASTER * quiet), self._most_s)
 

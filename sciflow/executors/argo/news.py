@@ -61,12 +61,14 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     ends: Sequence[TaskEnd]
+    left: Sequence[int]  # slices that it has not brought to an end
 
 
 class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the bucket has is told; how the workflow is."""
+    """All that the bucket has is told; how the workflow is. `over`: nothing more will come of it."""
 
     status: WorkflowStatus
+    over: bool
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -18,6 +17,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0  # pods that have worked on this chunk before
     folders: Mapping[str, Sequence[Sequence[str]]] = {}  # what is in each: (relative path, kind, where a link points)
     executable: tuple[str, ...] = ()  # files
+    left: tuple[int, ...] = ()  # slices that have not ended: the pod was stopped, or lost
 
 
 class TaskEnd(msgspec.Struct, frozen=True, array_like=True):
@@ -62,8 +62,3 @@ def read_outcomes(text: bytes) -> Outcomes:
 def final_ends(ends: Sequence[TaskEnd]) -> dict[int, TaskEnd]:
     """The last attempt of each slice."""
     return {end.slice: end for end in ends}
-
-
-def encoded(value: Any) -> bytes:
-    """As JSON."""
-    return msgspec.json.encode(value)
