@@ -1,0 +1,84 @@
+"""Workflows whose manifests for Argo are kept as golden files."""
+
+from __future__ import annotations
+
+from sciflow import choose, op, secret, suspend, when, workflow
+
+
+@op
+def numbers(n: int) -> list[int]:
+    return list(range(n))
+
+
+@op
+def double(x: int) -> int:
+    return 2 * x
+
+
+@op
+def total(xs: list[int]) -> int:
+    return sum(xs)
+
+
+@op
+def lenient(xs: list[int | None]) -> int:
+    return sum(x for x in xs if x is not None)
+
+
+@op
+def note(phase: str) -> None:
+    print(phase)
+
+
+@workflow
+def chain(n: int) -> int:
+    return double(double(double(n)))
+
+
+@workflow
+def fan(n: int) -> int:
+    """A fan known only while running, one over constants, and what gathers both."""
+    known = double.options(chunk=2).map(x=[1, 2, 3, 4, 5])
+    later = double.options(min_success=0.5).map(x=numbers(n))
+    return total([lenient(later), total(known)])
+
+
+@workflow
+def condition(n: int) -> int:
+    doubled = double(n)
+    with when(doubled > 10):
+        small = double.options(name="in")(doubled)
+    return choose(doubled > 10, small, doubled)
+
+
+@workflow
+def inner(n: int) -> int:
+    return total(double.map(x=numbers(n)))
+
+
+@workflow
+def subgraphs(ns: list[int]) -> int:
+    return total(inner.map(n=ns))
+
+
+@workflow
+def review(n: int) -> float:
+    return total([double(n), suspend("go on with which number?", type=int, name="ask")])
+
+
+@workflow(on_exit=note, timeout_s=600, parallelism=2)
+def handled(n: int) -> int:
+    return double(n)
+
+
+@op(env={"TOKEN": secret(env="MP_API_KEY"), "LEVEL": "3"})
+def looked_up(n: int) -> int:
+    return n
+
+
+@workflow
+def demanding(n: int) -> int:
+    """Nodes of one op that differ in what they ask for, and one with a secret."""
+    small = double.options(cpus=2, memory_mb=500)(n)
+    large = double.options(gpus=1, gpu_type="amd.com/gpu", image="tools:1.2")(small)
+    return looked_up(large)

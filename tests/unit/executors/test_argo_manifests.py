@@ -1,0 +1,131 @@
+"""`sciflow graph --format argo`: the manifests of workflows, and what Argo itself says of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from pathlib import Path
+
+import pytest
+
+from sciflow.cli.main import exit_code
+
+yaml = pytest.importorskip("yaml")
+
+FLOW = Path(__file__).with_name("flow_of_argo.py")
+WORKFLOWS = ("chain", "fan", "condition", "subgraphs", "review", "handled", "demanding")
+BUCKET = {"type": "s3", "endpoint": "http://minio.argo:9000", "bucket": "artifacts", "prefix": "sciflow"}
+ARGO = {
+    "type": "argo",
+    "server": "https://argo.example.org",
+    "namespace": "argo",
+    "storage": "bucket",
+    "secrets": {"MP_API_KEY": "keys/materials-project"},
+}
+
+
+@pytest.fixture
+def manifest(monkeypatch, tmp_path, capsys):
+    """`manifest("chain")`: as it is printed; `manifest("chain", **settings)`: at an executor that has these."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCIFLOW_STORAGES", json.dumps({"bucket": BUCKET}))
+
+    def printed(name, *args, **settings):
+        monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"cluster": ARGO | settings}))
+        code = exit_code(["graph", f"{FLOW}:{name}", "--format", "argo", *args])
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        return said.out
+
+    return printed
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_the_manifest_of_a_workflow(name, manifest, golden):
+    golden(f"argo/{name}.yaml", re.sub(r"[0-9a-f]{64}", "<sha256>", manifest(name)))
+
+
+def test_what_is_printed_is_yaml_of_the_manifest(manifest):
+    made = yaml.safe_load(manifest("fan", labels={"yes": "no", "größe": "a: b # c\n'\"{{x}}"}, user=None))
+    assert made["metadata"]["labels"]["größe"] == "a: b # c\n'\"{{x}}"
+    assert made["metadata"]["labels"]["yes"] == "no"
+    assert made["spec"]["automountServiceAccountToken"] is False
+    fans = {task["name"]: task.get("withSequence") for task in made["spec"]["templates"][0]["dag"]["tasks"]}
+    assert fans["double"] == {"count": "3"}  # five slices, two in a pod
+
+
+def test_a_file_name_chooses_the_manifest(manifest, tmp_path):
+    assert manifest("chain", "-o", "chain.yaml") == ""
+    assert yaml.safe_load((tmp_path / "chain.yaml").read_text())["kind"] == "Workflow"
+
+
+def test_one_of_several_executors_is_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCIFLOW_STORAGES", json.dumps({"bucket": BUCKET}))
+    call = ["graph", f"{FLOW}:chain", "--format", "argo"]
+    assert exit_code(call) == 2
+    assert 'add an executor with type = "argo"' in capsys.readouterr().err
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"here": ARGO, "there": ARGO | {"namespace": "other"}}))
+    assert exit_code(call) == 2
+    assert "--on here or there" in capsys.readouterr().err
+    assert exit_code([*call, "--on", "their"]) == 2
+    assert "did you mean there?" in capsys.readouterr().err
+    assert exit_code([*call, "--on", "there"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["metadata"]["namespace"] == "other"
+
+
+def test_a_storage_that_is_no_bucket_is_told(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"cluster": ARGO}))
+    assert exit_code(["graph", f"{FLOW}:chain", "--format", "argo"]) == 2
+    assert "[executors.cluster] storage: expected the name of a bucket" in capsys.readouterr().err
+
+
+@pytest.fixture
+def server(kubernetes):
+    """Its server, as a user of it has it."""
+    from sciflow.executors.argo.client import ArgoServer
+
+    found = ArgoServer(kubernetes.argo_url, kubernetes.namespace, token=kubernetes.token)
+    yield found
+    found.close()
+
+
+def test_argo_finds_no_fault_with_any_of_them(manifest, kubernetes, server, tmp_path):
+    for name in WORKFLOWS:
+        (tmp_path / f"{name}.yaml").write_text(manifest(name, namespace=kubernetes.namespace))
+        server.lint(yaml.safe_load((tmp_path / f"{name}.yaml").read_text()))
+    files = [str(tmp_path / f"{name}.yaml") for name in WORKFLOWS]
+    assert "no linting errors" in kubernetes.run("argo", "lint", "--offline", "--no-color", *files)
+
+
+def test_argo_takes_them_as_they_are(manifest, kubernetes, server):
+    made = {name: yaml.safe_load(manifest(name, namespace=kubernetes.namespace)) for name in WORKFLOWS}
+    inside = ("-n", kubernetes.namespace)
+    names = {name: f"taken-{name}-{secrets.token_hex(4)}" for name in WORKFLOWS}
+    try:
+        for name, workflow in made.items():
+            workflow["metadata"]["name"] = names[name]
+            workflow["spec"]["suspend"] = True  # nothing is to run
+            assert server.create(workflow)
+        for name, workflow in made.items():
+            kept = json.loads(kubernetes.run("kubectl", "get", "workflow", names[name], *inside, "-o", "json"))
+            assert list(changes(workflow["spec"], kept["spec"])) == []
+            assert workflow["metadata"]["labels"].items() <= kept["metadata"]["labels"].items()
+    finally:
+        for name in names.values():
+            server.delete(name)
+
+
+def changes(ours, theirs, where="spec"):
+    """Where Argo has something else than it was given; empty objects that it adds say nothing."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name in ours.keys() | theirs.keys():
+            if name in ours or theirs[name] != {}:
+                yield from changes(ours.get(name), theirs.get(name), f"{where}.{name}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from changes(one, other, f"{where}[{number}]")
+    elif ours != theirs:
+        yield f"{where}: {ours!r} became {theirs!r}"
