@@ -56,7 +56,7 @@ def plan(spec: WorkflowSpec, args: Mapping[str, Tree], *, options: RunOptions = 
 
     settings = config.load(arguments={"runs": options.runs})
     setup = setup_of(spec, options, settings, detached=False)
-    preflight(spec, setup, settings.executors)
+    preflight(spec, setup, settings, args)
     return make_plan(spec, args, name=setup.name, runs=settings.runs, reuse=options.reuse, executor=setup.executor)
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import msgspec
 
 from sciflow import config
-from sciflow.core.expr import Tree
+from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import Function, OpTemplate, Template, WorkflowSpec, decode_spec, encode_spec
 from sciflow.core.records import Phase
 from sciflow.engine.bringing import bring_values
 from sciflow.engine.constants import map_constants
 from sciflow.engine.intake import Intake, absolute
-from sciflow.engine.preflight import preflight
+from sciflow.engine.preflight import conducts, nodes_of, preflight
 from sciflow.engine.records_db import Reader, Writer
 from sciflow.engine.run_folder import RunFolder, create_run_folder, reveal
 from sciflow.engine.setup import RunOptions, RunSetup
@@ -38,7 +38,7 @@ def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions
     """
     settings = config.load(arguments={"runs": options.runs, "durable": _durable(options.durable)})
     setup = setup_of(spec, options, settings, detached=detached)
-    preflight(spec, setup, settings.executors)
+    preflight(spec, setup, settings, args)
     check_answers(setup.storage, settings)
     return _create(settings.runs, spec, args, msgspec.structs.replace(setup, reuse=dict(options.reuse)))
 
@@ -61,7 +61,7 @@ def create_again(folder: RunFolder) -> RunFolder:
     spec = map_constants(_with_pickles(spec, root), lambda tree: absolute(tree, root))
     reuse = {key: absolute(tree, root) for key, tree in setup.reuse.items()}
     args = {name: absolute(tree, root) for name, tree in inputs.items()}
-    preflight(spec, setup, config.load().executors)
+    preflight(spec, setup, config.load(), args)
     return _create(root.parent, spec, args, msgspec.structs.replace(setup, reuse=reuse))
 
 
@@ -107,7 +107,7 @@ def setup_of(spec: WorkflowSpec, options: RunOptions, settings: config.Settings,
 
     return RunSetup(
         name=options.name or spec.name,
-        executor=chosen(options.executor, settings.executor),
+        executor=chosen(options.executor, _carrier(spec, settings) or settings.executor),
         storage=chosen(options.storage, settings.storage),
         workers=chosen(options.workers, settings.workers),
         memory_mb=chosen(options.memory_mb, settings.memory_mb),
@@ -124,6 +124,13 @@ def setup_of(spec: WorkflowSpec, options: RunOptions, settings: config.Settings,
         script=options.script,
         quota=Quota(cpus=options.workers, memory_mb=options.memory_mb, gpus=options.gpus),
     )
+
+
+def _carrier(spec: WorkflowSpec, settings: config.Settings) -> str | None:
+    """The executor that carries out whole runs, if all nodes name the same one: an op by itself, called `on` it."""
+    named = {node.executor.value if isinstance(node.executor, Const) else "" for node in nodes_of(spec)}
+    only = str(named.pop()) if len(named) == 1 else ""
+    return only if conducts(only, settings.executors) else None
 
 
 def _durable(durable: bool | None) -> str | None:

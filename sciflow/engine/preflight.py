@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sciflow.core.expr import Const
+from sciflow.config import Settings
+from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import Graph, Node, OpTemplate, Secret, WorkflowSpec
 from sciflow.engine.setup import RunSetup
 from sciflow.errors import ConfigError, InvalidSettings, InvalidWorkflow, Problem
@@ -17,30 +18,41 @@ from sciflow.executors.secrets import resolve_secret
 LONGEST_NAME = 200  # a file's name may have 255 bytes, of which date, time and the like take some
 
 
-def preflight(spec: WorkflowSpec, setup: RunSetup, executors: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuses a run that cannot succeed from this machine; `executors` are those of the settings.
+def preflight(spec: WorkflowSpec, setup: RunSetup, settings: Settings, inputs: Mapping[str, Tree]) -> None:
+    """Refuses a run that cannot succeed from this machine.
 
     Raises:
         InvalidWorkflow: with everything that was found.
     """
+    executors = settings.executors
     capacity = Capacity(cpus=setup.workers, memory_mb=setup.memory_mb, gpus=setup.gpus)
-    nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
+    nodes = nodes_of(spec)
     known = executor_names(executors)
     problems = [problem for node in nodes for problem in _problems(node, setup, known, capacity)]
+    if not conducts(setup.executor, executors):
+        problems.extend(problem for node in nodes for problem in _secret_problems(node))
     problems.extend(_name_problems(setup.name))
     if setup.executor not in known:
         problems.append(_unknown_executor("the settings", setup.executor, known))
-    used = used_executors(spec, setup.executor, known) & executors.keys()
+    used = used_executors(spec, setup.executor, executors) & executors.keys()
     problems.extend(_settings_problems(used, executors))
     problems.extend(problem for node in nodes for problem in _resource_problems(node, setup.executor, executors))
     problems.extend(problem for node in nodes for problem in _image_problems(node, setup.executor, spec, executors))
+    problems.extend(_argo_problems(spec, setup.executor, settings, inputs))
     if problems:
         raise InvalidWorkflow(problems)
 
 
-def used_executors(spec: WorkflowSpec, default: str, known: frozenset[str]) -> frozenset[str]:
-    """The executors that a run may need: all of them, where the place depends on a value."""
-    nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
+def nodes_of(spec: WorkflowSpec) -> list[Node]:
+    """Those of all its graphs."""
+    return [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
+
+
+def used_executors(spec: WorkflowSpec, default: str, executors: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+    """The executors that a run may need: all that take single nodes, where the place depends on a value."""
+    whole = {name for name in executors if name != default and conducts(name, executors)}
+    known = executor_names(executors) - whole
+    nodes = nodes_of(spec)
     if any(node.executor is not None and not isinstance(node.executor, Const) for node in nodes):
         return known
     return frozenset({_place(node, default) for node in nodes} & known)
@@ -78,17 +90,56 @@ def _problems(node: Node, setup: RunSetup, known: frozenset[str], capacity: Capa
     if node.image is not None and here:
         fix = "leave `image` out: the local executor runs ops in this machine's own environment"
         yield Problem(where=node.where, what=f"{node.id} names an image, and the local executor has none", fix=fix)
+    try:
+        if here or setup.quota:
+            (capacity if here else setup.quota.capacity()).check(node.resources, node.id)
+    except ConfigError as error:
+        yield Problem(where=node.where, what=str(error))
+
+
+def _secret_problems(node: Node) -> Iterator[Problem]:
     for name, value in node.policy.env.items():
         if isinstance(value, Secret):
             try:
                 resolve_secret(value)
             except ConfigError as error:
                 yield Problem(where=node.where, what=f"{node.id}: the value of {name} is not to be had: {error}")
+
+
+def conducts(name: str, executors: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether it is an executor that carries out whole runs; it has its own secrets, images and limits."""
+    return executors.get(name, {}).get("type") == "argo"
+
+
+def _argo_problems(
+    spec: WorkflowSpec, default: str, settings: Settings, inputs: Mapping[str, Tree]
+) -> Iterator[Problem]:
+    executors = settings.executors
+    if not conducts(default, executors):
+        yield from (problem for node in nodes_of(spec) for problem in _misplaced(node, executors))
+        return
+    from sciflow.executors.argo.refusals import problems_of_argo
+    from sciflow.executors.settings import ArgoSettings, parse_executor
+
     try:
-        if here or setup.quota:
-            (capacity if here else setup.quota.capacity()).check(node.resources, node.id)
-    except ConfigError as error:
-        yield Problem(where=node.where, what=str(error))
+        argo = parse_executor(default, executors[default])
+    except InvalidSettings:  # told elsewhere
+        return
+    assert isinstance(argo, ArgoSettings)
+    yield from problems_of_argo(spec, default, argo, settings.storages, inputs)
+
+
+def _misplaced(node: Node, executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+    """A node for an executor that carries out nothing but whole runs."""
+    place = _place(node, LOCAL)
+    if conducts(place, executors):
+        yield Problem(
+            where=node.where,
+            what=f"{node.id} is to run at {place}, which carries out whole runs and no single nodes",
+            expected="an executor of another type than argo",
+            found=f"executor={place!r}",
+            fix=f"leave it out and submit the whole run there: .run(..., on={place!r})",
+        )
 
 
 def _resource_problems(node: Node, default: str, executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
@@ -116,11 +167,13 @@ def _image_problems(
     place = _place(node, default)
     if place not in executors or not isinstance(spec.templates.get(node.template), OpTemplate):
         return
-    from sciflow.executors.settings import BatchSettings, parse_executor
+    from sciflow.executors.settings import ArgoSettings, BatchSettings, parse_executor
 
     try:
         settings = parse_executor(place, executors[place])
     except ConfigError:  # told elsewhere
+        return
+    if isinstance(settings, ArgoSettings):
         return
     box = settings.box if isinstance(settings, BatchSettings) else None
     if box is None and node.image is not None:

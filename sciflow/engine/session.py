@@ -42,7 +42,7 @@ from sciflow.errors import SciflowError
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Conductor, Executor
 from sciflow.executors.local import LocalExecutor, Place
-from sciflow.executors.registry import LOCAL, Errand, Whole, executor_names, make_executor
+from sciflow.executors.registry import LOCAL, Errand, Whole, make_executor
 from sciflow.runner.guard import end_strays
 from sciflow.runner.removal import remove
 
@@ -98,7 +98,7 @@ class _Session:
         setup, db, root = self._setup, self._db, self._folder.root
         settings = settings_of(setup)
         if self._number > 1:
-            preflight(self._spec, setup, settings.executors)  # it may go on elsewhere than it was made
+            preflight(self._spec, setup, settings, self._inputs)  # it may go on elsewhere than it was made
         pack = f"values/{self._number}-engine"
         values = StoredValues(root, pack=pack, inline_bytes=setup.inline_bytes, outputs=db.outputs)
         timeout_s = _shortest(setup.timeout_s, self._spec)
@@ -189,8 +189,8 @@ class _Session:
 
     def _elsewhere(self, settings: config.Settings) -> Mapping[str, Executor]:
         """The executors of the settings that the run may need."""
-        setup, known = self._setup, executor_names(settings.executors)
-        names = used_executors(self._spec, setup.executor, known) - {LOCAL}
+        setup = self._setup
+        names = used_executors(self._spec, setup.executor, settings.executors) - {LOCAL}
         if not names:
             return {}
         bundle, script = bundle_of(self._spec, setup.sys_path), self._script

@@ -8,9 +8,7 @@ from typing import Any
 from sciflow.core.graph import WorkflowSpec
 from sciflow.executors.argo.making import bucket_settings, layout_of, site_of
 from sciflow.executors.argo.manifest import Manifest, Plan, manifest
-from sciflow.executors.argo.sending import package_zip
 from sciflow.executors.argo.site import Delivery
-from sciflow.executors.package import runner_zip
 from sciflow.executors.settings import ArgoSettings
 
 
@@ -21,6 +19,7 @@ def rehearse(
     storages: Mapping[str, Mapping[str, Any]],
     *,
     run: str,
+    delivery: Delivery,
     timeout_s: float | None = None,
     parallelism: int | None = None,
 ) -> Manifest:
@@ -31,5 +30,4 @@ def rehearse(
     """
     store = bucket_settings(name, settings, storages)
     plan = Plan(run=run, totals={}, pods=settings.pods, timeout_s=timeout_s, parallelism=parallelism)
-    delivery = Delivery(runner=runner_zip()[0], package=package_zip()[0])
     return manifest(spec, plan, layout=layout_of(store, run), site=site_of(settings, store), delivery=delivery)

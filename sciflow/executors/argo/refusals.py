@@ -1,0 +1,131 @@
+"""What Argo, or this way to it, cannot do of a workflow: found out before anything is submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from sciflow.core.expr import Const, Tree
+from sciflow.core.graph import Graph, Node, Secret, WorkflowSpec
+from sciflow.core.spelling import spelled
+from sciflow.errors import ConfigError, Problem
+from sciflow.executors.argo.depth import deeper_than
+from sciflow.executors.argo.making import bucket_settings
+from sciflow.executors.argo.rehearsal import rehearse
+from sciflow.executors.argo.site import Delivery
+from sciflow.executors.settings import ArgoSettings
+
+LARGEST_BYTES = 1_000_000  # of a manifest: etcd keeps 1.5 MB of an object, of which its status takes a part
+DEEPEST = 90  # levels: Argo ends a workflow at the hundredth, and its own handling takes some
+NOTHING_SENT = Delivery(runner="0" * 64, package="0" * 64)
+
+
+def problems_of_argo(
+    spec: WorkflowSpec,
+    name: str,
+    settings: ArgoSettings,
+    storages: Mapping[str, Mapping[str, Any]],
+    inputs: Mapping[str, Tree],
+) -> list[Problem]:
+    """All that keeps a run from being carried out by the executor of that name, of type `argo`."""
+    nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
+    checks = (_other_place, _image, _secrets, _machines)
+    found = [problem for node in nodes for check in checks for problem in check(node, name, settings)]
+    found += _depth(spec, inputs)
+    try:
+        bucket_settings(name, settings, storages)
+    except ConfigError as error:
+        found.append(Problem(where="", what=str(error)))
+    return found or list(_size(spec, name, settings, storages))
+
+
+def _other_place(node: Node, name: str, _: ArgoSettings) -> Iterator[Problem]:
+    match node.executor:
+        case None:
+            return
+        case Const(value=str() as other):
+            if other == name:
+                return
+            found = f"executor={other!r}"
+        case expr:
+            found = f"executor={spelled(expr)}, known only while running"
+    yield Problem(
+        where=node.where,
+        what=f"{node.id} is to run at another executor than the run, which {name} carries out as a whole",
+        expected=f"no executor of its own, or {name!r}",
+        found=found,
+        fix="leave it out; or submit the run to another executor, and what is to run in pods as a run of its own",
+    )
+
+
+def _image(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
+    if node.image is not None and not isinstance(node.image, Const):
+        yield Problem(
+            where=node.where,
+            what=f"the image of {node.id} depends on a value, and Argo is told all images before the run begins",
+            expected="the name of an image",
+            found=spelled(node.image),
+            fix="name one image; or write a node for each image, and `when` before it says which one runs",
+        )
+
+
+def _secrets(node: Node, name: str, settings: ArgoSettings) -> Iterator[Problem]:
+    for variable, value in sorted(node.policy.env.items()):
+        if isinstance(value, Secret):
+            secret = value.env or value.file or ""
+            if secret not in settings.secrets:
+                yield Problem(
+                    where=node.where,
+                    what=f"{node.id}: where Kubernetes has the value of {variable} is not said",
+                    expected=f"an entry {secret} in `secrets` of [executors.{name}]",
+                    found=", ".join(sorted(settings.secrets)) or "none",
+                    fix=f"put it into a Secret of namespace {settings.namespace}, and write "
+                    f'secrets = {{ {_key(secret)} = "SECRET/KEY" }} in [executors.{name}]',
+                )
+
+
+def _key(name: str) -> str:
+    """A name as TOML takes it for a key."""
+    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else f'"{name}"'
+
+
+def _machines(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
+    if node.resources.nodes > 1:
+        yield Problem(
+            where=node.where,
+            what=f"{node.id} asks for several machines, and a pod is on one",
+            expected="nodes=1",
+            found=f"nodes={node.resources.nodes}",
+            fix="leave `nodes` out, or run it at a batch system",
+        )
+
+
+def _depth(spec: WorkflowSpec, inputs: Mapping[str, Tree]) -> Iterator[Problem]:
+    node = deeper_than(DEEPEST, spec, inputs)
+    if node is not None:
+        yield Problem(
+            where=node.where,
+            what=f"with these inputs, workflows call each other deeper than Argo lets them: {node.id}",
+            expected=f"at most {DEEPEST} levels",
+            fix="do several rounds on one level, or the whole loop in an op; other executors have no such limit",
+        )
+
+
+def _size(
+    spec: WorkflowSpec, name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Problem]:
+    made = rehearse(spec, name, settings, storages, run=spec.name, delivery=NOTHING_SENT)
+    size = len(msgspec.json.encode(made))
+    if size > LARGEST_BYTES:
+        pods = sum("container" in template for template in made["spec"]["templates"])
+        nodes = sum(len(template.nodes) for template in spec.templates.values() if isinstance(template, Graph))
+        yield Problem(
+            where=spec.templates[spec.entry].where,
+            what="the manifest of this workflow is larger than Kubernetes keeps",
+            expected=f"at most {LARGEST_BYTES / 1e6:g} MB",
+            found=f"{size / 1e6:.1f} MB: {nodes:,} nodes, {pods:,} kinds of pods",
+            fix="make nodes that are alike the slices of a fan, `.map(...)`; let those of an op ask for the same "
+            "resources and image; or divide the workflow into several runs",
+        )

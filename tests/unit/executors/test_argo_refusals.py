@@ -1,0 +1,133 @@
+"""What Argo cannot do is told with its line before anything runs, and before any server is asked."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sciflow import InvalidWorkflow, op, secret, when, workflow
+
+BUCKET = {"type": "s3", "endpoint": "http://127.0.0.1:9", "bucket": "artifacts"}
+ARGO = {"type": "argo", "server": "http://127.0.0.1:9", "namespace": "argo", "storage": "bucket"}
+
+
+@pytest.fixture(autouse=True)
+def argo(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCIFLOW_STORAGES", json.dumps({"bucket": BUCKET}))
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": ARGO}))
+
+
+def refused(target, *args, on="argo"):
+    """The only problem of a run."""
+    with pytest.raises(InvalidWorkflow) as caught:
+        target.plan(*args, on=on)
+    (problem,) = caught.value.problems
+    return problem
+
+
+@op
+def double(x: int) -> int:
+    return 2 * x
+
+
+@op(env={"TOKEN": secret(env="NOWHERE_SET")})
+def looked_up(x: int) -> int:
+    return x
+
+
+@workflow
+def elsewhere(x: int) -> int:
+    return double.options(executor="local")(x)
+
+
+def test_a_node_for_another_executor_than_the_run(monkeypatch):
+    problem = refused(elsewhere, 1)
+    assert "double is to run at another executor than the run" in problem.what
+    assert problem.found == "executor='local'"
+    assert problem.where.startswith(__file__)
+    assert "leave it out" in problem.fix
+
+
+def test_a_node_for_argo_in_a_run_that_is_not():
+    @workflow
+    def some(x: int) -> int:
+        return double.options(executor="argo")(x)
+
+    problem = refused(some, 1, on="local")
+    assert "double is to run at argo, which carries out whole runs" in problem.what
+    assert "on='argo'" in problem.fix
+    assert some.plan(1, on="argo")  # named so, it is the run's own
+
+
+def test_a_place_or_an_image_that_depends_on_a_value():
+    @workflow
+    def placed(x: int, place: str) -> int:
+        return double.options(executor=place)(x)
+
+    @workflow
+    def pictured(x: int, image: str) -> int:
+        return double.options(image=image)(x)
+
+    assert "known only while running" in refused(placed, 1, "argo").found
+    problem = refused(pictured, 1, "tools:1")
+    assert "the image of double depends on a value" in problem.what
+    assert problem.found == "image"
+
+
+def test_a_fixed_image_is_taken_though_nothing_here_could_run_it():
+    assert double.options(image="tools:1").plan(1, on="argo")
+
+
+def test_a_secret_of_which_kubernetes_knows_nothing(monkeypatch):
+    problem = refused(looked_up, 1)
+    assert "the value of TOKEN" in problem.what
+    assert problem.fix.endswith('secrets = { NOWHERE_SET = "SECRET/KEY" } in [executors.argo]')
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": ARGO | {"secrets": {"NOWHERE_SET": "keys/token"}}}))
+    assert looked_up.plan(1, on="argo")  # its value is not needed here
+
+
+def test_an_op_that_asks_for_several_machines():
+    assert refused(double.options(nodes=2, ranks=2), 1).found == "nodes=2"
+
+
+def test_a_bucket_that_is_none(monkeypatch):
+    monkeypatch.setenv("SCIFLOW_STORAGES", "{}")
+    assert "expected the name of a bucket" in refused(double, 1).what
+
+
+@workflow
+def countdown(n: int, total: int = 0) -> None:
+    left = n - 1
+    with when(left > 0):
+        countdown(left, double(total))
+
+
+@workflow
+def waits(n: int) -> None:
+    with when(double(n) > 0):
+        waits(n)
+
+
+def test_a_loop_that_gets_deeper_than_argo_lets_it():
+    problem = refused(countdown, 91 + 1)
+    assert "deeper than Argo lets them: countdown" in problem.what
+    assert problem.expected == "at most 90 levels"
+    assert problem.where.startswith(__file__)
+    assert countdown.plan(90, on="argo")
+    assert countdown.plan(95, on="local")
+    assert waits.plan(1, on="argo")  # how deep it gets shows only while it runs
+
+
+def test_a_manifest_larger_than_kubernetes_keeps():
+    @workflow
+    def many(x: int) -> int:
+        for number in range(400):
+            x = double.options(memory_mb=100 + number)(x)
+        return x
+
+    problem = refused(many, 1)
+    assert "the manifest of this workflow is larger than Kubernetes keeps" in problem.what
+    assert problem.found.endswith("MB: 400 nodes, 400 kinds of pods")
+    assert ".map(" in problem.fix
