@@ -6,10 +6,13 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+import msgspec
+
 from sciflow import config
 from sciflow.engine.elsewhere import files_elsewhere
 from sciflow.engine.replica import Replica
 from sciflow.engine.rows import TaskRow
+from sciflow.engine.setup import RunSetup
 from sciflow.engine.stored_files import Placed, fetch_stored, read_index
 from sciflow.engine.task_list import task_rows
 from sciflow.errors import RunError
@@ -50,15 +53,22 @@ def bring_tasks(replica: Replica, path: str | None, *, of: Collection[str] | Non
 
     rows = [(task, row) for task, row in task_rows(replica, path) if of is None or _submission(row) in of]
     makers, removed = executors_of(replica.root), read_removed(replica.root)
+    conductor = _conductor(replica)
     folders: dict[str, set[str]] = {}
     for task_path, row in rows:
-        at, folder = makers.get(_submission(row)), f"tasks/{task_path}"
+        at, folder = makers.get(_submission(row), conductor), f"tasks/{task_path}"
         came_home = _submission(row) in removed and (replica.root / folder).exists()  # before they were removed there
         if at is not None and row.extra is not None and row.extra.files and not came_home:
             folders.setdefault(at, set()).add(folder)
     _bring(replica.root, folders)
     bring_values(replica.root, [row.output for _, row in rows if row.output is not None])
     return len(rows)
+
+
+def _conductor(replica: Replica) -> str | None:
+    """The executor that has carried out the run as a whole, if one has."""
+    name = msgspec.json.decode(replica.reader.fact("setup") or b"{}", type=RunSetup).executor
+    return name if config.load().executors.get(name, {}).get("type") == "argo" else None
 
 
 def _submission(row: TaskRow) -> str:

@@ -13,6 +13,7 @@ from sciflow.core.expr import Tree
 from sciflow.engine.values import Outputs, StoredValues, is_folded
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.facts import Given
 from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.outcomes import TaskEnd, final_ends, read_outcomes
 from sciflow.executors.argo.shapes import Shapes
@@ -49,7 +50,12 @@ class BucketSource:
 
     def answer(self, path: str) -> bytes:
         """See `Source`."""
-        return self._bucket.get(self._layout.answer(path)) or b"null"
+        text = self._bucket.get(self._layout.answer(path))
+        if text is None:
+            raise RunDamaged(f"{self._layout.answer(path)}: there is no answer to {path}")
+        given = msgspec.json.decode(text, type=Given)
+        self._shapes.learn(given.folders, given.executable)
+        return bytes(given.output)
 
 
 class BroughtValues:

@@ -258,6 +258,7 @@ class OnArgo(Elsewhere):
     """Workflows of Argo on Kubernetes, their tasks in pods."""
 
     name = "argo"
+    long = 6
     service = "kubernetes"
 
     def table(self, desk: Path, service: Kubernetes) -> dict[str, Any]:
@@ -279,6 +280,7 @@ class OnArgo(Elsewhere):
             "base_image": service.base_image,
             "image": service.ase_image,
             "pods": 3,
+            "parallelism": 4,
             "secrets": {name: f"{self._secret}/{name}" for name in SECRETS},
         }
 

@@ -31,6 +31,7 @@ from sciflow.executors.argo.news import (
     Refused,
     Resume,
     Revive,
+    Revived,
 )
 from sciflow.executors.argo.outcomes import TaskEnd
 from sciflow.executors.executor import Brought, Ended, Lost, Noticed, Offer, Report, Watch, never_began
@@ -77,6 +78,7 @@ class ArgoExecutor:
         self._doom: TaskError | None = None  # what the tasks die of that are ended
         self._withdrawing = False
         self._ending = False
+        self._reviving = False  # a workflow that had ended is to go on
 
     # --- the whole run
 
@@ -158,6 +160,8 @@ class ArgoExecutor:
                 self._reports += self._cut(path, left)
             case CaughtUp(status=status, over=over):
                 self._caught_up(status, over=over)
+            case Revived():
+                self._reviving = False
             case Fetched(paths=paths, lost=lost):
                 self._reports.append(Brought(paths=[path for path in paths if path not in lost]))
                 self._reports += [Brought(paths=[path], problem=why) for path, why in lost.items()]
@@ -200,9 +204,10 @@ class ArgoExecutor:
 
     def _caught_up(self, status: WorkflowStatus, *, over: bool) -> None:
         first, self._first = self._first, False
-        if status.ended and not self._asked:
+        if self._reviving or (status.ended and not self._asked):
             return
         if status.ended and first:
+            self._reviving = True
             self._follower.order(Revive())
         elif status.ended:
             self._reports += self._missed(status, over=over)

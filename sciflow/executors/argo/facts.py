@@ -28,6 +28,14 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     code: Sequence[str]  # files of the run folder's `code`
 
 
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """A value that came from outside, and the shapes of the folders that it may speak of."""
+
+    output: msgspec.Raw
+    folders: Mapping[str, Sequence[Sequence[str]]]
+    executable: Sequence[str]
+
+
 def chunk_of(fan: Fan | None, total: int, pods: int) -> int:
     """How many slices of a fan make one pod."""
     if fan is None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable
 from sciflow.executors.argo.bucket import Bucket
@@ -33,6 +34,7 @@ from sciflow.executors.argo.news import (
     Refused,
     Resume,
     Revive,
+    Revived,
 )
 from sciflow.executors.argo.outcomes import Outcomes, read_outcomes
 from sciflow.executors.argo.shapes import Shapes, bring_files
@@ -44,7 +46,18 @@ LATE_S = 30.0  # for which what pods have left may come after the end of a workf
 SETTLED_S = 1.0
 GIVEN = "given"  # says that there is an answer in the bucket
 
-Submit = Callable[[Mapping[str, int]], None]
+
+class Supply(Protocol):
+    """Puts into the bucket what pods need."""
+
+    def send(self) -> None:
+        """Code, and what the run was given."""
+
+    def submit(self, totals: Mapping[str, int]) -> None:
+        """The same, and creates the workflow; `totals`: see `Begin`."""
+
+    def send_answer(self, path: str, text: bytes) -> None:
+        """What was given at a suspension."""
 
 
 class Follower:
@@ -58,11 +71,11 @@ class Follower:
         layout: Layout,
         *,
         here: Path,
-        submit: Submit,
+        supply: Supply,
         least_s: float,
         most_s: float,
     ) -> None:
-        """`here`: the run folder; `submit`: puts all that pods need into the bucket, and creates the workflow."""
+        """`here`: the run folder."""
         self.news: Inbox[News] = Inbox()
         self._name = dns_name(run)
         self._server = server
@@ -70,7 +83,7 @@ class Follower:
         self._layout = layout
         self._here = here
         self._shapes = Shapes(bucket, layout)
-        self._submit = submit
+        self._supply = supply
         self._least_s, self._most_s = least_s, most_s
         self._orders: Inbox[Order] = Inbox()
         self._pending: list[Order] = []
@@ -145,7 +158,7 @@ class Follower:
             case Revive():
                 self._revive()
             case Answer(path=path, text=text):
-                self._bucket.put(self._layout.answer(path), text)
+                self._supply.send_answer(path, text)
                 self._release(path)
             case Pause():
                 self._server.suspend(self._name)
@@ -163,15 +176,20 @@ class Follower:
     def _begin(self, totals: Mapping[str, int]) -> None:
         status = self._server.status(self._name, nodes=False)
         if status is None:
-            self._submit(totals)
+            self._supply.submit(totals)
         elif status.suspended:
             self._server.resume(self._name)
         self._begun = True
 
     def _revive(self) -> None:
+        self._supply.send()
         status = self._server.status(self._name, nodes=False)
-        self._server.retry(self._name, succeeded=status is not None and status.phase == "Succeeded")
+        try:
+            self._server.retry(self._name, succeeded=status is not None and status.phase == "Succeeded")
+        except HostRefused as error:
+            self.news.put(Refused(why=str(error)))
         self._over_since = None
+        self.news.put(Revived())
 
     def _go_on(self) -> None:
         if self._paused:

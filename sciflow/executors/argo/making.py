@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import ArgoServer
@@ -16,10 +18,10 @@ from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.manifest import RUN_LABEL, Plan, manifest
 from sciflow.executors.argo.naming import dns_name
 from sciflow.executors.argo.outcomes import read_outcomes
-from sciflow.executors.argo.sending import send_code, send_run
+from sciflow.executors.argo.sending import Sender
 from sciflow.executors.argo.shapes import Shapes, bring_files
 from sciflow.executors.argo.site import Site
-from sciflow.executors.registry import Errand
+from sciflow.executors.registry import Errand, Whole
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.settings import ArgoSettings
 from sciflow.storage.settings import S3Settings, parse_storage
@@ -58,27 +60,54 @@ def make_argo(
         code=(),
     )
 
-    def submit(totals: Mapping[str, int]) -> None:
-        plan = Plan(
-            run=run, totals=totals, pods=settings.pods, timeout_s=whole.timeout_s, parallelism=whole.parallelism
-        )
-        delivery = send_code(bucket, layout, errand.code)
-        made = manifest(whole.spec, plan, layout=layout, site=site_of(settings, store), delivery=delivery)
-        send_run(bucket, layout, errand.root, facts)
-        if not server.create(made) and server.label(dns_name(run), RUN_LABEL) != dns_name(run):
-            raise ConfigError(f"{server.url}: another workflow has the name {dns_name(run)}")
-
     follower = Follower(
         run,
         server,
         bucket,
         layout,
         here=errand.root,
-        submit=submit,
+        supply=_Supply(
+            sender=Sender(bucket, layout, errand.root, facts, errand.code),
+            server=server,
+            whole=whole,
+            settings=settings,
+            site=site_of(settings, store),
+            layout=layout,
+        ),
         least_s=settings.look_least_s,
         most_s=settings.look_most_s,
     )
     return ArgoExecutor(name, follower)
+
+
+class _Supply(msgspec.Struct, frozen=True, kw_only=True):
+    """See `follower.Supply`."""
+
+    sender: Sender
+    server: ArgoServer
+    whole: Whole
+    settings: ArgoSettings
+    site: Site
+    layout: Layout
+
+    def send(self) -> None:
+        """See `Supply`."""
+        self.sender.send()
+
+    def send_answer(self, path: str, text: bytes) -> None:
+        """See `Supply`."""
+        self.sender.send_answer(path, text)
+
+    def submit(self, totals: Mapping[str, int]) -> None:
+        """See `Supply`."""
+        run, whole, settings = self.layout.run, self.whole, self.settings
+        plan = Plan(
+            run=run, totals=totals, pods=settings.pods, timeout_s=whole.timeout_s, parallelism=whole.parallelism
+        )
+        delivery = self.sender.send()
+        made = manifest(whole.spec, plan, layout=self.layout, site=self.site, delivery=delivery)
+        if not self.server.create(made) and self.server.label(dns_name(run), RUN_LABEL) != dns_name(run):
+            raise ConfigError(f"{self.server.url}: another workflow has the name {dns_name(run)}")
 
 
 def fetch_from_bucket(

@@ -15,7 +15,7 @@ import msgspec
 
 from sciflow.core.expr import Const
 from sciflow.core.graph import EXIT_NODE as EXIT
-from sciflow.core.graph import Graph, Node, OpTemplate, Secret, Suspend, WorkflowSpec
+from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.dag import Surrounding, dag_template
 from sciflow.executors.argo.layout import Layout
@@ -26,6 +26,7 @@ from sciflow.executors.argo.site import Delivery, Site
 Manifest = dict[str, Any]
 
 RUN_LABEL, NAME_LABEL = "sciflow/run", "sciflow/workflow"
+ANSWER = "answer"
 EXIT_CALL, PLAN = "sciflow-exit", "sciflow-plan"
 
 
@@ -165,11 +166,13 @@ class _Maker:
 
     def _kind(self, node: Node, *, exits: bool) -> PodKind:
         image = node.image.value if isinstance(node.image, Const) else None
+        template = self._spec.templates[node.template]
         carried = [value for _, value in sorted(node.policy.env.items()) if isinstance(value, Secret)]
         secrets = tuple((f"SCIFLOW_SECRET_{k}", self._secret(secret, node)) for k, secret in enumerate(carried))
         return PodKind(
             op=node.template,
             image=image or self._site.image or self._site.base_image,
+            program=isinstance(template, OpTemplate) and isinstance(template.code, Program),
             resources=node.resources,
             secrets=secrets,
             exits=exits,
@@ -204,7 +207,13 @@ def _reachable(spec: WorkflowSpec, start: str | None) -> list[str]:
 
 
 def _gate(name: str) -> Manifest:
-    return {"name": name, "inputs": {"parameters": [{"name": "path"}]}, "suspend": {}}
+    """A suspension. That its output has no default keeps Argo from letting it go on before there is an answer."""
+    return {
+        "name": name,
+        "inputs": {"parameters": [{"name": "path"}]},
+        "suspend": {},
+        "outputs": {"parameters": [{"name": ANSWER, "valueFrom": {"supplied": {}}}]},
+    }
 
 
 def _security(user: int | None) -> Manifest:

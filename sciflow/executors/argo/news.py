@@ -20,7 +20,7 @@ class Begin(msgspec.Struct, kw_only=True, eq=False):
 
 
 class Revive(msgspec.Struct, eq=False):
-    """Run again what has failed of a workflow that has ended."""
+    """Run again what has failed of a workflow that has ended, with the code as it is now."""
 
 
 class Answer(msgspec.Struct, kw_only=True, eq=False):
@@ -71,6 +71,10 @@ class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):
     over: bool
 
 
+class Revived(msgspec.Struct, frozen=True):
+    """A workflow that had ended goes on."""
+
+
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
     """Files are here; of the others why not."""
 
@@ -96,4 +100,4 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     error: BaseException
 
 
-News: TypeAlias = Ends | CaughtUp | Fetched | Refused | Notice | Broken
+News: TypeAlias = Ends | CaughtUp | Revived | Fetched | Refused | Notice | Broken

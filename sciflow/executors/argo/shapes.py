@@ -32,13 +32,20 @@ class Shapes:
         self.learn(head.folders, head.executable)
 
     def bring(self, path: str, target: Path) -> bool:
-        """Brings a file or a folder of the run; False if it is not there."""
+        """Brings a file or a folder of the run, as far as it is not there; False if it is not to be had."""
         inside = self._inside(path)
-        if inside is None:
-            return self._file(path, target, executable=path in self._executable)
-        target.mkdir(parents=True, exist_ok=True)
-        came = [self._part(path, target, *part) for part in inside]
-        return all(came)
+        if inside is not None:
+            target.mkdir(parents=True, exist_ok=True)
+            came = [self._part(path, target, *part) for part in inside]
+            return all(came)
+        return self._file(path, target, executable=path in self._executable) or self._all_below(path, target)
+
+    def _all_below(self, path: str, target: Path) -> bool:
+        """What a task has left besides its outputs: whatever is there."""
+        head = f"{self._layout.part(path)}/"
+        found = [key.removeprefix(head) for key in self._bucket.list(head)]
+        came = [self._file(f"{path}/{name}", target / name, executable=False) for name in found]
+        return bool(found) and all(came)
 
     def _part(self, path: str, target: Path, place: str, kind: str, points_to: str) -> bool:
         match kind:
@@ -63,7 +70,9 @@ class Shapes:
         return None
 
     def _file(self, path: str, target: Path, *, executable: bool) -> bool:
-        if not self._bucket.fetch(self._layout.part(path), target):
+        if target.is_file():
+            return True
+        if target.is_dir() or not self._bucket.fetch(self._layout.part(path), target):
             return False
         target.chmod(0o755 if executable else 0o644)
         return True
@@ -73,7 +82,6 @@ def bring_files(shapes: Shapes, here: Path, paths: Sequence[str], *, place: str)
     """Brings files and folders to the same paths in the run folder; of those that are not to be had, why."""
     lost = {}
     for path in paths:
-        target = here / path
-        if not target.exists() and not shapes.bring(path, target):
+        if not shapes.bring(path, here / path):
             lost[path] = gone(f"{place}{path}", here)
     return lost
