@@ -78,7 +78,7 @@ class ArgoExecutor:
         self._doom: TaskError | None = None  # what the tasks die of that are ended
         self._withdrawing = False
         self._ending = False
-        self._reviving = False  # a workflow that had ended is to go on
+        self._reviving = self._revived = False  # a workflow that had ended is to go on, or does
 
     # --- the whole run
 
@@ -158,8 +158,8 @@ class ArgoExecutor:
             case Ends(path=path, ends=ends, left=left):
                 self._reports += self._ended(path, ends)
                 self._reports += self._cut(path, left)
-            case CaughtUp(status=status, over=over):
-                self._caught_up(status, over=over)
+            case CaughtUp():
+                self._caught_up(news)
             case Revived():
                 self._reviving = False
             case Fetched(paths=paths, lost=lost):
@@ -202,15 +202,15 @@ class ArgoExecutor:
             known.remove(found)
             yield _numbered(found.ended, asked.number)
 
-    def _caught_up(self, status: WorkflowStatus, *, over: bool) -> None:
-        first, self._first = self._first, False
+    def _caught_up(self, news: CaughtUp) -> None:
+        status, self._first = news.status, False
         if self._reviving or (status.ended and not self._asked):
             return
-        if status.ended and first:
-            self._reviving = True
+        if status.ended and news.found and not self._revived:  # else what earlier engines have seen would be all
+            self._revived = self._reviving = True
             self._follower.order(Revive())
         elif status.ended:
-            self._reports += self._missed(status, over=over)
+            self._reports += self._missed(status, over=news.over)
         elif self._withdrawing:
             self._reports += self._unbegun(status)
 

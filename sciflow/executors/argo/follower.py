@@ -89,6 +89,7 @@ class Follower:
         self._pending: list[Order] = []
         self._seen: dict[str, str] = {}
         self._begun = False
+        self._found = False
         self._over_since: float | None = None  # when the workflow was first seen to have ended
         self._paused = False
         self._trouble = ""
@@ -175,6 +176,7 @@ class Follower:
 
     def _begin(self, totals: Mapping[str, int]) -> None:
         status = self._server.status(self._name, nodes=False)
+        self._found = status is not None
         if status is None:
             self._supply.submit(totals)
         elif status.suspended:
@@ -230,7 +232,7 @@ class Follower:
             self._over_since = self._over_since or now
             late_s = LATE_S if "Stopped" in status.message else SETTLED_S
             over = now - self._over_since >= late_s
-        self.news.put(CaughtUp(status=status, over=over))
+        self.news.put(CaughtUp(status=status, over=over, found=self._found))
         quiet = now - self._last_news
         self._next_look = now + min(max(self._least_s, FASTER * quiet), self._most_s)
 

@@ -65,10 +65,14 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the bucket has is told; how the workflow is. `over`: nothing more will come of it."""
+    """All that the bucket has is told; how the workflow is.
+
+    `over`: nothing more will come of it; `found`: it was there before this engine.
+    """
 
     status: WorkflowStatus
     over: bool
+    found: bool
 
 
 class Revived(msgspec.Struct, frozen=True):
