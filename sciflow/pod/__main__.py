@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
         volume=Path(told["volume"]),
         runner=told["runner"],
         python=told.get("python", "python3"),
+        image=told.get("image", ""),
         exit_phase=os.environ.get("SCIFLOW_EXIT_PHASE", ""),
     )
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 
 import msgspec
@@ -23,11 +24,13 @@ from sciflow.executors.batch.archive import unpack
 from sciflow.executors.batch.request import Surroundings, element_of, environment, payload, renumbered
 from sciflow.pod.recollection import Recollection, total_of
 from sciflow.pod.source import BroughtValues, BucketSource
+from sciflow.runner.mailbox import prepare
 from sciflow.runner.pod import OUTCOMES, TOLD
 
 OMITTED, UNBOUND = 11, 12  # exit codes of a pod that has nothing to run, since something before it failed
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
-ROOT, POD, CODE = "run", "pod", "code"  # folders in the volume that the containers of a pod share
+ROOT, POD, CODE, MAILBOX = "run", "pod", "code", "mailbox"  # folders in the volume that the containers of a pod share
+SERVANT = "mailbox.sh"  # beside this module, and in POD
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +40,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     runner: str  # the runner's zip
     python: str = "python3"
     exit_phase: str = ""
+    image: str = ""  # that of another container, which runs the programs
 
 
 class Binder:
@@ -54,6 +58,9 @@ class Binder:
         self._pod = place.volume / POD
         for folder in (self._root / "logs", self._root / "tasks", self._root / "values", self._pod):
             folder.mkdir(parents=True, exist_ok=True)
+        if place.image:
+            prepare(str(self._pod / MAILBOX))
+            (self._pod / SERVANT).write_bytes(files(__package__).joinpath(SERVANT).read_bytes())
         self._run: Recollection = Recollection(
             self._facts.spec, self._facts.inputs, self._source, self._values(), exit_phase=place.exit_phase
         )
@@ -162,7 +169,7 @@ class Binder:
             "gpus": gpus,
             "whole": False,
         }
-        place = {"root": str(self._root), "depot": str(self._place.volume), "crew": crew}
+        place = {"root": str(self._root), "depot": str(self._place.volume), "crew": crew, **self._mailbox()}
         (folder / "requests").write_bytes(made.requests)
         (folder / "index.json").write_bytes(msgspec.json.encode({**made.index, **place}))
         return [renumbered(element.job, k) for k, element in enumerate(elements)]
@@ -178,8 +185,14 @@ class Binder:
             (self._place.volume / CODE).mkdir()
             unpack(archive, self._place.volume / CODE / facts.bundle)
 
+    def _mailbox(self) -> dict[str, object]:
+        """What is said of the container that runs programs, if there is one."""
+        if not self._place.image:
+            return {}
+        return {"mailbox": {"folder": str(self._pod / MAILBOX), "image": self._place.image}}
+
     def _tell(self, **told: object) -> None:
-        told = {"root": str(self._root), **told}
+        told = {"root": str(self._root), **self._mailbox(), **told}
         (self._pod / TOLD).write_bytes(msgspec.json.encode(told))
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterator, Sequence
 
     from sciflow.runner.container import Containers
+    from sciflow.runner.program import Elsewhere
 
     Tree = Any
 
@@ -91,6 +92,15 @@ class Batch:
 
         return Containers(told, f"{self.folder}/containers/{number}", self.worker(number))
 
+    def elsewhere(self, number: int) -> Elsewhere | None:
+        """Where an element has programs run; None: beside it."""
+        told = self._index.get("mailbox")
+        if not told:
+            return self.containers(number)
+        from sciflow.runner.mailbox import Mailbox
+
+        return Mailbox(told, f"{self.folder}/calls/{number}", self._index["env"])
+
     def hello(self, number: int, *, resumed: bool) -> dict[str, Tree]:
         """What is said first to the worker of an element."""
         told: dict[str, Tree] = dict(self._index["hello"])
@@ -103,7 +113,7 @@ class Batch:
             pack=f"values/{self.worker(number)}",
             resumed=resumed,
             at=self._index.get("at"),
-            containers=self.containers(number),  # an object: it does not leave this process and its forks
+            elsewhere=self.elsewhere(number),  # an object: it does not leave this process and its forks
         )
         return told
 

@@ -80,6 +80,15 @@ class Containers:
         if name:
             _unlink(f"{self._folder}/{name}")
 
+    def call(self, argv: Sequence[str], stdin: Any, stdout: Any) -> int:
+        """Run a program in the working folder; the exit code of the engine."""
+        from sciflow.runner.calling import call
+
+        name = self.register()
+        code = call(self.argv(argv, name=name, workdir=os.getcwd(), attached=True), stdin, stdout)
+        self.forget(name)
+        return code
+
     def argv(self, command: Sequence[str], *, name: str, workdir: str = "", attached: bool = False) -> list[str]:
         """What runs a command in a new container; the folder above its working folder is the container's, too."""
         told = self._told

@@ -62,7 +62,7 @@ class Element:
                         for task in request["tasks"]}  # fmt: skip
         self._signals = Signals()
         self._children: Children | None = None
-        self._containers = batch.containers(number)
+        self._elsewhere = batch.elsewhere(number)
         self._why = ""
         self._cut: Tree | None = None  # the task that the end has cut short
         self._silent = 0  # workers in a row that have died before any task had ended
@@ -165,8 +165,8 @@ class Element:
         """Answer for the task that a worker has died in, and see whether to go on."""
         if self._children is not None:
             self._children.end()
-        if self._containers is not None:
-            self._containers.end()
+        if self._elsewhere is not None:
+            self._elsewhere.end()
         self._silent = 0 if self._replies.catch_up() else self._silent + 1
         if hand.state == BROKEN:
             raise Broken

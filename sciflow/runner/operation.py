@@ -13,9 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Mapping, Sequence
 
-    from sciflow.runner.container import Containers
     from sciflow.runner.names import Resolver
     from sciflow.runner.packs import Pack
+    from sciflow.runner.program import Elsewhere
     from sciflow.runner.stage import Stage
     from sciflow.runner.types import Check, Signature
 
@@ -174,12 +174,12 @@ def of_function(function: Any, options: Options, *, pack: Pack, stage: Stage) ->
 
 
 def of_program(
-    request: Mapping[str, Any], options: Options, *, pack: Pack, stage: Stage, containers: Containers | None = None
+    request: Mapping[str, Any], options: Options, *, pack: Pack, stage: Stage, elsewhere: Elsewhere | None = None
 ) -> Operation:
-    """The operation of a program, from the engine's request about it; with `containers` it is run in one of those."""
+    """The operation of a program, from the engine's request about it; with `elsewhere` it is run there."""
     from sciflow.runner.program import Program
     from sciflow.runner.types import ANYTHING, Signature
 
-    call = Program(request["code"], containers)
+    call = Program(request["code"], elsewhere)
     anything = Signature(inputs=None, output=ANYTHING, pickled=False)
     return Operation(call, anything, options, where=f"op {request['name']}", types=None, pack=pack, stage=stage)

@@ -2,6 +2,7 @@
 
 FOLDER/pod.json   what the pod is for: the node's path, which of its tasks in which chunk, the policy
 FOLDER/1/         a batch: what its elements run, several at once; FOLDER/2/, ... those tasks that are tried again
+FOLDER/mailbox/   if programs are run in another container: the way to it, see `pod/mailbox.sh`
 FOLDER/outcomes   how every attempt has ended; also those of earlier pods of the same tasks, which were put there before
 """
 
@@ -283,6 +284,19 @@ def main(folder: str) -> int:
     """Run the pod; its exit code."""
     with open(f"{folder}/{TOLD}", encoding="utf-8") as file:
         told = parse(file.read())
+    if "mailbox" not in told:
+        return _run(folder, told)
+    from sciflow.runner.mailbox import Doorway
+
+    doorway, code = Doorway(told["mailbox"]["folder"]), 1
+    try:
+        code = _run(folder, told)
+    finally:
+        doorway.end(code)
+    return 0  # it is the other container's exit code that counts
+
+
+def _run(folder: str, told: Tree) -> int:
     if told.get("message"):
         sys.stderr.write(f"sciflow: {told['message']}\n")
     if "code" in told:

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from sciflow.runner.failures import CodeError, OpError
+from sciflow.runner.calling import call
+from sciflow.runner.failures import OpError
 from sciflow.runner.neutral import EnumValue, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, Sequence
-
-    from sciflow.runner.container import Containers
+    from typing import Any, Mapping, Protocol, Sequence
 
     Tree = Any
+
+    class Elsewhere(Protocol):
+        """Where programs of an element are run, if not beside it."""
+
+        def call(self, argv: Sequence[str], stdin: Any, stdout: Any) -> int:
+            """Run a program in the working folder; the exit code of what has run it."""
+
+        def check(self, code: int, command: Sequence[str]) -> int:
+            """The program's own exit code, or minus the number of the signal that ended it."""
+
+        def end(self) -> None:
+            """End what is left."""
+
 
 GLOB_CHARACTERS = frozenset("*?[")
 
@@ -36,9 +46,9 @@ class ProgramError(Exception):
 class Program:
     """One program, from the record `Program` of the graph as JSON."""
 
-    def __init__(self, code: Mapping[str, Any], containers: Containers | None = None) -> None:
-        """With `containers` it is run in one of those."""
-        self._containers = containers
+    def __init__(self, code: Mapping[str, Any], elsewhere: Elsewhere | None = None) -> None:
+        """With `elsewhere` it is run there."""
+        self._elsewhere = elsewhere
         self._argv: Sequence[Sequence[str | Mapping[str, str]]] = code["argv"]
         self._stdin: str | None = code.get("stdin")
         self._stdout: str | None = code.get("stdout")
@@ -70,11 +80,10 @@ class Program:
 
     def _run(self, argv: list[str], values: Mapping[str, Any]) -> str | None:
         """Run the program; what it has printed, if that is an output as text."""
-        call = _call if self._containers is None else self._call_in_container
         sys.stdout.flush()
         given = None if self._stdin is None else values.get(self._stdin)
         with self._input(given) as stdin, self._output_file() as stdout:
-            returncode = call(argv, stdin, stdout)
+            returncode = self._call(argv, stdin, stdout)
             if returncode not in self._exit_codes:
                 raise ProgramError(argv, returncode)
             if self._stdout is None or self._stdout in self._outputs:
@@ -83,19 +92,16 @@ class Program:
             text: bytes = stdout.read()
             return text.decode(errors="replace")
 
-    def _call_in_container(self, argv: Sequence[str], stdin: Any, stdout: Any) -> int:
-        containers = self._containers
-        assert containers is not None
-        name = containers.register()
-        wrapped = containers.argv(argv, name=name, workdir=os.getcwd(), attached=True)
-        returncode = _call(wrapped, stdin, stdout)
-        containers.forget(name)
-        return returncode if returncode in self._exit_codes else containers.check(returncode, argv)
+    def _call(self, argv: Sequence[str], stdin: Any, stdout: Any) -> int:
+        if self._elsewhere is None:
+            return call(argv, stdin, stdout)
+        returncode = self._elsewhere.call(argv, stdin, stdout)
+        return returncode if returncode in self._exit_codes else self._elsewhere.check(returncode, argv)
 
     def _input(self, given: object) -> Any:
         if given is None or isinstance(given, Path):
             return open(given or os.devnull, "rb")
-        file = tempfile.TemporaryFile(dir="..")  # noqa: SIM115  closed by the caller
+        file = tempfile.NamedTemporaryFile(dir="..")  # noqa: SIM115  closed by the caller
         file.write(_text(given).encode())
         file.seek(0)
         return file
@@ -105,7 +111,7 @@ class Program:
             return open(1, "wb", closefd=False)  # the task's log
         if self._stdout in self._outputs:
             return open(self._outputs[self._stdout], "wb")
-        return tempfile.TemporaryFile(dir="..")  # beside the working folder, where it is not left over
+        return tempfile.NamedTemporaryFile(dir="..")  # beside the working folder, where it is not left over
 
     def _output(self, name: str, pattern: str) -> object:
         if GLOB_CHARACTERS & set(pattern):
@@ -131,17 +137,6 @@ class Program:
         if self._shape in ("namedtuple", "dataclass"):
             return Record(self._of, self._shape, results)
         return next(iter(results.values()), None)
-
-
-def _call(argv: Sequence[str], stdin: Any, stdout: Any) -> int:
-    """Run a program; its exit code, or minus the number of the signal that ended it."""
-    program = argv[0] if "/" in argv[0] else shutil.which(argv[0])
-    if program is None:
-        raise CodeError(f"program {argv[0]!r} is not found here; PATH is {os.environ.get('PATH', '')}")
-    try:
-        return subprocess.call(argv, executable=program, stdin=stdin, stdout=stdout)
-    except (FileNotFoundError, PermissionError) as error:
-        raise CodeError(f"program {program!r} cannot be started: {error.strerror}") from error
 
 
 def _fill(parts: Sequence[str | Mapping[str, str]], values: Mapping[str, Any]) -> list[str]:

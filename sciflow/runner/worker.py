@@ -22,9 +22,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Mapping, Sequence
 
-    from sciflow.runner.container import Containers
     from sciflow.runner.isolation import Isolation
     from sciflow.runner.operation import Fixed
+    from sciflow.runner.program import Elsewhere
     from sciflow.runner.slices import Columns, Task
 
     Tree = Any
@@ -38,7 +38,7 @@ class Worker:
         self._replies = replies
         self._root: str = hello["root"]
         self._main: str | None = hello.get("main")
-        self._containers: Containers | None = hello.get("containers")
+        self._elsewhere: Elsewhere | None = hello.get("elsewhere")
         here = ("", os.getcwd())  # the folder that `python -m` was started in is no place of the user's code
         sys.path[:] = [*hello["sys_path"], *(e for e in sys.path if e not in hello["sys_path"] and e not in here)]
         sys.argv[:] = hello["argv"]
@@ -90,7 +90,7 @@ class Worker:
         options = Options(request.get("options") or {})
         if request["code"].get("type") == "program":
             self._operations[number] = operation.of_program(
-                request, options, pack=self._pack, stage=self._stage, containers=self._containers
+                request, options, pack=self._pack, stage=self._stage, elsewhere=self._elsewhere
             )
             return None
         function = loader.load(request["code"], root=self._root, main=self._main)

@@ -1,7 +1,8 @@
 """An op as a template of Argo: one pod, which runs one chunk of a node's tasks. Pure.
 
 Before the task's own container, one of ours finds out what it is to do (see `sciflow.pod`); it alone has the keys of
-the bucket. Both share a volume, from which Argo takes what is left.
+the bucket. Both share a volume, from which Argo takes what is left. The image of an op that is a program need not have
+Python: there the runner is in a container beside the task's own, which needs only a shell (see `pod/mailbox.sh`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ Manifest = dict[str, Any]
 VOLUME, LIB = "/sciflow/work", "/sciflow/lib"
 POD, ROOT = f"{VOLUME}/pod", f"{VOLUME}/run"
 RUNNER, PACKAGE = f"{LIB}/runner.zip", f"{LIB}/sciflow.zip"
+BASE_PYTHON, SHELL = "python3", "/bin/sh"  # of the base image, and of an image that runs programs alone
 RUN = "{{workflow.parameters.run}}"
 PATH, CHUNK, PHASE = "{{inputs.parameters.path}}", "{{inputs.parameters.chunk}}", "{{inputs.parameters.phase}}"
 LOST = "lastRetry.status == 'Error' or asInt(lastRetry.exitCode) in [137, 143]"  # the pod was lost, its op not failed
@@ -33,6 +35,7 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
 
     op: str
     image: str
+    program: bool
     resources: Resources
     secrets: tuple[tuple[str, str], ...]  # variable -> "secret/key" of Kubernetes
     exits: bool  # it is part of the exit handler, and told the run's phase
@@ -54,16 +57,24 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         *(_saved(part, f"{ROOT}/{part}", layout.part(part)) for part in ("tasks", "values", "logs")),
         _saved("outcomes", f"{POD}/outcomes", layout.part(f"{OUTCOMES}/{PATH}/{CHUNK}")),
     ]
+    beside = kind.program and kind.image != site.base_image
+    runner = {
+        "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD],
+        "env": [*_home(), *(_of_secret(name, where) for name, where in kind.secrets)],
+        "workingDir": "/tmp",  # noqa: S108  an empty volume
+    }
+    shell = {"command": [SHELL, f"{POD}/mailbox.sh", f"{POD}/mailbox"], "env": _home(), "workingDir": "/tmp"}  # noqa: S108
     main = {
         "name": "main",
         "image": kind.image,
-        "command": [site.python, RUNNER, "pod", POD],
-        "env": [*_home(), *(_of_secret(name, where) for name, where in kind.secrets)],
-        "workingDir": "/tmp",  # noqa: S108  an empty volume
+        **(shell if beside else runner),
         "resources": _resources(kind.resources),
     }
+    sidecar = {"name": "runner", "image": site.base_image, **runner, "mirrorVolumeMounts": True}
+    told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
     return {
-        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits),
+        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told),
+        **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
         "outputs": {"artifacts": artifacts},
     }
 
@@ -80,26 +91,28 @@ def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest
     }
     parts = {"name": "parts", "valueFrom": {"path": f"{POD}/parts", "default": "0"}}
     return {
-        **_pod(name, ["plan", PATH], main, around, exits=exits),
+        **_pod(name, ["plan", PATH], main, around, exits=exits, told={}),
         "outputs": {"parameters": [parts]},
     }
 
 
-def _pod(name: str, command: Sequence[str], main: Manifest, around: PodSurrounding, *, exits: bool) -> Manifest:
+def _pod(
+    name: str, command: Sequence[str], main: Manifest, around: PodSurrounding, *, exits: bool, told: Manifest
+) -> Manifest:
     layout, site, delivery = around.layout, around.site, around.delivery
     mounts = [{"name": "work", "mountPath": VOLUME}, {"name": "tmp", "mountPath": "/tmp"}, *site.mounts]  # noqa: S108
     parameters = [{"name": "path"}, *([{"name": "chunk"}] if CHUNK in command else [])]
-    told = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
+    place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
     binder = {
         "name": "bind",
         "image": site.base_image,
-        "command": ["python3", "-m", "sciflow.pod", *command],
+        "command": [BASE_PYTHON, "-m", "sciflow.pod", *command],
         "mirrorVolumeMounts": True,
         "env": [
             *_home(),
             {"name": "PYTHONPATH", "value": PACKAGE},
             {"name": "SCIFLOW_RUN", "value": RUN},
-            {"name": "SCIFLOW_POD", "value": json.dumps(told, separators=(",", ":"))},
+            {"name": "SCIFLOW_POD", "value": json.dumps({**place, **told}, separators=(",", ":"))},
             {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
             *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if exits else []),
             _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),

@@ -156,13 +156,14 @@ class Node:
         *elements: Sequence[Any],
         function: str = "f",
         options: Mapping[str, Any] | None = None,
+        code: Mapping[str, Any] | None = None,
         **index: Any,
     ) -> Batch:
-        """A batch of one op of the source; an element has a task for each of its values."""
+        """A batch of one op, of the source or of other code; an element has a task for each of its values."""
         self.batches += 1
         name = f"b{self.batches}"
         (self.modules / f"ops{self.batches}.py").write_text(textwrap.dedent(source), encoding="utf-8")
-        code = {"type": "function", "module": f"ops{self.batches}", "qualname": function}
+        code = code or {"type": "function", "module": f"ops{self.batches}", "qualname": function}
         data = common = frame({"op": 1, "name": function, "code": code, "options": options or {}, "identity": False})
         extents = []
         for number, values in enumerate(elements):
