@@ -35,6 +35,7 @@ OPTIONAL: Mapping[str, str] = {
     "IPython": "notebook",
     "paramiko": "ssh",
     "minio": "s3",
+    "httpx": "argo",
     "distributed": "dask",
 }
 PROGRAMS: Mapping[str, str] = {"git": "to record a project's version", "dot": "to draw SVGs (package graphviz)"}
@@ -93,7 +94,8 @@ def _of_place(name: str, *, wait_s: float) -> Iterator[Finding]:
         return examine_storage(name, settings.storages)
     if name not in settings.executors:
         raise click.UsageError(unknown("executor or storage", name, [LOCAL, *settings.executors, *settings.storages]))
-    return examine(name, settings.executors[name], runs=settings.runs, wait_s=wait_s)
+    table = settings.executors[name]
+    return examine(name, table, storages=settings.storages, runs=settings.runs, wait_s=wait_s)
 
 
 def _printed(findings: Iterable[Finding]) -> Iterator[Finding]:

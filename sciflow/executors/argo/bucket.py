@@ -95,6 +95,14 @@ class Bucket:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="sciflow-bucket") as pool:
             list(pool.map(lambda pair: self.put_file(*pair), files.items()))
 
+    def copy(self, key: str, to: str) -> None:
+        """Has the server copy an object."""
+        from minio.commonconfig import CopySource
+
+        bucket = self._settings.bucket
+        with explained(self._name, self._settings):
+            self._client.copy_object(bucket, to, CopySource(bucket, key))
+
     def has(self, key: str) -> bool:
         """Whether anything is under a key."""
         from minio.error import S3Error
@@ -107,6 +115,11 @@ class Bucket:
                     return False
                 raise
         return True
+
+    def delete(self, key: str) -> None:
+        """Removes what is under a key, if anything is."""
+        with explained(self._name, self._settings):
+            self._client.remove_object(self._settings.bucket, key)
 
     def list(self, prefix: str) -> dict[str, str]:
         """All keys that begin so, each with a word that changes with what is under it."""

@@ -90,6 +90,21 @@ class ArgoServer:
         """That of Argo."""
         return str(self._json("GET", "/api/v1/version").get("version", ""))
 
+    def account(self) -> str:
+        """On whose behalf the token speaks; empty if the server does not know."""
+        told = self._json("GET", "/api/v1/userinfo")
+        return next((str(told[key]) for key in ("name", "email", "subject") if told.get(key)), "")
+
+    def check_access(self, workflow: Mapping[str, Any]) -> None:
+        """Does all that needs the right to see and create workflows, and changes nothing.
+
+        Raises:
+            HostRefused: what is not allowed.
+        """
+        self._json("GET", f"/api/v1/workflows/{self.namespace}?listOptions.limit=1&fields=items.metadata.name")
+        self.lint(workflow)
+        self._json("POST", f"/api/v1/workflows/{self.namespace}", {"workflow": workflow, "serverDryRun": True})
+
     def lint(self, workflow: Mapping[str, Any]) -> None:
         """Has a workflow checked.
 
@@ -118,6 +133,20 @@ class ArgoServer:
         """A label of a workflow; empty if it has none."""
         answer = self._json("GET", f"{self._place(name)}?fields=metadata.labels")
         return str(answer.get("metadata", {}).get("labels", {}).get(label, ""))
+
+    def repository(self, name: str) -> Mapping[str, Any]:
+        """Where Argo keeps the artifacts of a workflow that has begun: `s3`, `gcs`, ... with their settings."""
+        answer = self._json("GET", f"{self._place(name)}?fields=status.artifactRepositoryRef")
+        told = answer.get("status", {}).get("artifactRepositoryRef", {}).get("artifactRepository", {})
+        return told if isinstance(told, dict) else {}
+
+    def words(self, name: str, *, container: str) -> str:
+        """The ends of what containers of that name in a workflow's pods have printed; empty if nobody may see it."""
+        ask = f"{self._place(name)}/log?logOptions.container={container}&logOptions.tailLines=30"
+        answer = self._ask("GET", ask, passed=(400, 403, MISSING, 500))
+        lines = answer.content.splitlines() if answer.is_success else []
+        told = [msgspec.json.decode(line).get("result", {}).get("content", "") for line in lines if line.strip()]
+        return "\n".join(line for line in told if "argo=true" not in line)
 
     def suspend(self, name: str) -> None:
         """Begins no more pods."""

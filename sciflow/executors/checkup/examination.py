@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sciflow.errors import InvalidSettings, SciflowError
+from sciflow.executors.checkup import argo
+from sciflow.executors.checkup.argo import ArgoVisit
+from sciflow.executors.checkup.argo_trial import trial
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 from sciflow.executors.checkup.machine import python, round_trip, work_root
 from sciflow.executors.checkup.pool import pool
@@ -17,7 +20,8 @@ from sciflow.executors.checkup.way import way
 from sciflow.executors.containers.box import Engine
 from sciflow.executors.settings import ArgoSettings, ExecutorSettings, FuturesSettings, parse_executor
 
-Check = Callable[[Visit], Iterator[Finding]]
+V = TypeVar("V", Visit, ArgoVisit)
+Check = Callable[[V], Iterator[Finding]]
 
 VERSION: Mapping[Engine, Sequence[str]] = {  # each fails where the engine could run nothing
     "podman": ("info", "--format", "{{.Version.Version}}"),
@@ -26,7 +30,9 @@ VERSION: Mapping[Engine, Sequence[str]] = {  # each fails where the engine could
 }
 
 
-def examine(name: str, table: Mapping[str, Any], *, runs: Path, wait_s: float) -> Iterator[Finding]:
+def examine(
+    name: str, table: Mapping[str, Any], *, storages: Mapping[str, Mapping[str, Any]], runs: Path, wait_s: float
+) -> Iterator[Finding]:
     """What there is to say of an executor; `wait_s`: how long its test job may wait and run, 0: none is submitted."""
     try:
         settings = parse_executor(name, table)
@@ -41,13 +47,15 @@ def examine(name: str, table: Mapping[str, Any], *, runs: Path, wait_s: float) -
         yield from pool(name, settings, runs=runs, wait_s=wait_s)
         return
     if isinstance(settings, ArgoSettings):
+        with ArgoVisit(name, settings, storages, wait_s=wait_s) as place:
+            yield from _in_turn(place, OF_ARGO)
         return
     with Visit(name, settings, runs=runs, wait_s=wait_s) as visit:
-        yield from _in_turn(visit)
+        yield from _in_turn(visit, CHECKS)
 
 
-def _in_turn(visit: Visit) -> Iterator[Finding]:
-    left = {subject: check for subject, check in CHECKS.items() if check is not test_job or visit.wait_s > 0}
+def _in_turn(visit: V, checks: Mapping[str, Check[V]]) -> Iterator[Finding]:
+    left = {subject: check for subject, check in checks.items() if subject not in SUBMITTED or visit.wait_s > 0}
     while left:
         subject = next(iter(left))
         check = left.pop(subject)
@@ -95,7 +103,8 @@ def container(visit: Visit) -> Iterator[Finding]:
             yield note("image", "none", f"ops name theirs: .options(image=...), or `image` in {visit.table} for all")
 
 
-CHECKS: Mapping[str, Check] = {
+SUBMITTED = frozenset({"test job", "test workflow"})
+CHECKS: Mapping[str, Check[Visit]] = {
     "host, host key and login": way,
     "python": python,
     "work_root": work_root,
@@ -103,4 +112,12 @@ CHECKS: Mapping[str, Check] = {
     "batch system": batch_system,
     "container engine": container,
     "test job": test_job,
+}
+OF_ARGO: Mapping[str, Check[ArgoVisit]] = {
+    "token": argo.readable_token,
+    "server": argo.server,
+    "account": argo.account,
+    "permissions": argo.permissions,
+    "bucket": argo.bucket,
+    "test workflow": trial,
 }

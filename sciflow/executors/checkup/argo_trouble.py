@@ -1,0 +1,61 @@
+"""What keeps a pod from running, in the words of Kubernetes and Argo, and what to do about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sciflow.executors.settings import ArgoSettings
+
+BLOCKED = (  # reasons for which Kubernetes goes on trying to start a container, in vain
+    "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
+    "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+)  # fmt: skip
+LACKING = "the base image lacks something"  # says the test pod itself
+
+# words that stand in what was said -> what is wrong; the first that fits
+_SIGNS: Sequence[tuple[Sequence[str], str]] = (
+    (("CreateContainerConfigError", "secret"), "secret"),
+    (("CreateContainerConfigError", "couldn't find key"), "secret"),
+    (("runAsNonRoot",), "user"),
+    *(((word,), "image") for word in BLOCKED[:5]),
+    ((LACKING,), "base"),
+    (("failed to find name in PATH",), "python"),
+    (("serviceaccount",), "account"),
+    (("workflowtaskresults",), "role"),
+    (("failed to load",), "repository"),
+    (("NoSuchBucket",), "repository"),
+    (("no answer",), "inside"),
+    (("Unschedulable",), "nodes"),
+)
+
+
+def advice(said: str, settings: ArgoSettings, *, table: str) -> str:
+    """What to do about it; `table` is that of the executor."""
+    space = settings.namespace
+    known: Mapping[str, str] = {
+        "secret": (
+            f"make it: kubectl -n {space} create secret generic {settings.secret} "
+            f"--from-literal={settings.access_key}=... --from-literal={settings.secret_key}=...; "
+            f"or correct `secret`, `access_key`, `secret_key` or `secrets` in {table}"
+        ),
+        "user": f"the image or the cluster wants another user: `user` in {table}",
+        "image": (
+            f"correct `base_image` or `image` in {table}; if the registry asks for a login, make a Secret of type "
+            "docker-registry and name it in `pull_secrets`"
+        ),
+        "base": f"build images/base, or name such an image: `base_image` in {table}",
+        "python": f"the image needs a Python 3.9 or newer, as `python` in {table} names it",
+        "account": f"correct `service_account` or `executor_account` in {table}, or have it made",
+        "role": f"the account {settings.executor_account} needs a Role: workflowtaskresults: create, patch",
+        "repository": (
+            f"Argo looks for files elsewhere than we put them: [storages.{settings.storage}] must be the bucket of its "
+            "artifact repository"
+        ),
+        "nodes": f"no node takes such a pod now: `node_selector` and `tolerations` in {table} say which ones may",
+        "inside": f"do pods reach the bucket by that address? If by another one: `endpoint_inside` in {table}",
+    }
+    lower = said.lower()
+    for words, which in _SIGNS:
+        if all(word.lower() in lower for word in words):
+            return known[which]
+    return f"the pod's own words are above; `argo -n {space} submit` of a workflow of your own tells whether any runs"

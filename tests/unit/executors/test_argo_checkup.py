@@ -1,0 +1,106 @@
+"""`sciflow doctor NAME` of Argo: from the way to the server to a task that ran, in the words of whoever refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from sciflow.cli.main import exit_code
+from tests.services.kubernetes.service import Kubernetes
+
+NOWHERE = {"type": "argo", "server": "http://127.0.0.1:9", "namespace": "argo", "storage": "bucket"}
+
+
+@pytest.fixture
+def doctor(monkeypatch, tmp_path, capsys):
+    """`doctor("--no-job", server=...)`: the findings by subject, and the exit code."""
+    monkeypatch.chdir(tmp_path)
+
+    def findings(*args, **settings):
+        monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": NOWHERE | settings}))
+        code = exit_code(["doctor", "argo", "--json", *args])
+        return {found["subject"]: found for found in json.loads(capsys.readouterr().out)}, code
+
+    return findings
+
+
+@pytest.fixture
+def there(doctor, kubernetes: Kubernetes, monkeypatch):
+    """The same of the cluster, unless settings say otherwise."""
+    for name, value in kubernetes.s3.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ARGO_TEST_TOKEN", kubernetes.token)
+    bucket = {"type": "s3", "endpoint": kubernetes.s3.url, "bucket": kubernetes.s3.bucket}
+
+    def findings(*args, bucket=bucket, **settings):
+        monkeypatch.setenv("SCIFLOW_STORAGES", json.dumps({"bucket": bucket}))
+        table = {"server": kubernetes.argo_url, "namespace": kubernetes.namespace, "token": {"env": "ARGO_TEST_TOKEN"}}
+        return doctor(
+            *args, **{**table, "base_image": kubernetes.base_image, "secret": kubernetes.s3_secret, **settings}
+        )
+
+    return findings
+
+
+def test_a_server_that_is_not_there_is_told_before_anything_else(doctor):
+    found, code = doctor()
+    assert code == 1
+    assert "http://127.0.0.1:9: no answer" in found["server"]["found"]
+    assert "is Argo's server up" in found["server"]["fix"]
+    assert found["not checked"]["found"] == "account, permissions, bucket, test workflow"
+
+
+def test_a_token_that_is_not_set_is_told_with_the_variable(doctor):
+    found, code = doctor(token={"env": "NO_SUCH_TOKEN"})
+    assert code == 1
+    assert "NO_SUCH_TOKEN is not set" in found["token"]["found"]
+    assert "export NO_SUCH_TOKEN=..." in found["token"]["fix"]
+
+
+def test_mistakes_in_the_settings_end_the_examination(doctor):
+    found, code = doctor(namespce="argo")
+    assert code == 1
+    assert "did you mean 'namespace'?" in found["settings"]["fix"]
+
+
+def test_all_is_in_order_up_to_a_task_that_ran(there, kubernetes):
+    found, code = there()
+    assert code == 0, found
+    assert found["server"]["found"].startswith("Argo v3.")
+    assert "by the token in $ARGO_TEST_TOKEN" in found["account"]["found"]
+    assert found["permissions"]["state"] == "ok"
+    assert "4 MiB unchanged" in found["bucket"]["found"]
+    assert found["artifacts"]["state"] == "ok"
+    assert f"ran in {kubernetes.base_image} (Python 3." in found["test task"]["found"]
+
+
+def test_a_token_of_nobody_and_a_namespace_of_others(there, monkeypatch):
+    found, code = there("--no-job", namespace="kube-system")
+    assert code == 1
+    assert "not allowed to list workflows" in found["permissions"]["found"]
+    assert "in namespace kube-system the account of the token needs a Role" in found["permissions"]["fix"]
+    monkeypatch.setenv("ARGO_TEST_TOKEN", "eyJhbGciOiJub25lIn0.e30.x")
+    found, code = there("--no-job")
+    assert code == 1
+    assert "(401)" in found["permissions"]["found"]
+    assert "renew `token`" in found["permissions"]["fix"]
+
+
+def test_why_a_pod_does_not_start_is_told_in_the_words_of_kubernetes(there):
+    found, code = there(base_image="localhost/no-such:1")
+    assert code == 1
+    assert "failed to pull and unpack image" in found["test pod"]["found"]
+    assert "correct `base_image`" in found["test pod"]["fix"]
+    found, code = there(secret="no-such")
+    assert code == 1
+    assert found["test pod"]["found"] == 'CreateContainerConfigError: secret "no-such" not found'
+    assert "create secret generic no-such --from-literal=key=..." in found["test pod"]["fix"]
+
+
+def test_a_bucket_that_is_not_that_of_argos_artifacts_is_told_with_both_names(there, kubernetes):
+    found, code = there(bucket={"type": "s3", "endpoint": kubernetes.s3.url, "bucket": "another"})
+    assert code == 1
+    assert f"in the bucket '{kubernetes.s3.bucket}'" in found["artifacts"]["found"]
+    assert "[storages.bucket] names 'another'" in found["artifacts"]["found"]
+    assert f'write bucket = "{kubernetes.s3.bucket}" there' in found["artifacts"]["fix"]
