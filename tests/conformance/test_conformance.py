@@ -60,7 +60,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     whole = metafunc.config.getoption("--whole-table")
     asked = [
-        pytest.param(name, case, id=f"{name}-{subject_of(subject)}: {case.name}", marks=exceptions(case, name))
+        pytest.param(name, case, id=f"{name}-{subject_of(subject)}: {case.name}", marks=marks(case, name))
         for name in BACKENDS
         for subject, case in TABLE
         if whole or selection.is_chosen(case.name, name)
@@ -68,9 +68,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("backend", "case"), asked, indirect=["backend"])
 
 
-def exceptions(case: AnyCase, name: str) -> list[pytest.MarkDecorator]:
+def marks(case: AnyCase, name: str) -> list[pytest.MarkDecorator]:
     why = selection.EXCEPTIONS.get(case.name, {}).get(name)
-    return [pytest.mark.skip(reason=why)] if why else []
+    late = [pytest.mark.kubernetes] if name == "argo" else []
+    return [*late, pytest.mark.skip(reason=why)] if why else late
 
 
 @pytest.fixture
