@@ -55,6 +55,13 @@ class ArgoVisit:
         """How the settings' table is called."""
         return f"[executors.{self.name}]"
 
+    @property
+    def role(self) -> str:
+        """What to do where something is forbidden."""
+        return (
+            f"in namespace {self.settings.namespace} the account of the token needs a Role with the verbs for {RIGHTS}"
+        )
+
     @cached_property
     def server(self) -> ArgoServer:
         """Not asked yet."""
@@ -168,7 +175,7 @@ def permissions(visit: ArgoVisit) -> Iterator[Finding]:
         elif "(404)" in said:
             fix = f"is there a namespace {space}? `namespace` in {visit.table} is that of your workflows"
         else:
-            fix = f"in namespace {space} the account of the token needs a Role with the verbs for {RIGHTS}"
+            fix = visit.role
         yield bad("permissions", said, fix)
     else:
         yield ok("permissions", f"workflows of namespace {space} may be listed, checked and created")

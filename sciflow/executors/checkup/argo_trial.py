@@ -75,9 +75,12 @@ def trial(visit: ArgoVisit) -> Iterator[Finding]:
         yield from _told(visit, status, time.monotonic() - began)
     except HostError as error:
         said, _, fix = str(error).partition("\n    fix:      ")
-        yield bad("test workflow", said, fix or "try again later")
+        yield bad("test workflow", said, visit.role if "forbidden" in said else fix or "try again later")
     finally:
-        _remove(visit)
+        left = _remove(visit)
+    if left:
+        by_hand = f"remove it by hand: argo -n {visit.settings.namespace} delete {visit.mark}"
+        yield note("removal", left, f"{visit.role}; {by_hand}" if "forbidden" in left else by_hand)
 
 
 def _submit(visit: ArgoVisit) -> None:
@@ -242,10 +245,12 @@ def _trouble(
     )
 
 
-def _remove(visit: ArgoVisit) -> None:
+def _remove(visit: ArgoVisit) -> str:
+    """Removes what there is of it; why that could not be done."""
     try:
         visit.server.delete(visit.mark)
         for key in visit.bucket.list(visit.layout.part("")):
             visit.bucket.delete(key)
-    except HostError:
-        return  # what is left is small, and said to be a doctor's
+    except HostError as error:
+        return str(error).partition("\n")[0]
+    return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_mistakes_in_the_settings_end_the_examination(doctor):
 
 
 def test_all_is_in_order_up_to_a_task_that_ran(there, kubernetes):
-    found, code = there()
+    found, code = there("--wait-s", "240")
     assert code == 0, found
     assert found["server"]["found"].startswith("Argo v3.")
     assert "by the token in $ARGO_TEST_TOKEN" in found["account"]["found"]
@@ -87,6 +88,26 @@ def test_a_token_of_nobody_and_a_namespace_of_others(there, monkeypatch):
     assert "renew `token`" in found["permissions"]["fix"]
 
 
+def test_an_account_that_may_only_look_is_told_what_it_needs(there, kubernetes, monkeypatch):
+    """Of all that the test workflow needs, the first is refused by Kubernetes itself."""
+    role = f"looks-{secrets.token_hex(4)}"
+    inside = ("-n", kubernetes.namespace)
+    try:
+        kubernetes.run("kubectl", "create", "serviceaccount", role, *inside)
+        verbs = ("--verb=get,list", "--resource=workflows.argoproj.io")
+        kubernetes.run("kubectl", "create", "role", role, *verbs, *inside)
+        account = f"--serviceaccount={kubernetes.namespace}:{role}"
+        kubernetes.run("kubectl", "create", "rolebinding", role, f"--role={role}", account, *inside)
+        monkeypatch.setenv("ARGO_TEST_TOKEN", kubernetes.run("kubectl", "create", "token", role, *inside))
+        found, code = there()
+        assert code == 1
+        assert 'cannot create resource "workflows"' in found["permissions"]["found"]
+        assert "needs a Role with the verbs for workflows: create," in found["permissions"]["fix"]
+    finally:
+        for kind in ("rolebinding", "role", "serviceaccount"):
+            kubernetes.run("kubectl", "delete", kind, role, "--ignore-not-found", *inside)
+
+
 def test_why_a_pod_does_not_start_is_told_in_the_words_of_kubernetes(there):
     found, code = there(base_image="localhost/no-such:1")
     assert code == 1
@@ -99,7 +120,7 @@ def test_why_a_pod_does_not_start_is_told_in_the_words_of_kubernetes(there):
 
 
 def test_a_bucket_that_is_not_that_of_argos_artifacts_is_told_with_both_names(there, kubernetes):
-    found, code = there(bucket={"type": "s3", "endpoint": kubernetes.s3.url, "bucket": "another"})
+    found, code = there("--wait-s", "240", bucket={"type": "s3", "endpoint": kubernetes.s3.url, "bucket": "another"})
     assert code == 1
     assert f"in the bucket '{kubernetes.s3.bucket}'" in found["artifacts"]["found"]
     assert "[storages.bucket] names 'another'" in found["artifacts"]["found"]
