@@ -56,13 +56,14 @@ def test_the_page_of_settings_has_every_setting() -> None:
 
 
 def test_the_pages_of_executors_and_storages_have_every_entry() -> None:
-    from sciflow.executors.settings import BatchSettings, ContainerSettings, FuturesSettings
+    from sciflow.executors.settings import ArgoSettings, BatchSettings, ContainerSettings, FuturesSettings
     from sciflow.storage.settings import S3Settings
 
     pages = {
         "hpc.md": BatchSettings,
         "containers.md": ContainerSettings,
         "futures.md": FuturesSettings,
+        "argo.md": ArgoSettings,
         "storage.md": S3Settings,
     }
     for name, kind in pages.items():
@@ -74,7 +75,7 @@ def test_the_page_of_expressions_has_every_operator_and_says_which_argo_spells()
     from sciflow.core.expr import OPERATORS
 
     page = (ROOT / "docs" / "expressions.md").read_text("utf-8")
-    rows = dict(re.findall(r"^\| `([^`]*)` \|.*\| (exact|runner) \|$", page.replace("\\|", "|"), re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([^`]*)` \|.*\| (exact|bounded|runner) \|$", page.replace("\\|", "|"), re.MULTILINE))
     assert rows == {operator.spelling: operator.argo.value for operator in OPERATORS.values()}
 
 
