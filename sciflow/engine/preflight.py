@@ -38,7 +38,7 @@ def preflight(spec: WorkflowSpec, setup: RunSetup, settings: Settings, inputs: M
     problems.extend(_settings_problems(used, executors))
     problems.extend(problem for node in nodes for problem in _resource_problems(node, setup.executor, executors))
     problems.extend(problem for node in nodes for problem in _image_problems(node, setup.executor, spec, executors))
-    problems.extend(_argo_problems(spec, setup.executor, settings, inputs))
+    problems = problems or list(_argo_problems(spec, setup.executor, settings, inputs))
     if problems:
         raise InvalidWorkflow(problems)
 

@@ -265,6 +265,7 @@ class OnArgo(Elsewhere):
         """See `Elsewhere`; the variables that cases have secrets in are entries of a Secret of its own."""
         self._cluster = service
         self._secret = dns_name(f"case-{desk}")
+        self._file = desk.parent / "token.txt"  # which a case has a secret in
         self._told: dict[str, str] = {}
         for name, value in service.s3.env.items():
             self._patch.setenv(name, value)
@@ -281,7 +282,10 @@ class OnArgo(Elsewhere):
             "image": service.ase_image,
             "pods": 3,
             "parallelism": 4,
-            "secrets": {name: f"{self._secret}/{name}" for name in SECRETS},
+            "secrets": {
+                **{name: f"{self._secret}/{name}" for name in SECRETS},
+                str(self._file): f"{self._secret}/file",
+            },
         }
 
     def run(self, workflow: Any, inputs: Mapping[str, Any], **options: Any) -> Run[Any]:
@@ -302,6 +306,7 @@ class OnArgo(Elsewhere):
     def _hand_over(self) -> None:
         """Gives the cluster the secrets that are in the environment now."""
         known = {name: os.environ[name] for name in SECRETS if name in os.environ}
+        known |= {"file": self._file.read_text().strip()} if self._file.exists() else {}
         if known != self._told:
             self._told = known
             secret = {

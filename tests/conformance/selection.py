@@ -65,11 +65,19 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "sge": "the cell of the tests has no resource for GPUs",
         "podman": "the machine of the tests has no GPU that podman could hand over",
         "dask": "a pool's GPUs are its own business",
+        "argo": "the cluster of the tests has no GPU",
     },
     "a task may have several GPUs": {
         "sge": "the cell of the tests has no resource for GPUs",
         "podman": "the machine of the tests has no GPU that podman could hand over",
         "dask": "a pool's GPUs are its own business",
+        "argo": "the cluster of the tests has no GPU",
+    },
+    "where a node runs may depend on an input": {
+        "argo": "the workflow is known to Argo as a whole before it begins",
+    },
+    "of what is ready the higher priority runs first": {
+        "argo": "Argo begins what is ready in the order of the graph; only whole workflows have a priority there",
     },
 }
 
