@@ -303,6 +303,10 @@ class OnArgo(Elsewhere):
         super().dial(value)
         self._hand_over()
 
+    def _entries(self) -> dict[str, str]:
+        """The entries of the Secret, by what workflows have in their place."""
+        return {**{name: name for name in SECRETS}, str(self._file): "file"}
+
     def _hand_over(self) -> None:
         """Gives the cluster the secrets that are in the environment now."""
         known = {name: os.environ[name] for name in SECRETS if name in os.environ}

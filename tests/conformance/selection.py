@@ -76,6 +76,9 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "where a node runs may depend on an input": {
         "argo": "the workflow is known to Argo as a whole before it begins",
     },
+    "progress is seen from inside an op while it runs, and the run's counts with it": {
+        "argo": "what a pod has to say comes with its end; Argo itself tells once a minute how far it is",
+    },
     "of what is ready the higher priority runs first": {
         "argo": "Argo begins what is ready in the order of the graph; only whole workflows have a priority there",
     },
