@@ -37,6 +37,7 @@ become() {
   for sciflow_file in "$sciflow_call"/env/*; do
     [ -e "$sciflow_file" ] || continue
     take "$sciflow_file"
+    : >"$sciflow_file" # it may have been a secret
     export "${sciflow_file##*/}=$sciflow_value"
   done
   case $1 in

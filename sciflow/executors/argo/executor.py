@@ -6,6 +6,7 @@ their way by themselves. An engine that dies leaves the workflow to go on, and t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -220,7 +221,9 @@ class ArgoExecutor:
         for key in [key for key in self._asked if over or key[0] not in nodes]:
             told = next((node for node in nodes.get(key[0], ()) if node.message), None)
             message = told.message if told is not None else status.message or f"its workflow ended: {status.phase}"
-            error = self._doom or TaskError(kind="place", type="sciflow:PodLost", message=f"no word of it: {message}")
+            error = self._doom or TaskError(
+                kind="place", type="sciflow:PodLost", message=f"no word of it: {_explained(message)}"
+            )
             yield from never_began([self._asked.pop(key).number], error)
 
     def _unbegun(self, status: WorkflowStatus) -> Iterator[Report]:
@@ -236,6 +239,16 @@ class ArgoExecutor:
     def _dying(self, error: TaskError) -> Sequence[Report]:
         asked, self._asked = self._asked, {}
         return never_began([one.number for one in asked.values()], error)
+
+
+def _explained(message: str) -> str:
+    """What Argo says of a pod, and what is to be done about it."""
+    lacking = re.search(r'failed to find name in PATH: exec: "([^"]+)"', message)
+    if lacking is None:
+        return message
+    return (
+        f"{message}\n    fix:      take an image that has {lacking[1]}: programs need a shell there, functions Python"
+    )
 
 
 def _nodes_by_path(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:

@@ -1,4 +1,4 @@
-"""The images of the cluster: pause, Argo's executor, and two with Python, which came from no registry."""
+"""The images of the cluster, which came from no registry: pause, Argo's executor, two with Python, one without."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ PAUSE = "localhost/pause:1"
 EXECUTOR = "localhost/argoexec:test"
 BASE = "localhost/sciflow-base:test"  # what images/base/Containerfile says: Python, msgspec, minio
 ASE = "localhost/sciflow-ase:test"  # and ASE, NumPy and SciPy on top
+TOOL = "localhost/sciflow-tool:test"  # a shell and the usual small programs, no Python
 
 _PAUSE = Path(__file__).with_name("pause.c")
 _FORM = 1  # another number whenever the code below makes other images of the same parts
 _CONTENT = ("python3", "dash", "bash", "coreutils", "grep", "findutils", "gzip", "sed", "tar", "libstdc++6")
+_CONTENT_OF_TOOL = ("dash", "coreutils")
 _CONTAINERFILE = Path(__file__).parents[3] / "images/base/Containerfile"
 _OF_BASE = tuple(re.findall(r"'([\w-]+)>=[^']*'", _CONTAINERFILE.read_text("utf-8")))
 _OF_ASE = ("ase", "numpy", "scipy")
@@ -44,12 +46,13 @@ def archives() -> tuple[Path, ...]:
         kept / f"pause-{_hash(_FORM, _PAUSE.read_text('utf-8'))}.tar",
         kept / f"argoexec-{_hash(_FORM, _EXECUTOR_FILES, programs.folder().name)}.tar",
         kept / f"python-{python}.tar",
+        kept / f"tool-{_hash(_FORM, _CONTENT_OF_TOOL)}.tar",
     )
 
 
 def build() -> None:
     """Makes those that are not there."""
-    for archive, make in zip(archives(), (_pause, _executor, _python), strict=True):
+    for archive, make in zip(archives(), (_pause, _executor, _python, _tool), strict=True):
         if archive.is_file():
             continue
         archive.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +92,11 @@ def _python(out: Path, scratch: Path) -> None:
     _pip(root, python, "--no-deps", *_pinned(*_OF_ASE))
     ase = write_layer(scratch / "ase.tar", root, besides=there)
     write_archive(out, Image(BASE, (base,), env=_ENV), Image(ASE, (base, ase), env=_ENV))
+
+
+def _tool(out: Path, scratch: Path) -> None:
+    root = debian_root(scratch / "root", scratch / "apt", _CONTENT_OF_TOOL)
+    write_archive(out, Image(TOOL, (write_layer(scratch / "layer.tar", root),)))
 
 
 def _trust(root: Path) -> None:

@@ -36,6 +36,7 @@ class Kubernetes:
     s3_secret: str = "s3"  # the secret in the namespace that holds the credentials under `key` and `secret`
     base_image: str = images.BASE  # Python, msgspec, minio
     ase_image: str = images.ASE  # and ASE, NumPy, SciPy
+    tool_image: str = images.TOOL  # a shell, no Python
 
     @property
     def kubeconfig(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sciflow import choose, op, secret, suspend, when, workflow
+from sciflow import choose, command, op, secret, suspend, when, workflow
 
 
 @op
@@ -74,6 +74,20 @@ def handled(n: int) -> int:
 @op(env={"TOKEN": secret(env="MP_API_KEY"), "LEVEL": "3"})
 def looked_up(n: int) -> int:
     return n
+
+
+@command("convert", "{n}", stdout="result", image="tools:1.2", memory_mb=500, env={"TOKEN": secret(env="MP_API_KEY")})
+def converted(n: int) -> str: ...
+
+
+@command("printf", "%s", "{n}", stdout="result")
+def printed(n: str) -> str: ...
+
+
+@workflow
+def programs(n: int) -> str:
+    """One in an image of its own, and one in the base image."""
+    return printed(converted(n))
 
 
 @workflow

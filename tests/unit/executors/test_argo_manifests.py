@@ -14,7 +14,7 @@ from sciflow.cli.main import exit_code
 yaml = pytest.importorskip("yaml")
 
 FLOW = Path(__file__).with_name("flow_of_argo.py")
-WORKFLOWS = ("chain", "fan", "condition", "subgraphs", "review", "handled", "demanding")
+WORKFLOWS = ("chain", "fan", "condition", "subgraphs", "review", "handled", "demanding", "programs")
 BUCKET = {"type": "s3", "endpoint": "http://minio.argo:9000", "bucket": "artifacts", "prefix": "sciflow"}
 ARGO = {
     "type": "argo",

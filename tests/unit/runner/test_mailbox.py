@@ -23,7 +23,14 @@ SCRIPT = Path(sciflow.pod.__file__).with_name("mailbox.sh")
 SHELLS = {"dash": ["dash"], "busybox": ["busybox", "sh"], "bash": ["bash", "--posix"]}
 HOSTILE = ["", "a b", "$(touch x)`id`", "'\"\\", "two\nlines\n\n", "*", "-n", "Ё€", "{{x}}", "%s\r\t\x01\x81"]
 ENV = {"SET": "by\nthe 'op'\n", "sciflow_value": "1"}
-POLICY = {"retries": 0, "retry_on": [], "backoff_s": 0.0, "backoff_factor": 1.0, "backoff_max_s": 0.0}
+NOTHING_BEFORE: dict[str, Any] = {
+    "run": "r1",
+    "head": {},
+    "spent": {},
+    "policy": {"retries": 0, "retry_on": [], "backoff_s": 0.0, "backoff_factor": 1.0, "backoff_max_s": 0.0},
+    "earlier": {"folders": {}, "executable": [], "lines": []},
+    "cache": {},
+}
 
 
 class Pod:
@@ -49,7 +56,7 @@ class Pod:
         self.folder.mkdir()
         batch.folder.rename(self.folder / "1")
         tasks = {str(number): [number - 1, 1] for number in range(1, len(values) + 1)}
-        pod = {"root": str(self.node.root), "mailbox": told, "head": {}, "tasks": tasks, "spent": {}, "policy": POLICY}
+        pod = {"root": str(self.node.root), "mailbox": told, "tasks": tasks, **NOTHING_BEFORE}
         (self.folder / "pod.json").write_text(json.dumps(pod))
         prepare(told["folder"])
 
@@ -130,6 +137,13 @@ def test_a_program_has_the_variables_of_its_op_and_of_its_image(pod: Pod) -> Non
     log = next(pod.node.root.glob("logs/*.err")).read_text()
     assert "sciflow_call" not in log
     assert "PYTHON" not in log
+
+
+def test_no_value_of_a_variable_lies_about_while_a_program_runs(pod: Pod, tmp_path: Path) -> None:
+    look = f"cat {tmp_path}/pod/1/calls/0/*/env/*; ls {tmp_path}/pod/1/calls/0/*/env; echo $SET"
+    pod.prepare("", argv=["sh", "-c", look], stdout="said", env={"SET": "secret"})
+    assert pod.run()[0] == 0
+    assert pod.ends()[0][3] == "SET\nsecret\n"
 
 
 def test_a_program_works_with_files_in_its_folder(pod: Pod) -> None:
