@@ -98,6 +98,7 @@ class Argo(Enum):
     """How an operator fares in an Argo expression."""
 
     EXACT = "exact"  # Argo's expression language means the same, for the types that the operator takes
+    BOUNDED = "bounded"  # the same, for integers that cannot come to 2**63: the back end sees to that
     RUNNER = "runner"  # Argo differs from Python somewhere: the runner computes it, in a pod
 
 
@@ -110,14 +111,23 @@ class Operator(msgspec.Struct, frozen=True, kw_only=True):
     spelling: str  # as Python writes it, for people
 
 
-def _row(arity: int | tuple[int, int], apply: Callable[..., object], spelling: str, *, exact: bool = False) -> Operator:
-    return Operator(arity=arity, apply=apply, argo=Argo.EXACT if exact else Argo.RUNNER, spelling=spelling)
+def _row(
+    arity: int | tuple[int, int],
+    apply: Callable[..., object],
+    spelling: str,
+    *,
+    exact: bool = False,
+    bounded: bool = False,
+) -> Operator:
+    argo = Argo.EXACT if exact else Argo.BOUNDED if bounded else Argo.RUNNER
+    return Operator(arity=arity, apply=apply, argo=argo, spelling=spelling)
 
 
 # Python's meaning. EXACT holds for integers below 2**63, floats, text and booleans of one type on both sides;
-# the back end checks the types, and takes RUNNER for all others. Why a row is RUNNER: `/` and `//` and `%` and `**`
-# go through float64 or take the sign of the dividend, `+ - *` wrap silently at 2**63, `round` is not banker's, text
-# of a float is spelled differently, `in` means another thing for text.
+# the back end checks the types, and takes RUNNER for all others. Why a row is BOUNDED: `+ - *` wrap silently at 2**63,
+# `//` goes through float64, `%` takes the sign of the dividend, a list of numbers is never made, only counted. Why it
+# is RUNNER: `/` and `**` go through float64, `round` is not banker's, text of a float is spelled differently, `in`
+# means another thing for text.
 OPERATORS: Mapping[str, Operator] = {
     "eq": _row(2, operator.eq, "a == b", exact=True),
     "ne": _row(2, operator.ne, "a != b", exact=True),
@@ -130,18 +140,18 @@ OPERATORS: Mapping[str, Operator] = {
     "not": _row(1, operator.not_, "not_(a)", exact=True),
     "choose": _row(3, lambda c, a, b: a if c else b, "choose(c, a, b)", exact=True),
     "len": _row(1, len, "length(a)", exact=True),
-    "add": _row(2, operator.add, "a + b"),
-    "sub": _row(2, operator.sub, "a - b"),
-    "mul": _row(2, operator.mul, "a * b"),
+    "add": _row(2, operator.add, "a + b", bounded=True),
+    "sub": _row(2, operator.sub, "a - b", bounded=True),
+    "mul": _row(2, operator.mul, "a * b", bounded=True),
     "truediv": _row(2, operator.truediv, "a / b"),
-    "floordiv": _row(2, operator.floordiv, "a // b"),
-    "mod": _row(2, operator.mod, "a % b"),
+    "floordiv": _row(2, operator.floordiv, "a // b", bounded=True),
+    "mod": _row(2, operator.mod, "a % b", bounded=True),
     "pow": _row(2, operator.pow, "a ** b"),
-    "neg": _row(1, operator.neg, "-a"),
-    "abs": _row(1, abs, "abs(a)"),
+    "neg": _row(1, operator.neg, "-a", bounded=True),
+    "abs": _row(1, abs, "abs(a)", bounded=True),
     "round": _row((1, 2), round, "round(a, n)"),
     "contains": _row(2, operator.contains, "contains(a, b)"),
-    "range": _row((1, 3), lambda *a: list(range(*a)), "sequence(start, stop, step)"),
+    "range": _row((1, 3), lambda *a: list(range(*a)), "sequence(start, stop, step)", bounded=True),
 }
 
 

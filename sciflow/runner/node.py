@@ -4,7 +4,7 @@ element BATCH_DIR K     one element of an array job
 crew BATCH_DIR A        several elements at once: see `crew`
 host VERB [WORK_ROOT]   commands of the engine about this machine: see `host`
 keep BATCH_DIR K        the same, with a container that must not be left: see `keeper`
-pod FOLDER              the tasks of a pod: see `pod`
+pod FOLDER [ASKED]      the tasks of a pod: see `pod`
 pooled BATCH_DIR K      the same, for a worker of a pool: see `pooled`
 shell VERB              a queue for machines without a batch system: see `shell_queue`
 """
@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
         from sciflow.runner import keeper
 
         return keeper.watch(rest[0], int(rest[1]), int(rest[2]))
-    if command == ["pod"] and len(rest) == 1:
+    if command == ["pod"] and len(rest) in (1, 2):
         from sciflow.runner import pod
 
         return pod.main(*rest)

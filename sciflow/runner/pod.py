@@ -4,6 +4,7 @@ FOLDER/pod.json   what the pod is for: the node's path, which of its tasks in wh
 FOLDER/1/         a batch: what its elements run, several at once; FOLDER/2/, ... those tasks that are tried again
 FOLDER/mailbox/   if programs are run in another container: the way to it, see `pod/mailbox.sh`
 FOLDER/outcomes   how every attempt has ended; also those of earlier pods of the same tasks, which were put there before
+FOLDER/told/      numbers of the output of its only task, for Argo, as far as they are asked for and can be told
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from sciflow.runner.packs import write_all
 from sciflow.runner.placing import write_whole
 from sciflow.runner.replies_file import ENDED, LEFT
 from sciflow.runner.retrying import backoff_s, error_may_retry
+from sciflow.runner.telling import tell
 from sciflow.runner.text import dump, parse
 
 TYPE_CHECKING = False
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     Tree = Any
 
-OUTCOMES, TOLD = "outcomes", "pod.json"
+OUTCOMES, TOLD, TOLD_NUMBERS = "outcomes", "pod.json", "told"
 SOME_FAILED, STOPPED = 10, 143  # exit codes
 LOOK_S = 0.2  # between looks at what is printed
 SAVE_S = 5.0  # between savings of what has ended
@@ -280,25 +282,29 @@ def _write_again(batch: Batch, again: str, number: int, wanted: Any) -> None:
     write_whole(f"{again}/index.json", dump(index).encode())
 
 
-def main(folder: str) -> int:
-    """Run the pod; its exit code."""
+def main(folder: str, asked: str = "[]") -> int:
+    """Run the pod; its exit code. `asked`: the numbers of its task's output that are to be told, see `telling`."""
     with open(f"{folder}/{TOLD}", encoding="utf-8") as file:
         told = parse(file.read())
     if "mailbox" not in told:
-        return _run(folder, told)
+        return _run(folder, told, asked)
     from sciflow.runner.mailbox import Doorway
 
     doorway, code = Doorway(told["mailbox"]["folder"]), 1
     try:
-        code = _run(folder, told)
+        code = _run(folder, told, asked)
     finally:
         doorway.end(code)
     return 0  # it is the other container's exit code that counts
 
 
-def _run(folder: str, told: Tree) -> int:
+def _run(folder: str, told: Tree, asked: str) -> int:
     if told.get("message"):
         sys.stderr.write(f"sciflow: {told['message']}\n")
-    if "code" in told:
-        return int(told["code"])
-    return Pod(folder).run()
+    code = int(told["code"]) if "code" in told else Pod(folder).run()
+    if asked != "[]" and os.path.exists(f"{folder}/{OUTCOMES}"):
+        with open(f"{folder}/{OUTCOMES}", encoding="utf-8") as file:
+            last = parse(file.read().rstrip("\n").rpartition("\n")[2])
+        if isinstance(last, list) and last[5][2] == "Succeeded":
+            tell(f"{folder}/{TOLD_NUMBERS}", told["root"], last[5][3], parse(asked))
+    return code

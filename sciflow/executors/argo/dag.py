@@ -2,6 +2,10 @@
 
 Every dependency is written in full. A node that takes what is left of a fan of which some may fail begins after that
 fan however it ends, and sees itself whether enough have succeeded.
+
+Whether a node is run and in how many parts is known beforehand; or Argo works it out from numbers that it is told; or
+a pod does, in a task `<node>-plan` before the node's own. That one stands there too where Argo works it out, and runs
+only if one of the numbers could not be told: what a run does never depends on what Argo can reckon with.
 """
 
 from __future__ import annotations
@@ -11,11 +15,12 @@ from typing import Any
 
 import msgspec
 
-from sciflow.core.expr import Const
-from sciflow.core.graph import Fan, Graph, Node, OpTemplate, Suspend, Template
+from sciflow.core.graph import Graph, Node, OpTemplate, Suspend, Template
 from sciflow.core.needs import needed_nodes
+from sciflow.executors.argo.expr import Printed
 from sciflow.executors.argo.facts import chunk_of
-from sciflow.executors.argo.naming import names
+from sciflow.executors.argo.told import UNTOLD, Demands, GraphLeaves, task_names, untold
+from sciflow.runner.telling import NUMBERS_BELOW
 
 Manifest = dict[str, Any]
 
@@ -32,47 +37,71 @@ class Surrounding(msgspec.Struct, frozen=True, kw_only=True):
     totals: Mapping[str, int]  # tasks of its nodes, by id, as far as they are known beforehand
     pods: int
     exits: bool  # it is part of the exit handler
+    demands: Demands
 
 
-def dag_template(name: str, graph: Graph, around: Surrounding) -> Manifest:
-    """The template of a graph."""
-    tasks = [task for node in graph.nodes for task in _Tasks(graph, around).of(node)]
+def dag_template(name: str, key: str, around: Surrounding) -> Manifest:
+    """The template of the graph that the workflow knows by `key`."""
+    graph = around.templates[key]
+    assert isinstance(graph, Graph)
+    leaves = GraphLeaves(key, graph, around.templates, totals=around.totals, demands=around.demands)
+    writer = _Tasks(graph, around, leaves)
+    tasks = [task for node in graph.nodes for task in writer.of(node)]
     parameters = [{"name": "at", "value": ""}, *([{"name": "phase", "value": ""}] if around.exits else [])]
+    parameters += [{"name": told.name, "value": UNTOLD} for told in around.demands.of_inputs(key)]
+    results = [
+        {"name": name, "valueFrom": {"expression": text, "default": UNTOLD}} for name, text in leaves.results().items()
+    ]
     return {
         "name": name,
         "inputs": {"parameters": parameters},
+        **({"outputs": {"parameters": results}} if results else {}),
         "dag": {"failFast": False, "tasks": tasks},
         **({"parallelism": graph.parallelism} if graph.parallelism is not None else {}),
     }
 
 
+class Counting(msgspec.Struct, frozen=True, kw_only=True):
+    """How Argo works out in how many parts a node is run, or whether it is."""
+
+    text: str  # of a fan: how many parts; else: whether it is run
+    doubts: tuple[str, ...]  # conditions any of which says that it cannot
+
+
 class _Tasks:
     """Nodes of one graph as tasks."""
 
-    def __init__(self, graph: Graph, around: Surrounding) -> None:
+    def __init__(self, graph: Graph, around: Surrounding, leaves: GraphLeaves) -> None:
         self._around = around
+        self._leaves = leaves
         self._nodes = {node.id: node for node in graph.nodes}
-        ids = list(self._nodes)
-        self._names = names([*ids, *(f"{id_}-plan" for id_ in ids)])
+        self._names = task_names(graph)
 
     def of(self, node: Node) -> list[Manifest]:
-        """The tasks of one node: one, and one that counts where that is not known beforehand."""
-        known = self._known(node)
+        """The tasks of one node: one, and one that plans it where that may be needed."""
         task: Manifest = {"name": self._names[node.id], "template": self._around.name_of(node)}
+        known = self._known(node)
         if known is not None:
             return [{**task, **self._depends(node), **self._static(node, known)}]
         planner = self._names[f"{node.id}-plan"]
-        parts = f"int(tasks['{planner}'].outputs.parameters.parts)"
+        counting = counting_of(node, self._leaves, self._most_pods(node))
+        if counting is not None and not counting.doubts:
+            return [{**task, **self._depends(node), **self._call(node), **_if(node, counting.text)}]
         plan = {
             "name": planner,
             "template": self._around.planner,
             **self._depends(node),
             **_arguments(path=f"{AT}{node.id}", **self._phase()),
         }
-        after = {"depends": f"{planner}.Succeeded"}
-        if node.fan is not None:
-            return [plan, {**task, **after, **self._call(node), "withSequence": {"count": f"{{{{={parts}}}}}"}}]
-        return [plan, {**task, **after, **self._call(node), "when": f"{{{{={parts} > 0}}}}"}]
+        parts = f"int(tasks['{planner}'].outputs.parameters.parts)"
+        found = parts if node.fan is not None else f"{parts} > 0"
+        if counting is None:
+            after = {"depends": f"{planner}.Succeeded"}
+            return [plan, {**task, **after, **self._call(node), **_if(node, found)}]
+        after = {"depends": f"({planner}.Succeeded || {planner}.Skipped)"}
+        plan["when"] = f"{{{{={' || '.join(counting.doubts)}}}}}"
+        found = f"tasks['{planner}'].status == 'Succeeded' ? {found} : {counting.text}"
+        return [plan, {**task, **after, **self._call(node), **_if(node, found)}]
 
     def _static(self, node: Node, total: int) -> Manifest:
         if node.fan is None:
@@ -86,7 +115,13 @@ class _Tasks:
             return self._around.totals[node.id]
         if node.when is not None:
             return None
-        return 1 if node.fan is None else _constant_total(node.fan)
+        if node.fan is None:
+            return 1
+        total = self._leaves.fan(node)
+        return None if total is None or total.unequal else total.slices.constant
+
+    def _most_pods(self, node: Node) -> int | None:
+        return self._around.pods if self._is_op(node) else None
 
     def _is_op(self, node: Node) -> bool:
         return isinstance(self._around.templates[node.template], OpTemplate)
@@ -100,7 +135,8 @@ class _Tasks:
                 return _arguments(path=f"{AT}{node.id}", chunk=chunk, **self._phase())
             case Graph():
                 slice_ = "" if node.fan is None else f"{ITEM}/"
-                return _arguments(at=f"{AT}{node.id}/{slice_}", **self._phase())
+                told = self._leaves.arguments(node)
+                return _arguments(at=f"{AT}{node.id}/{slice_}", **self._phase(), **told)
 
     def _phase(self) -> dict[str, str]:
         return {"phase": PHASE} if self._around.exits else {}
@@ -118,19 +154,42 @@ class _Tasks:
         return "(" + " || ".join(f"{name}.{end}" for end in ends) + ")"
 
 
-def _constant_total(fan: Fan) -> int | None:
-    """How many slices a fan over constants has."""
-    lengths = [
-        len(expr.value) for expr in fan.over.values() if isinstance(expr, Const) and isinstance(expr.value, list)
-    ]
-    if len(lengths) < len(fan.over):
+def counting_of(node: Node, leaves: GraphLeaves, most_pods: int | None) -> Counting | None:
+    """How Argo works out whether a node is run, and in how many parts; None if it cannot.
+
+    `most_pods`: of a fan of an op, which is run in chunks; those of a graph are single slices.
+    """
+    condition = leaves.condition(node) if node.when is not None else None
+    if node.when is not None and condition is None:
         return None
-    if fan.mode == "product":
-        total = 1
-        for length in lengths:
-            total *= length
-        return total
-    return lengths[0] if len(set(lengths)) == 1 else None
+    rests_on = condition.rests_on if condition is not None else frozenset[str]()
+    if node.fan is None:
+        return Counting(text=condition.text if condition is not None else "true", doubts=tuple(untold(rests_on)))
+    total = leaves.fan(node)
+    if total is None:
+        return None
+    count = _chunks(total.slices, node.fan.chunk, most_pods)
+    doubts = untold(rests_on | total.slices.rests_on)
+    wrong = [total.unequal, f"{total.slices.text} >= {NUMBERS_BELOW}" if total.slices.most >= NUMBERS_BELOW else ""]
+    wrong = [doubt for doubt in wrong if doubt]
+    if condition is None:
+        return Counting(text=count, doubts=(*doubts, *wrong))
+    doubts += [f"({condition.text} && ({doubt}))" for doubt in wrong]
+    return Counting(text=f"({condition.text} ? {count} : 0)", doubts=tuple(doubts))
+
+
+def _chunks(total: Printed, chunk: int | None, most_pods: int | None) -> str:
+    """In how many chunks so many slices are run: the arithmetic of `chunk_of`, exact as long as divisions are."""
+    if most_pods is None or chunk == 1:
+        return total.text
+    each = f"max(ceil({total.text} / {most_pods}), 1)" if chunk is None else str(chunk)
+    return f"int(ceil({total.text} / {each}))"
+
+
+def _if(node: Node, text: str) -> Manifest:
+    """That a node is run in so many parts, or if so."""
+    expression = f"{{{{={text}}}}}"
+    return {"when": expression} if node.fan is None else {"withSequence": {"count": expression}}
 
 
 def _arguments(**values: str) -> Manifest:

@@ -102,7 +102,12 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
         """See `Supply`."""
         run, whole, settings = self.layout.run, self.whole, self.settings
         plan = Plan(
-            run=run, totals=totals, pods=settings.pods, timeout_s=whole.timeout_s, parallelism=whole.parallelism
+            run=run,
+            totals=totals,
+            pods=settings.pods,
+            timeout_s=whole.timeout_s,
+            parallelism=whole.parallelism,
+            inputs=whole.inputs,
         )
         delivery = self.sender.send()
         made = manifest(whole.spec, plan, layout=self.layout, site=self.site, delivery=delivery)

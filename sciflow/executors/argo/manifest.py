@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from sciflow.core.expr import Const
+from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import EXIT_NODE as EXIT
 from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
 from sciflow.errors import ConfigError
@@ -22,6 +22,7 @@ from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.naming import dns_name, names
 from sciflow.executors.argo.pod_template import PodKind, PodSurrounding, op_template, plan_template
 from sciflow.executors.argo.site import Delivery, Site
+from sciflow.executors.argo.told import Demands, constant_told, demands_of
 
 Manifest = dict[str, Any]
 
@@ -38,6 +39,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     pods: int  # of a fan at most
     timeout_s: float | None = None
     parallelism: int | None = None
+    inputs: Mapping[str, Tree] = {}  # as far as they are known
 
 
 def manifest(spec: WorkflowSpec, plan: Plan, *, layout: Layout, site: Site, delivery: Delivery) -> Manifest:
@@ -62,6 +64,9 @@ class _Maker:
         self._exiting = _reachable(spec, entry.on_exit)
         self._names = names([*spec.templates, *(f"{name}-{EXIT}" for name in spec.templates)])
         self._kinds: dict[PodKind, str] = {}
+        self._demands: Demands = demands_of(
+            spec.templates, [*_reachable(spec, spec.entry), *self._exiting], totals=self._totals
+        )
 
     def workflow(self) -> Manifest:
         """The whole object."""
@@ -105,7 +110,7 @@ class _Maker:
         }
         return {
             "entrypoint": self._names[self._spec.entry],
-            "arguments": {"parameters": [{"name": "run", "value": plan.run}]},
+            "arguments": {"parameters": [{"name": "run", "value": plan.run}, *self._told_inputs()]},
             "automountServiceAccountToken": False,
             "executor": {"serviceAccountName": site.executor_account},
             "securityContext": _security(site.user),
@@ -121,11 +126,26 @@ class _Maker:
             templates=self._spec.templates,
             name_of=lambda node: self._template_of(node, exits=exits),
             planner=f"{PLAN}-{EXIT}" if exits else PLAN,
-            totals=self._plan.totals if name == self._spec.entry and not exits and self._is_called_once(name) else {},
+            totals={} if exits else self._totals(name),
             pods=self._plan.pods,
             exits=exits,
+            demands=self._demands,
         )
-        return dag_template(self._named(name, exits=exits), graph, around)
+        return dag_template(self._named(name, exits=exits), name, around)
+
+    def _totals(self, name: str) -> Mapping[str, int]:
+        return self._plan.totals if name == self._spec.entry and self._is_called_once(name) else {}
+
+    def _told_inputs(self) -> list[Manifest]:
+        """What the run tells its own graph."""
+        defaults = {port.name: port.default.value for port in self._entry.inputs if port.default is not None}
+        inputs = {**defaults, **self._plan.inputs}
+        texts = {
+            told.name: constant_told(inputs[told.path[0]], told.kind, told.path[1:])
+            for told in self._demands.of_inputs(self._spec.entry)
+            if told.path[0] in inputs
+        }
+        return [{"name": name, "value": text} for name, text in texts.items() if text is not None]
 
     def _named(self, name: str, *, exits: bool) -> str:
         return self._names[f"{name}-{EXIT}" if exits else name]
@@ -176,6 +196,7 @@ class _Maker:
             resources=node.resources,
             secrets=secrets,
             exits=exits,
+            asked=tuple(self._demands.of_result(node.template)) if node.fan is None else (),
         )
 
     def _secret(self, secret: Secret, node: Node) -> str:

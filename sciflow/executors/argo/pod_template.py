@@ -16,6 +16,8 @@ import msgspec
 from sciflow.core.graph import Resources
 from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.site import Delivery, Site
+from sciflow.executors.argo.told import UNTOLD, Told
+from sciflow.runner.pod import TOLD_NUMBERS
 
 Manifest = dict[str, Any]
 
@@ -39,6 +41,7 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     resources: Resources
     secrets: tuple[tuple[str, str], ...]  # variable -> "secret/key" of Kubernetes
     exits: bool  # it is part of the exit handler, and told the run's phase
+    asked: tuple[Told, ...]  # numbers of its output that it tells Argo
 
 
 class PodSurrounding(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,9 +60,13 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         *(_saved(part, f"{ROOT}/{part}", layout.part(part)) for part in ("tasks", "values", "logs")),
         _saved("outcomes", f"{POD}/outcomes", layout.part(f"{OUTCOMES}/{PATH}/{CHUNK}")),
     ]
+    parameters = [
+        {"name": told.name, "valueFrom": {"path": f"{POD}/{TOLD_NUMBERS}/{told.name}", "default": UNTOLD}}
+        for told in kind.asked
+    ]
     beside = kind.program and kind.image != site.base_image
     runner = {
-        "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD],
+        "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD, *_asked(kind.asked)],
         "env": [*_home(), *(_of_secret(name, where) for name, where in kind.secrets)],
         "workingDir": "/tmp",  # noqa: S108  an empty volume
     }
@@ -75,8 +82,13 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     return {
         **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
-        "outputs": {"artifacts": artifacts},
+        "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},
     }
+
+
+def _asked(told: Sequence[Told]) -> list[str]:
+    asked = [[one.name, one.kind, *one.path] for one in told]
+    return [json.dumps(asked, separators=(",", ":"))] if asked else []
 
 
 def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest:
