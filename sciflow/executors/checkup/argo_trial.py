@@ -141,12 +141,17 @@ def _with_pod(made: Manifest, visit: ArgoVisit) -> Manifest:
 
 
 def _wait(visit: ArgoVisit) -> WorkflowStatus:
-    """How far it is when it has ended, cannot go on, or the time is over."""
+    """How far it is when it has ended, cannot go on, is not to go on, or the time is over."""
     end = time.monotonic() + visit.wait_s
+    looked = False
     while True:
         status = visit.server.status(visit.mark, nodes=True) or WorkflowStatus(phase="Error", message=GONE)
         if status.ended or time.monotonic() > end or any(_blocked(node) for node in _pods(status)):
             return status
+        if not looked and any(node.phase == "Succeeded" for node in _pods(status)):
+            looked = True
+            if _elsewhere(visit) is not None:  # the task would leave files in a bucket that is not ours to tidy
+                return status
         time.sleep(LOOK_S)
 
 
