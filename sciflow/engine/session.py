@@ -203,7 +203,13 @@ class _Session:
             code=bundle,
             host=settings.host,
             quota=setup.quota,
-            whole=Whole(spec=self._spec, inputs=self._inputs, timeout_s=setup.timeout_s, parallelism=setup.parallelism),
+            whole=Whole(
+                spec=self._spec,
+                inputs=self._inputs,
+                reuse=setup.reuse,
+                timeout_s=setup.timeout_s,
+                parallelism=setup.parallelism,
+            ),
             is_over=self._db.is_over,
         )
         made = {}

@@ -22,6 +22,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
 
     spec: WorkflowSpec
     inputs: Mapping[str, Tree]
+    reuse: Mapping[str, Tree]
     timeout_s: float | None
     parallelism: int | None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from sciflow.core.records import Phase
 from sciflow.engine import binding
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
+from sciflow.engine.contents import Contents
 from sciflow.engine.jobs import job_of
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Facts, chunk_of
@@ -22,10 +23,11 @@ from sciflow.executors.argo.outcomes import Outcomes, TaskEnd, final_ends, read_
 from sciflow.executors.argo.shapes import Shapes
 from sciflow.executors.batch.archive import unpack
 from sciflow.executors.batch.request import Surroundings, element_of, environment, payload, renumbered
+from sciflow.pod.known import CachedOutcomes, Line, printed, reused
 from sciflow.pod.recollection import Recollection, total_of
 from sciflow.pod.source import BroughtValues, BucketSource
 from sciflow.runner.mailbox import prepare
-from sciflow.runner.pod import OUTCOMES, TOLD
+from sciflow.runner.pod import OUTCOMES, SOME_FAILED, TOLD
 
 OMITTED, UNBOUND = 11, 12  # exit codes of a pod that has nothing to run, since something before it failed
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
@@ -112,25 +114,52 @@ class Binder:
         text = self._source.earlier(run.path, chunk)
         earlier = read_outcomes(text) if text is not None else None
         last = final_ends(earlier.ends) if earlier is not None else {}
-        wanted = _wanted(run, chunk, self._facts.pods, last)
-        head = {"path": run.path, "chunk": chunk, "generation": 0 if earlier is None else earlier.head.generation + 1}
-        if text is not None and not wanted:
-            (self._pod / OUTCOMES).write_bytes(text)
-            self._tell(code=0)
-            return
         run.tasks.attempts = {i: end.attempt + 1 for i, end in last.items()}
-        job = self._job(run, wanted)
-        name = f"{run.path.replace('/', '.')}.{chunk}.{head['generation']}.1"
-        jobs = self._write_batch(name, job)
+        job = self._job(run, _wanted(run, chunk, self._facts.pods, last))
+        known, cache = self._known(job, new=[i for i in job.slices if i not in last])
+        job = element_of(job, [k for k, i in enumerate(job.slices) if i not in known], ()).job
+        kept = _kept(earlier, text, known.values())
+        generation = 0 if earlier is None else earlier.head.generation + 1
+        head = {"path": run.path, "chunk": chunk, "generation": generation}
+        if not job.slices:
+            self._leave(head, kept)
+            return
+        jobs = self._write_batch(f"{run.path.replace('/', '.')}.{chunk}.{generation}.1", job)
         numbers = {
-            one.number(position): [slice_, one.attempts[position]]
+            str(one.number(position)): [slice_, one.attempts[position]]
             for one in jobs
             for position, slice_ in enumerate(one.slices)
         }
         spent = {} if replaces else {str(i): end.attempt for i, end in last.items()}
-        kept = {} if earlier is None or text is None else {"earlier": _kept(earlier, text)}
         policy = {name: getattr(run.node.policy, name) for name in POLICY}
-        self._tell(head=head, tasks={str(n): v for n, v in numbers.items()}, spent=spent, policy=policy, **kept)
+        self._tell(
+            head=head,
+            tasks=numbers,
+            spent=spent,
+            policy=policy,
+            earlier=kept,
+            run=self._layout.run,
+            cache={str(i): key for i, key in cache.items()},
+        )
+
+    def _known(self, job: Job, new: Sequence[int]) -> tuple[dict[int, Line], dict[int, str]]:
+        """The ends of tasks that are known; under what the outcomes of the others go into the cache, by slice."""
+        known = {i: line for i, line in reused(job, self._facts.reuse).items() if i in new}
+        if not job.policy.cache:
+            return known, {}
+        told = printed(job, Contents(self._root))
+        job.seeds = [told.seed(row) for row in job.elements]  # so that a result from the cache is what a run would make
+        keys = {i: told.key(row).hex() for i, row in zip(job.slices, job.elements, strict=True) if i not in known}
+        cached = CachedOutcomes(self._bucket, self._layout, self._shapes)
+        known |= cached.find(job, {i: key for i, key in keys.items() if i in new})
+        return known, {i: key for i, key in keys.items() if i not in known}
+
+    def _leave(self, head: Mapping[str, object], kept: Kept) -> None:
+        """There is nothing to run: all that there is to say of the tasks is said here."""
+        lines = [msgspec.json.encode({**head, "folders": kept.folders, "executable": kept.executable}).decode()]
+        (self._pod / OUTCOMES).write_text("\n".join([*lines, *kept.lines]) + "\n")
+        failed = any(end.told.phase != Phase.SUCCEEDED.value for end in _last_of(kept.lines).values())
+        self._tell(code=SOME_FAILED if failed else 0)
 
     def _job(self, run: NodeRun, wanted: Sequence[int]) -> Job:
         template = self._facts.spec.templates[run.node.template]
@@ -204,9 +233,23 @@ def _wanted(run: NodeRun, chunk: int, pods: int, last: Mapping[int, TaskEnd]) ->
     return [i for i in slices if i not in last or last[i].told.phase != Phase.SUCCEEDED.value]
 
 
-def _kept(earlier: Outcomes, text: bytes) -> dict[str, object]:
-    lines = text.decode().rstrip("\n").split("\n")[1:]
-    return {"folders": earlier.head.folders, "executable": earlier.head.executable, "lines": lines}
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of tasks before anything is run: lines of the file of outcomes, and shapes of files."""
+
+    lines: Sequence[str]
+    folders: Mapping[str, Sequence[Sequence[str]]]
+    executable: Sequence[str]
+
+
+def _kept(earlier: Outcomes | None, text: bytes | None, known: Iterable[Line]) -> Kept:
+    lines = text.decode().rstrip("\n").split("\n")[1:] if text is not None else []
+    lines += [msgspec.json.encode(line).decode() for line in known]
+    folders = earlier.head.folders if earlier is not None else {}
+    return Kept(lines=lines, folders=folders, executable=earlier.head.executable if earlier is not None else ())
+
+
+def _last_of(lines: Sequence[str]) -> dict[int, TaskEnd]:
+    return final_ends(msgspec.json.decode(f"[{','.join(lines)}]", type=list[TaskEnd]))
 
 
 def _key(run: NodeRun, slice_: int, values: BroughtValues) -> str | None:

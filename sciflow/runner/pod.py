@@ -3,6 +3,7 @@
 FOLDER/pod.json   what the pod is for: the node's path, which of its tasks in which chunk, the policy
 FOLDER/1/         a batch: what its elements run, several at once; FOLDER/2/, ... those tasks that are tried again
 FOLDER/mailbox/   if programs are run in another container: the way to it, see `pod/mailbox.sh`
+FOLDER/cache/     outcomes for the cache, under what identifies them
 FOLDER/outcomes   how every attempt has ended; also those of earlier pods of the same tasks, which were put there before
 FOLDER/told/      numbers of the output of its only task, for Argo, as far as they are asked for and can be told
 """
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     Tree = Any
 
-OUTCOMES, TOLD, TOLD_NUMBERS = "outcomes", "pod.json", "told"
+OUTCOMES, TOLD, TOLD_NUMBERS, CACHE = "outcomes", "pod.json", "told", "cache"
 SOME_FAILED, STOPPED = 10, 143  # exit codes
 LOOK_S = 0.2  # between looks at what is printed
 SAVE_S = 5.0  # between savings of what has ended
@@ -66,6 +67,8 @@ class Pod:
         teller.join()
         self._collect()
         self.save()
+        if self._told["cache"]:
+            self._remember()
         if self._stopped or lost:
             return STOPPED
         return SOME_FAILED if any(end[5][2] != "Succeeded" for end in self._last().values()) else 0
@@ -132,12 +135,25 @@ class Pod:
         known = {end[0] for end in ends}
         left = [slice_ for slice_, _ in self._told["tasks"].values() if slice_ not in known]
         head = {**self._told["head"], "folders": folders, "executable": executable, "left": left}
-        earlier = self._told.get("earlier")
-        if earlier:
-            head["folders"] = {**earlier["folders"], **folders}
-            head["executable"] = [*earlier["executable"], *executable]
-        lines = [dump(head), *(earlier["lines"] if earlier else ()), *map(dump, ends)]
+        earlier = self._told["earlier"]
+        head["folders"] = {**earlier["folders"], **folders}
+        head["executable"] = [*earlier["executable"], *executable]
+        lines = [dump(head), *earlier["lines"], *map(dump, ends)]
         write_whole(f"{self._folder}/{OUTCOMES}", ("\n".join(lines) + "\n").encode())
+
+    def _remember(self) -> None:
+        """Leave what has succeeded for the cache, unless it goes by more than its inputs."""
+        os.makedirs(f"{self._folder}/{CACHE}", exist_ok=True)
+        for slice_, end in self._last().items():
+            _, _, phase, output, *_, extra = end[5]
+            key = self._told["cache"].get(str(slice_))
+            if key is None or phase != "Succeeded" or (extra or {}).get("needs"):
+                continue
+            folders: dict[str, Tree] = {}
+            executable: list[str] = []
+            _survey(self._told["root"], output, folders, executable)
+            entry = {"run": self._told["run"], "output": output, "folders": folders, "executable": executable}
+            write_whole(f"{self._folder}/{CACHE}/{key}", dump({**entry, "extra": extra}).encode())
 
     # --- once more
 

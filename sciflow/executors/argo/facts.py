@@ -15,6 +15,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     spec: WorkflowSpec
     inputs: Mapping[str, Tree]
+    reuse: Mapping[str, Tree]  # outputs that were given for tasks, by their keys
     executor: str  # its name, by which files are known that lie in the bucket
     inline_bytes: int
     pods: int  # of a fan, at most, where it does not say itself how many slices make a job

@@ -118,6 +118,8 @@ class Follower:
                 self._turn()
         except BaseException as error:  # noqa: BLE001  to be raised where somebody hears of it
             self.news.put(Broken(error=error))
+        finally:
+            self._server.close()
 
     def _turn(self) -> None:
         poll = select.poll()

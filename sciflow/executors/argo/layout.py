@@ -27,6 +27,15 @@ class Layout(msgspec.Struct, frozen=True):
         """What was given at a suspension."""
         return self.part(f"{ANSWERS}/{path}")
 
+    def cached(self, key: str) -> str:
+        """An outcome that another run may take."""
+        return f"{self.cache}/{key}"
+
+    @property
+    def cache(self) -> str:
+        """All of those."""
+        return f"{self.prefix}cache"
+
     def code(self, sha256: str) -> str:
         """The runner, sciflow itself and users' modules, by their content."""
         return f"{self.prefix}code/{sha256}"

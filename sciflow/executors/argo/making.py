@@ -47,6 +47,7 @@ def make_argo(
     facts = Facts(
         spec=whole.spec,
         inputs=whole.inputs,
+        reuse=whole.reuse,
         executor=name,
         inline_bytes=errand.inline_bytes,
         pods=settings.pods,

@@ -195,6 +195,7 @@ class _Maker:
             program=isinstance(template, OpTemplate) and isinstance(template.code, Program),
             resources=node.resources,
             secrets=secrets,
+            cached=node.policy.cache,
             exits=exits,
             asked=tuple(self._demands.of_result(node.template)) if node.fan is None else (),
         )

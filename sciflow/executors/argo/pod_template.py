@@ -17,7 +17,7 @@ from sciflow.core.graph import Resources
 from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.site import Delivery, Site
 from sciflow.executors.argo.told import UNTOLD, Told
-from sciflow.runner.pod import TOLD_NUMBERS
+from sciflow.runner.pod import CACHE, TOLD_NUMBERS
 
 Manifest = dict[str, Any]
 
@@ -40,6 +40,7 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     program: bool
     resources: Resources
     secrets: tuple[tuple[str, str], ...]  # variable -> "secret/key" of Kubernetes
+    cached: bool  # outcomes go into the cache
     exits: bool  # it is part of the exit handler, and told the run's phase
     asked: tuple[Told, ...]  # numbers of its output that it tells Argo
 
@@ -58,6 +59,7 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     # Argo saves one after the other: when the ends of tasks can be read, all that they speak of is there
     artifacts = [
         *(_saved(part, f"{ROOT}/{part}", layout.part(part)) for part in ("tasks", "values", "logs")),
+        *([_saved("cache", f"{POD}/{CACHE}", layout.cache)] if kind.cached else []),
         _saved("outcomes", f"{POD}/outcomes", layout.part(f"{OUTCOMES}/{PATH}/{CHUNK}")),
     ]
     parameters = [

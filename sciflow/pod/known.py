@@ -1,0 +1,116 @@
+"""Tasks of a pod whose outcome is known before they run: by key in what the run was given, by content in the cache.
+
+The cache is a folder of the bucket, an object per outcome under what identifies it (see `engine.fingerprint`). An entry
+says which run has its files; they are copied into the one that takes it. The runner writes the entries.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from sciflow.core.conform import misfit
+from sciflow.core.expr import Tree
+from sciflow.core.job import SINGLE, Job
+from sciflow.core.records import Phase
+from sciflow.engine.binding import split_object
+from sciflow.engine.contents import Contents
+from sciflow.engine.fingerprint import Fingerprint, fingerprint, parts_of
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.layout import Layout
+from sciflow.executors.argo.shapes import Shapes
+
+Line = list[Tree]  # of a file of outcomes, see `executors.argo.outcomes.TaskEnd`
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """An outcome in the cache."""
+
+    run: str
+    output: msgspec.Raw
+    extra: msgspec.Raw = msgspec.Raw(b"null")
+    folders: Mapping[str, Sequence[Sequence[str]]] = {}
+    executable: Sequence[str] = ()
+
+
+def printed(job: Job, contents: Contents) -> Fingerprint:
+    """What identifies the outcomes of a job's tasks; all that its values refer to is at hand."""
+    parts, fixed = parts_of(job.template), split_object(job.fixed)
+    return fingerprint(job.template, parts, job.need, fixed=fixed, columns=job.columns, contents=contents)
+
+
+def reused(job: Job, reuse: Mapping[str, Tree]) -> dict[int, Line]:
+    """The ends of tasks whose output was given with the run, by the key of each."""
+    keyed = zip(job.slices, job.keys, strict=True)
+    return {slice_: _reused(slice_, key, reuse[key], job) for slice_, key in keyed if key is not None and key in reuse}
+
+
+def _reused(slice_: int, key: str, tree: Tree, job: Job) -> Line:
+    wrong = misfit(tree, job.template.output)
+    if wrong is None:
+        return _line(slice_, Phase.SUCCEEDED, tree, None)
+    message = f"reuse gives {wrong.found} for key {key!r}, and {job.template.name} gives {wrong.expected}"
+    error = {"type": "sciflow:InvalidReuse", "message": message, "kind": "contract", "fatal": True}
+    return _line(slice_, Phase.FAILED, None, {"error": error})
+
+
+def _line(slice_: int, phase: Phase, output: Tree, extra: Tree) -> Line:
+    return [slice_, 1, "", 0, 0, [0, 0, phase.value, output, round(time.time(), 6), 0.0, 0, 0, extra]]
+
+
+class CachedOutcomes:
+    """The outcomes of earlier runs, found by content."""
+
+    def __init__(self, bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
+        self._bucket = bucket
+        self._layout = layout
+        self._shapes = shapes
+
+    def find(self, job: Job, keys: Mapping[int, str]) -> dict[int, Line]:
+        """The ends of the tasks that are there; `keys`: under what, by slice. Their files are in this run then."""
+        places = {self._layout.cached(key): slice_ for slice_, key in keys.items()}
+        found = self._bucket.get_all(places)
+        return {places[place]: self._taken(job, places[place], text) for place, text in found.items()}
+
+    def _taken(self, job: Job, slice_: int, text: bytes) -> Line:
+        entry = msgspec.json.decode(text, type=Entry)
+        there = Layout(self._layout.prefix, entry.run)
+        task = f"tasks/{job.path}" if slice_ == SINGLE else f"tasks/{job.path}/{slice_}"
+        output = self._here(json.loads(bytes(entry.output)), entry, there, task)
+        return _line(slice_, Phase.SUCCEEDED, output, json.loads(bytes(entry.extra)))
+
+    def _here(self, tree: Tree, entry: Entry, there: Layout, task: str) -> Tree:
+        """A value with its files in this run."""
+        match tree:
+            case {"$": "artifact", "path": str() as path}:
+                return {**tree, "path": self._copied(path, entry, there, task)}
+            case {"$": "value", "file": str() as file}:
+                target = f"{file}.of.{entry.run}"
+                self._bucket.copy(there.part(file), self._layout.part(target))
+                return {**tree, "file": target}
+            case dict():
+                return {name: self._here(value, entry, there, task) for name, value in tree.items()}
+            case list():
+                return [self._here(value, entry, there, task) for value in tree]
+            case _:
+                return tree
+
+    def _copied(self, path: str, entry: Entry, there: Layout, task: str) -> str:
+        """Copies a file or folder of another run; its path in this one."""
+        target = f"{task}/{path.partition('/')[2]}"
+        for place in _files(path, entry.folders):
+            self._bucket.copy(there.part(f"{path}{place}"), self._layout.part(f"{target}{place}"))
+        inside = {target: entry.folders[path]} if path in entry.folders else {}
+        self._shapes.learn(inside, [target] if path in entry.executable else [])
+        return target
+
+
+def _files(path: str, folders: Mapping[str, Sequence[Sequence[str]]]) -> Iterator[str]:
+    """What is to be copied of a file or folder: what is to be put behind its path."""
+    if path not in folders:
+        yield ""
+        return
+    yield from (f"/{place}" for place, kind, _ in folders[path] if kind in ("file", "program"))
