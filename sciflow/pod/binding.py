@@ -176,7 +176,8 @@ class Binder:
         """The batch of the first round; its jobs with the numbers that their tasks have in it."""
         self._bring_code()
         facts = self._facts
-        workers = max(1, min(facts.workers, len(job.slices)))
+        most = 1 if job.policy.locks else job.parallelism or facts.workers
+        workers = max(1, min(facts.workers, len(job.slices), most))
         shares = [range(k, len(job.slices), workers) for k in range(workers)]
         elements = [element_of(job, share, ()) for share in shares]
         around = Surroundings(

@@ -79,6 +79,9 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "progress is seen from inside an op while it runs, and the run's counts with it": {
         "argo": "what a pod has to say comes with its end; Argo itself tells once a minute how far it is",
     },
+    "tasks that name a lock run no more at once than it lets, whatever node they are of": {
+        "argo": "Argo's server makes locks of one holder alone; others are refused",
+    },
     "of what is ready the higher priority runs first": {
         "argo": "Argo begins what is ready in the order of the graph; only whole workflows have a priority there",
     },

@@ -26,6 +26,7 @@ Manifest = dict[str, Any]
 
 AT, PHASE = "{{inputs.parameters.at}}", "{{inputs.parameters.phase}}"
 ITEM = "{{item}}"
+PARTS = "parts"  # of a fan, for the template that it is
 
 
 class Surrounding(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,29 +37,31 @@ class Surrounding(msgspec.Struct, frozen=True, kw_only=True):
     planner: str  # the template that tells in how many parts a node is run
     totals: Mapping[str, int]  # tasks of its nodes, by id, as far as they are known beforehand
     pods: int
+    workers: int  # slices at once in a pod
     exits: bool  # it is part of the exit handler
     demands: Demands
 
 
-def dag_template(name: str, key: str, around: Surrounding) -> Manifest:
-    """The template of the graph that the workflow knows by `key`."""
+def dag_templates(name: str, key: str, around: Surrounding) -> list[Manifest]:
+    """The template of the graph that the workflow knows by `key`; and one for each fan that keeps to a parallelism."""
     graph = around.templates[key]
     assert isinstance(graph, Graph)
     leaves = GraphLeaves(key, graph, around.templates, totals=around.totals, demands=around.demands)
-    writer = _Tasks(graph, around, leaves)
+    writer = _Tasks(name, graph, around, leaves)
     tasks = [task for node in graph.nodes for task in writer.of(node)]
     parameters = [{"name": "at", "value": ""}, *([{"name": "phase", "value": ""}] if around.exits else [])]
     parameters += [{"name": told.name, "value": UNTOLD} for told in around.demands.of_inputs(key)]
     results = [
         {"name": name, "valueFrom": {"expression": text, "default": UNTOLD}} for name, text in leaves.results().items()
     ]
-    return {
+    template = {
         "name": name,
         "inputs": {"parameters": parameters},
         **({"outputs": {"parameters": results}} if results else {}),
         "dag": {"failFast": False, "tasks": tasks},
         **({"parallelism": graph.parallelism} if graph.parallelism is not None else {}),
     }
+    return [template, *writer.fans]
 
 
 class Counting(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +74,9 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
 class _Tasks:
     """Nodes of one graph as tasks."""
 
-    def __init__(self, graph: Graph, around: Surrounding, leaves: GraphLeaves) -> None:
+    def __init__(self, name: str, graph: Graph, around: Surrounding, leaves: GraphLeaves) -> None:
+        self.fans: list[Manifest] = []  # templates of those that keep to a parallelism
+        self._name = name
         self._around = around
         self._leaves = leaves
         self._nodes = {node.id: node for node in graph.nodes}
@@ -79,6 +84,37 @@ class _Tasks:
 
     def of(self, node: Node) -> list[Manifest]:
         """The tasks of one node: one, and one that plans it where that may be needed."""
+        *before, task = self._of(node)
+        if node.fan is None or node.fan.parallelism is None:
+            return [*before, task]
+        slices = node.fan.parallelism
+        most = max(1, slices // min(self._around.workers, slices)) if self._is_op(node) else slices
+        return [*before, self._limited(task, most)]
+
+    def _limited(self, task: Manifest, most: int) -> Manifest:
+        """A fan as a template of its own, within which so many pods or graphs are at work: Argo limits no task."""
+        own = {parameter["name"]: parameter["value"] for parameter in task["arguments"]["parameters"]}
+        handed = {name: value for name, value in own.items() if ITEM not in value and name != "path"}
+        outer = {"at": AT, **handed, PARTS: task["withSequence"]["count"]}
+        inner = {name: f"{{{{inputs.parameters.{name}}}}}" if name in handed else value for name, value in own.items()}
+        name = f"{self._name}-{task['name']}-fan"
+        fan = {
+            **{key: task[key] for key in ("name", "template")},
+            **_arguments(**inner),
+            "withSequence": {"count": f"{{{{inputs.parameters.{PARTS}}}}}"},
+        }
+        self.fans.append(
+            {
+                "name": name,
+                "inputs": {"parameters": [{"name": one} for one in outer]},
+                "parallelism": most,
+                "dag": {"failFast": False, "tasks": [fan]},
+            }
+        )
+        kept = {key: value for key, value in task.items() if key not in {"withSequence", "arguments", "template"}}
+        return {**kept, "template": name, **_arguments(**outer)}
+
+    def _of(self, node: Node) -> list[Manifest]:
         task: Manifest = {"name": self._names[node.id], "template": self._around.name_of(node)}
         known = self._known(node)
         if known is not None:

@@ -106,6 +106,7 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
             run=run,
             totals=totals,
             pods=settings.pods,
+            workers=settings.workers,
             timeout_s=whole.timeout_s,
             parallelism=whole.parallelism,
             inputs=whole.inputs,

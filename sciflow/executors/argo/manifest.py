@@ -17,7 +17,7 @@ from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import EXIT_NODE as EXIT
 from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
 from sciflow.errors import ConfigError
-from sciflow.executors.argo.dag import Surrounding, dag_template
+from sciflow.executors.argo.dag import Surrounding, dag_templates
 from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.naming import dns_name, names
 from sciflow.executors.argo.pod_template import PodKind, PodSurrounding, op_template, plan_template
@@ -37,6 +37,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     totals: Mapping[str, int]  # tasks of nodes of the workflow's own graph, by id, as far as they are known
     pods: int  # of a fan at most
+    workers: int = 1  # slices at once in a pod
     timeout_s: float | None = None
     parallelism: int | None = None
     inputs: Mapping[str, Tree] = {}  # as far as they are known
@@ -70,10 +71,10 @@ class _Maker:
 
     def workflow(self) -> Manifest:
         """The whole object."""
-        graphs = [self._graph(name, exits=False) for name in _reachable(self._spec, self._spec.entry)]
-        exits = [self._graph(name, exits=True) for name in self._exiting]
+        graphs = [t for name in _reachable(self._spec, self._spec.entry) for t in self._graph(name, exits=False)]
+        exits = [t for name in self._exiting for t in self._graph(name, exits=True)]
         exit_call = [self._exit_call(self._entry.on_exit)] if self._entry.on_exit is not None else []
-        used = [template for template in (*graphs, *exits) if template is not None]
+        used = [*graphs, *exits]
         gates = [_gate(self._names[g.name]) for g in self._spec.templates.values() if isinstance(g, Suspend)]
         around = PodSurrounding(layout=self._layout, site=self._site, delivery=self._delivery)
         pods = [op_template(name, kind, around) for kind, name in self._kinds.items()]
@@ -118,20 +119,21 @@ class _Maker:
             **{name: value for name, value in chosen.items() if value},
         }
 
-    def _graph(self, name: str, *, exits: bool) -> Manifest | None:
+    def _graph(self, name: str, *, exits: bool) -> list[Manifest]:
         graph = self._spec.templates[name]
         if not isinstance(graph, Graph):
-            return None
+            return []
         around = Surrounding(
             templates=self._spec.templates,
             name_of=lambda node: self._template_of(node, exits=exits),
             planner=f"{PLAN}-{EXIT}" if exits else PLAN,
             totals={} if exits else self._totals(name),
             pods=self._plan.pods,
+            workers=self._plan.workers,
             exits=exits,
             demands=self._demands,
         )
-        return dag_template(self._named(name, exits=exits), name, around)
+        return dag_templates(self._named(name, exits=exits), name, around)
 
     def _totals(self, name: str) -> Mapping[str, int]:
         return self._plan.totals if name == self._spec.entry and self._is_called_once(name) else {}
@@ -196,6 +198,7 @@ class _Maker:
             resources=node.resources,
             secrets=secrets,
             cached=node.policy.cache,
+            locks=tuple(f"{dns_name(self._plan.run)}-{lock}" for lock in sorted(node.policy.locks)),
             exits=exits,
             asked=tuple(self._demands.of_result(node.template)) if node.fan is None else (),
         )

@@ -41,6 +41,7 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     resources: Resources
     secrets: tuple[tuple[str, str], ...]  # variable -> "secret/key" of Kubernetes
     cached: bool  # outcomes go into the cache
+    locks: tuple[str, ...]  # each held by one pod at a time
     exits: bool  # it is part of the exit handler, and told the run's phase
     asked: tuple[Told, ...]  # numbers of its output that it tells Argo
 
@@ -83,6 +84,7 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
     return {
         **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told),
+        **({"synchronization": {"mutexes": [{"name": lock} for lock in kind.locks]}} if kind.locks else {}),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
         "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},
     }
