@@ -73,6 +73,9 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "dask": "a pool's GPUs are its own business",
         "argo": "the cluster of the tests has no GPU",
     },
+    "cores are counted and told to the op": {
+        "argo": "the machine of the tests has two cores, and what else runs on its node has a part of them",
+    },
     "where a node runs may depend on an input": {
         "argo": "the workflow is known to Argo as a whole before it begins",
     },

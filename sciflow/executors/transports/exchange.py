@@ -77,7 +77,7 @@ class Exchange:
         try:
             return receive(READ_BYTES)
         except (OSError, EOFError) as error:
-            raise self._broken() from error
+            raise self._failure or self._broken() from error  # the former has closed the channel
 
     def _broken(self) -> HostUnreachable:
         return HostUnreachable(f"{self._host}: the connection broke while {self._what} ran")

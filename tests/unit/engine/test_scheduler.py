@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sciflow.core.expr import Const, Input, Output
 from sciflow.core.graph import Fan, Node, Policy
 from sciflow.core.records import Phase, TaskError
-from sciflow.engine.scheduler import backoff_s
+from sciflow.runner.retrying import backoff_s
 from tests.unit.engine.world import op, simulate, spec_of
 
 BAD = TaskError(type="builtins:ValueError", message="bad")
@@ -112,8 +112,10 @@ def test_the_first_failure_of_ten_thousand_nodes_is_named_by_all_that_it_omits()
 
 
 def test_a_thousand_retries_wait_no_longer_than_the_longest_back_off() -> None:
-    policy = Policy(retries=1100, backoff_s=1e-3, backoff_max_s=2.0)
-    assert backoff_s(policy, 1) == 1e-3
-    assert backoff_s(policy, 12) == 2.0
-    assert backoff_s(policy, 1100) == 2.0
-    assert backoff_s(Policy(retries=1100, backoff_s=0.0), 1100) == 0.0
+    def waits(attempt: int, first_s: float = 1e-3) -> float:
+        return backoff_s(attempt, first_s=first_s, factor=2.0, most_s=2.0)
+
+    assert waits(1) == 1e-3
+    assert waits(12) == 2.0
+    assert waits(1100) == 2.0
+    assert waits(1100, first_s=0.0) == 0.0
