@@ -16,6 +16,7 @@ from sciflow.engine.setup import RunSetup
 from sciflow.engine.stored_files import Placed, fetch_stored, read_index
 from sciflow.engine.task_list import task_rows
 from sciflow.errors import RunError
+from sciflow.executors.registry import conducts
 
 
 def bring_values(root: Path, texts: Iterable[bytes]) -> None:
@@ -68,7 +69,7 @@ def bring_tasks(replica: Replica, path: str | None, *, of: Collection[str] | Non
 def _conductor(replica: Replica) -> str | None:
     """The executor that has carried out the run as a whole, if one has."""
     name = msgspec.json.decode(replica.reader.fact("setup") or b"{}", type=RunSetup).executor
-    return name if config.load().executors.get(name, {}).get("type") == "argo" else None
+    return name if conducts(name, config.load().executors) else None
 
 
 def _submission(row: TaskRow) -> str:

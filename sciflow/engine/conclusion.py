@@ -16,6 +16,7 @@ from sciflow.engine.records_db import Reader, Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.setup import RunSetup
 from sciflow.executors.batch.record import is_open
+from sciflow.executors.registry import conducts
 from sciflow.storage.mounts import on_network
 
 
@@ -70,7 +71,10 @@ def call_off(folder: RunFolder, phase: Phase, message: str, *, running: bool) ->
         RunError, HostError: the jobs cannot be cancelled now, see `recall`; nothing was written down.
     """
     with folder.lock(), closing(open_writer(folder)) as db:
-        if is_open(folder.root):
-            recall(folder.root, settings_of(setup_of(folder)).executors, running=running)
+        setup = setup_of(folder)
+        tables = settings_of(setup).executors
+        conductor = setup.executor if conducts(setup.executor, tables) else None
+        if conductor is not None or is_open(folder.root):
+            recall(folder.root, tables, conductor=conductor, running=running)
         if db.text("phase") not in {*RUN_ENDS, phase}:
             put_end(db, phase, message)

@@ -19,7 +19,7 @@ from sciflow.core.records import Phase
 from sciflow.engine.bringing import bring_values
 from sciflow.engine.constants import map_constants
 from sciflow.engine.intake import Intake, absolute
-from sciflow.engine.preflight import conducts, nodes_of, preflight
+from sciflow.engine.preflight import nodes_of, preflight
 from sciflow.engine.records_db import Reader, Writer
 from sciflow.engine.run_folder import RunFolder, create_run_folder, reveal
 from sciflow.engine.setup import RunOptions, RunSetup
@@ -27,6 +27,7 @@ from sciflow.engine.stowage_making import check_answers
 from sciflow.engine.values import StoredValues
 from sciflow.errors import RunDamaged
 from sciflow.executors.capacity import Quota
+from sciflow.executors.registry import conducts
 
 
 def create_run(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions, *, detached: bool) -> RunFolder:

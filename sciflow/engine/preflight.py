@@ -12,7 +12,7 @@ from sciflow.core.graph import Graph, Node, OpTemplate, Secret, WorkflowSpec
 from sciflow.engine.setup import RunSetup
 from sciflow.errors import ConfigError, InvalidSettings, InvalidWorkflow, Problem
 from sciflow.executors.capacity import Capacity
-from sciflow.executors.registry import LOCAL, executor_names
+from sciflow.executors.registry import LOCAL, conducts, executor_names
 from sciflow.executors.secrets import resolve_secret
 
 LONGEST_NAME = 200  # a file's name may have 255 bytes, of which date, time and the like take some
@@ -104,11 +104,6 @@ def _secret_problems(node: Node) -> Iterator[Problem]:
                 resolve_secret(value)
             except ConfigError as error:
                 yield Problem(where=node.where, what=f"{node.id}: the value of {name} is not to be had: {error}")
-
-
-def conducts(name: str, executors: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether it is an executor that carries out whole runs; it has its own secrets, images and limits."""
-    return executors.get(name, {}).get("type") == "argo"
 
 
 def _argo_problems(

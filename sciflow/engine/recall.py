@@ -1,4 +1,4 @@
-"""Takes back what a run has with batch systems when no engine is at work on it."""
+"""Takes back what a run has elsewhere when no engine is at work on it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from sciflow.errors import HostError, RunError
 from sciflow.executors.batch.record import open_records
 
 
-def recall(root: Path, tables: Mapping[str, Mapping[str, Any]], *, running: bool) -> None:
+def recall(root: Path, tables: Mapping[str, Mapping[str, Any]], *, conductor: str | None, running: bool) -> None:
     """Has the jobs of a run cancelled, wherever they are; the run's lock must be held.
 
     Args:
         root: the run folder.
         tables: the settings of executors.
+        conductor: the executor that carries out the run as a whole, if one does.
         running: what runs is ended, too; else only what waits in a queue is taken out of it.
 
     Raises:
@@ -24,7 +25,7 @@ def recall(root: Path, tables: Mapping[str, Mapping[str, Any]], *, running: bool
     """
     from sciflow.executors.registry import recall_run
 
-    names = sorted({record.executor for record in open_records(root)})
+    names = sorted({*(record.executor for record in open_records(root)), *filter(None, [conductor])})
     for name in names:
         if name not in tables:
             fix = f"add [executors.{name}] to sciflow.toml, as it was when the run was made, and do it again"

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -42,7 +42,7 @@ from sciflow.errors import SciflowError
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.executor import Conductor, Executor
 from sciflow.executors.local import LocalExecutor, Place
-from sciflow.executors.registry import LOCAL, Errand, Whole, make_executor
+from sciflow.executors.registry import LOCAL, Errand, Whole, conducts, make_executor
 from sciflow.runner.guard import end_strays
 from sciflow.runner.removal import remove
 
@@ -127,7 +127,7 @@ class _Session:
                 scheduler=scheduler,
                 executors=executors,
                 stowage=stowage,
-                conductor=_conductor(executors.get(setup.executor)),
+                conductor=self._conductor(settings, executors),
                 probe=probe,
                 spec=self._spec,
                 inputs=inputs,
@@ -137,6 +137,12 @@ class _Session:
                 on_update=on_update,
             )
         )
+
+    def _conductor(self, settings: config.Settings, executors: Mapping[str, Executor]) -> Conductor | None:
+        """The executor that carries out the run as a whole, if one does; none does where no node needs one."""
+        name = self._setup.executor
+        whole = name in executors and conducts(name, settings.executors)
+        return cast("Conductor", executors[name]) if whole else None
 
     def _probe(self, intake: Intake) -> Probe:
         root, reuse = self._folder.root, self._setup.reuse
@@ -246,13 +252,6 @@ class _Session:
         put_end(self._db, outcome.phase, message, because=outcome.because)
         _remove_scratch(self._folder.part("work"))
         by_policy(self._folder, outcome.phase, warn=self._warn)
-
-
-def _conductor(executor: Executor | None) -> Conductor | None:
-    """The executor as one that carries out whole runs, if it is one; there is none where no node needs it."""
-    from sciflow.executors.argo.executor import ArgoExecutor
-
-    return executor if isinstance(executor, ArgoExecutor) else None
 
 
 def bundle_of(spec: WorkflowSpec, sys_path: Sequence[str]) -> dict[str, bytes]:

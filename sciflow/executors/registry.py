@@ -47,6 +47,11 @@ def executor_names(settings: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
     return frozenset({LOCAL, *settings})
 
 
+def conducts(name: str, executors: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether it is an executor that carries out whole runs; it has its own secrets, images and limits."""
+    return executors.get(name, {}).get("type") == "argo"
+
+
 def make_executor(
     name: str,
     tables: Mapping[str, Mapping[str, Any]],

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sciflow.executors.argo.naming import dns_name
+from tests.contract.argo_place import settle_at_argo
 from tests.contract.counting_flow import counted
 from tests.services.kubernetes.service import Kubernetes
 
@@ -17,23 +18,7 @@ pytestmark = pytest.mark.kubernetes
 @pytest.fixture(autouse=True)
 def argo(kubernetes: Kubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs at the executor `argo`."""
-    bucket = {"type": "s3", "endpoint": kubernetes.s3.url, "bucket": kubernetes.s3.bucket, "prefix": "plans"}
-    table = {
-        "type": "argo",
-        "server": kubernetes.argo_url,
-        "namespace": kubernetes.namespace,
-        "token": {"env": "TOKEN_OF_ARGO"},
-        "storage": "bucket",
-        "base_image": kubernetes.base_image,
-        "look_least_s": 0.2,
-        "look_most_s": 1.0,
-    }
-    settings = {"STORAGES": json.dumps({"bucket": bucket}), "EXECUTORS": json.dumps({"argo": table})}
-    for name, value in {**settings, "RUNS": str(tmp_path / "runs"), "PROGRESS": "false"}.items():
-        monkeypatch.setenv(f"SCIFLOW_{name}", value)
-    monkeypatch.setenv("TOKEN_OF_ARGO", kubernetes.token)
-    for name, value in kubernetes.s3.env.items():
-        monkeypatch.setenv(name, value)
+    settle_at_argo(kubernetes, tmp_path, monkeypatch, prefix="plans")
 
 
 def test_a_pod_plans_what_rests_on_a_number_that_argo_cannot_take(kubernetes: Kubernetes) -> None:

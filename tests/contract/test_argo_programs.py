@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import pytest
 from sciflow import RunFailed, command, workflow
 from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL
 from sciflow.executors.argo.naming import dns_name
+from tests.contract.argo_place import settle_at_argo
 from tests.services.kubernetes.images import TOOL
 from tests.services.kubernetes.service import Kubernetes
 
@@ -21,24 +21,7 @@ JOIN = 'cat "$1" - > joined.txt; shift; printf "%s|" "$@"; printf "%s\\n" "$SET"
 @pytest.fixture(autouse=True)
 def argo(kubernetes: Kubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs at the executor `argo`."""
-    bucket = {"type": "s3", "endpoint": kubernetes.s3.url, "bucket": kubernetes.s3.bucket, "prefix": "programs"}
-    table = {
-        "type": "argo",
-        "server": kubernetes.argo_url,
-        "namespace": kubernetes.namespace,
-        "token": {"env": "TOKEN_OF_ARGO"},
-        "storage": "bucket",
-        "base_image": kubernetes.base_image,
-        "lost_retries": 0,
-        "look_least_s": 0.2,
-        "look_most_s": 1.0,
-    }
-    settings = {"STORAGES": json.dumps({"bucket": bucket}), "EXECUTORS": json.dumps({"argo": table})}
-    for name, value in {**settings, "RUNS": str(tmp_path / "runs"), "PROGRESS": "false"}.items():
-        monkeypatch.setenv(f"SCIFLOW_{name}", value)
-    monkeypatch.setenv("TOKEN_OF_ARGO", kubernetes.token)
-    for name, value in kubernetes.s3.env.items():
-        monkeypatch.setenv(name, value)
+    settle_at_argo(kubernetes, tmp_path, monkeypatch, prefix="programs", lost_retries=0)
 
 
 class Joined(NamedTuple):

@@ -68,8 +68,7 @@ class ArgoExecutor:
     outlives = True
     throttles = True  # Argo sees to it
 
-    def __init__(self, name: str, follower: Follower) -> None:
-        self._name = name
+    def __init__(self, follower: Follower) -> None:
         self._follower = follower
         self._asked: dict[Slice, Asked] = {}
         self._known: dict[Slice, list[Known]] = {}
@@ -77,6 +76,7 @@ class ArgoExecutor:
         self._reports: list[Report] = []
         self._first = True  # nothing has been heard of the workflow yet
         self._doom: TaskError | None = None  # what the tasks die of that are ended
+        self._refusal: TaskError | None = None  # the workflow came to nothing: so do all tasks
         self._withdrawing = False
         self._ending = False
         self._reviving = self._revived = False  # a workflow that had ended is to go on, or does
@@ -107,7 +107,7 @@ class ArgoExecutor:
     @property
     def settled(self) -> bool:
         """See `Executor`."""
-        return True
+        return self._follower.settled
 
     def offer(self, need: Need, template: str, *, remaining: int, at_once: int | None = None) -> Offer:
         """See `Executor`."""
@@ -118,6 +118,9 @@ class ArgoExecutor:
         """See `Executor`."""
         if job.path.partition("/")[0] == EXIT_NODE and self._withdrawing:
             self.end(exit_handler=True)
+        if self._refusal is not None:
+            self._reports += never_began(map(job.number, range(len(job.slices))), self._refusal)
+            return
         for position, (slice_, attempt) in enumerate(zip(job.slices, job.attempts, strict=True)):
             self._asked[job.path, slice_] = Asked(attempt, job.number(position))
             self._reports += self._met((job.path, slice_))
@@ -167,7 +170,9 @@ class ArgoExecutor:
                 self._reports.append(Brought(paths=[path for path in paths if path not in lost]))
                 self._reports += [Brought(paths=[path], problem=why) for path, why in lost.items()]
             case Refused(why=why):
-                self._reports += self._dying(TaskError(kind="refused", type="sciflow:Refused", message=why, fatal=True))
+                self._refusal = TaskError(kind="refused", type="sciflow:Refused", message=why, fatal=True)
+                asked, self._asked = self._asked, {}
+                self._reports += never_began([one.number for one in asked.values()], self._refusal)
             case Notice(text=text):
                 self._reports.append(Noticed(text=text))
             case Broken(error=error):
@@ -235,10 +240,6 @@ class ArgoExecutor:
         self._asked = {key: asked for key, asked in self._asked.items() if key[0] in live}
         if numbers:
             yield Lost(numbers=numbers)
-
-    def _dying(self, error: TaskError) -> Sequence[Report]:
-        asked, self._asked = self._asked, {}
-        return never_began([one.number for one in asked.values()], error)
 
 
 def _explained(message: str) -> str:

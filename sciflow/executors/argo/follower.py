@@ -86,6 +86,8 @@ class Follower:
         self._supply = supply
         self._least_s, self._most_s = least_s, most_s
         self._orders: Inbox[Order] = Inbox()
+        self._ordered = 0  # counted by who gives orders
+        self._obeyed = 0  # counted by the thread
         self._pending: list[Order] = []
         self._seen: dict[str, str] = {}
         self._begun = False
@@ -101,7 +103,13 @@ class Follower:
 
     def order(self, order: Order) -> None:
         """Has something done, in time."""
+        self._ordered += _is_owed(order)
         self._orders.put(order)
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was ordered of the workflow is done, or came to nothing."""
+        return self._obeyed == self._ordered
 
     def close(self, seconds: float) -> None:
         """Ends after what is under way, or when so many seconds have passed."""
@@ -120,6 +128,7 @@ class Follower:
             self.news.put(Broken(error=error))
         finally:
             self._server.close()
+            self._orders.close()
 
     def _turn(self) -> None:
         poll = select.poll()
@@ -131,7 +140,7 @@ class Follower:
         try:
             while self._pending:
                 self._obey(self._pending[0])
-                del self._pending[0]
+                self._done()
             if self._begun and time.monotonic() >= self._next_look:
                 self._look()
             self._say("")
@@ -140,13 +149,19 @@ class Follower:
             self._next_look = time.monotonic() + AGAIN_S
         except (HostRefused, ConfigError) as error:
             if not self._begun:
-                self._pending.clear()
+                while self._pending:
+                    self._done()
                 self.news.put(Refused(why=str(error)))
                 self._next_look = time.monotonic() + self._most_s
                 return
             self._say(f"{error}; waiting")
-            self._pending = self._pending[1:]
+            if self._pending:
+                self._done()
             self._next_look = time.monotonic() + AGAIN_S
+
+    def _done(self) -> None:
+        """The first of the orders was obeyed, or came to nothing."""
+        self._obeyed += _is_owed(self._pending.pop(0))
 
     def _say(self, text: str) -> None:
         if text != self._trouble:
@@ -203,7 +218,9 @@ class Follower:
     def _release(self, path: str) -> None:
         """Lets the suspended node of that path go on, as soon as Argo has come to it."""
         status = self._server.status(self._name, nodes=True)
-        gates = [n for n in (status.nodes.values() if status else ()) if n.type == "Suspend" and n.phase == "Running"]
+        if status is None or status.ended:
+            return
+        gates = [n for n in status.nodes.values() if n.type == "Suspend" and n.phase == "Running"]
         gate = next((node for node in gates if node.parameter("path") == path), None)
         if gate is None:
             raise HostUnreachable(f"{self._server.url}: {self._name} has not come to {path} yet")
@@ -249,3 +266,8 @@ class Follower:
             if not (self._here / path).exists():
                 self._bucket.fetch(self._layout.part(path), self._here / path)
         self._shapes.learn_of(outcomes.head)
+
+
+def _is_owed(order: Order) -> bool:
+    """Whether it must have been obeyed before the engine leaves; a run that has ended need not be submitted."""
+    return not isinstance(order, Begin)

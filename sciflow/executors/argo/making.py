@@ -43,24 +43,7 @@ def make_argo(
     server = make_server(settings)
     run = errand.root.name
     layout = layout_of(store, run)
-    bundle = next(iter(errand.code), "")
-    facts = Facts(
-        spec=whole.spec,
-        inputs=whole.inputs,
-        reuse=whole.reuse,
-        executor=name,
-        inline_bytes=errand.inline_bytes,
-        pods=settings.pods,
-        workers=settings.workers,
-        bundle=bundle,
-        argv=errand.argv,
-        main=errand.main,
-        host={**errand.host, **settings.settings},
-        folders={},
-        executable=(),
-        code=(),
-    )
-
+    facts = _facts(name, settings, errand, whole)
     follower = Follower(
         run,
         server,
@@ -78,7 +61,27 @@ def make_argo(
         least_s=settings.look_least_s,
         most_s=settings.look_most_s,
     )
-    return ArgoExecutor(name, follower)
+    return ArgoExecutor(follower)
+
+
+def _facts(name: str, settings: ArgoSettings, errand: Errand, whole: Whole) -> Facts:
+    """What the pods of a run must know, but for its files: those are told by who sends them."""
+    return Facts(
+        spec=whole.spec,
+        inputs=whole.inputs,
+        reuse=whole.reuse,
+        executor=name,
+        inline_bytes=errand.inline_bytes,
+        pods=settings.pods,
+        workers=settings.workers,
+        bundle=next(iter(errand.code), ""),
+        argv=errand.argv,
+        main=errand.main,
+        host={**errand.host, **settings.settings},
+        folders={},
+        executable=(),
+        code=(),
+    )
 
 
 class _Supply(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,7 +138,7 @@ def recall_workflow(settings: ArgoSettings, root: Path, *, running: bool) -> Non
     try:
         status = server.status(dns_name(root.name), nodes=False)
         if status is not None and not status.ended:
-            (server.terminate if running else server.stop)(dns_name(root.name))
+            (server.terminate if running else server.suspend)(dns_name(root.name))
     finally:
         server.close()
 

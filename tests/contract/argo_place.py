@@ -1,0 +1,35 @@
+"""Settings of runs at the cluster of the tests, as the executor `argo`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services.kubernetes.service import Kubernetes
+
+
+def settle_at_argo(
+    kubernetes: Kubernetes, folder: Path, monkeypatch: pytest.MonkeyPatch, *, prefix: str, **more: Any
+) -> None:
+    """Lets runs of this process know the executor; `prefix`: of their keys in the bucket, `more`: other settings."""
+    bucket = {"type": "s3", "endpoint": kubernetes.s3.url, "bucket": kubernetes.s3.bucket, "prefix": prefix}
+    table = {
+        "type": "argo",
+        "server": kubernetes.argo_url,
+        "namespace": kubernetes.namespace,
+        "token": {"env": "TOKEN_OF_ARGO"},
+        "storage": "bucket",
+        "base_image": kubernetes.base_image,
+        "look_least_s": 0.2,
+        "look_most_s": 1.0,
+        **more,
+    }
+    settings = {"STORAGES": json.dumps({"bucket": bucket}), "EXECUTORS": json.dumps({"argo": table})}
+    for name, value in {**settings, "RUNS": str(folder / "runs"), "PROGRESS": "false"}.items():
+        monkeypatch.setenv(f"SCIFLOW_{name}", value)
+    monkeypatch.setenv("TOKEN_OF_ARGO", kubernetes.token)
+    for name, value in kubernetes.s3.env.items():
+        monkeypatch.setenv(name, value)
