@@ -16,7 +16,7 @@ from sciflow.core.graph import EXIT_NODE, Graph, OpTemplate, Suspend, WorkflowSp
 from sciflow.core.job import SINGLE
 from sciflow.core.records import Phase
 from sciflow.engine import binding
-from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet
+from sciflow.engine.activation import Activation, NodeRun, StepCount
 from sciflow.engine.binding import BindingError
 from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.journal import Values
@@ -47,7 +47,7 @@ class Recollection:
         self._exit_phase = exit_phase
         self._index = index_spec(spec)
         self._homes: dict[str, Activation] = {}
-        self._paths: dict[int, str] = {}
+        self._numbers = 0  # of nodes that were given one
         self.outputs: dict[int, list[tuple[int, bytes | None]]] = {}  # of a node's tasks that succeeded, by its number
 
     def node(self, path: str) -> NodeRun:
@@ -161,9 +161,8 @@ class Recollection:
     def _activation(self, home: Activation) -> Activation:
         for position, node in enumerate(home.index.graph.nodes):
             path = home.prefix + node.id
-            number = len(self._paths) + 1
-            self._paths[number] = path
-            home.nodes.append(NodeRun(number, path, node, position, home, 0, StepCount(path)))
+            self._numbers += 1
+            home.nodes.append(NodeRun(self._numbers, path, node, position, home, 0, StepCount(path)))
         return home
 
 
@@ -173,5 +172,4 @@ def _succeeded(end: TaskEnd) -> bool:
 
 def total_of(run: NodeRun) -> int:
     """How many tasks a node has; none if it is skipped or omitted."""
-    tasks: TaskSet | None = run.tasks if run.phase is Phase.RUNNING else None
-    return tasks.total if tasks is not None else 0
+    return run.tasks.total if run.phase is Phase.RUNNING and run.tasks is not None else 0

@@ -21,12 +21,13 @@ from sciflow.runner.packs import write_all
 from sciflow.runner.placing import write_whole
 from sciflow.runner.replies_file import ENDED, LEFT
 from sciflow.runner.retrying import backoff_s, error_may_retry
+from sciflow.runner.shapes import Shapes
 from sciflow.runner.telling import tell
 from sciflow.runner.text import dump, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any
 
     Tree = Any
 
@@ -46,6 +47,8 @@ class Pod:
         self._ends: list[Tree] = []  # [slice, attempt, worker, where its text begins in both logs, the reply]
         self._known: dict[str, int] = {}  # bytes of each file of replies that were read
         self._tails: dict[str, list[int]] = {}  # where the text of the next task begins, by worker
+        self._attempts: dict[int, int] = {}  # that have ended here, by the number of the task
+        self._shapes = Shapes(self._told["root"])  # of what the ends speak of
         self._round = 1
         self._stopped = False
         self._done = 0
@@ -111,6 +114,7 @@ class Pod:
         if said[0] == ENDED:
             slice_, attempt = self._task(said[1])
             begins = self._tails.get(worker, [0, 0])
+            self._shapes.add(said[3])
             self._ends.append([slice_, attempt, worker, *begins, said])
             self._tails[worker] = said[6:8]
         elif said[0] == LEFT and said[1]["left"] and said[1]["why"] in ("signal", "stopped", "time"):
@@ -118,7 +122,9 @@ class Pod:
 
     def _task(self, number: int) -> tuple[int, int]:
         slice_, first = self._told["tasks"][str(number)]
-        return slice_, first + sum(1 for end in self._ends if end[5][1] == number)
+        before = self._attempts.get(number, 0)
+        self._attempts[number] = before + 1
+        return slice_, first + before
 
     def _last(self) -> dict[int, Tree]:
         return {end[0]: end for end in self._ends}
@@ -127,17 +133,15 @@ class Pod:
         """Write down all that has ended."""
         with self._lock:
             ends = list(self._ends)
-        root = self._told["root"]
-        folders: dict[str, Tree] = {}
-        executable: list[str] = []
-        for end in ends:
-            _survey(root, end[5][3], folders, executable)
+            folders, executable = dict(self._shapes.folders), list(self._shapes.executable)
         known = {end[0] for end in ends}
-        left = [slice_ for slice_, _ in self._told["tasks"].values() if slice_ not in known]
-        head = {**self._told["head"], "folders": folders, "executable": executable, "left": left}
         earlier = self._told["earlier"]
-        head["folders"] = {**earlier["folders"], **folders}
-        head["executable"] = [*earlier["executable"], *executable]
+        head = {
+            **self._told["head"],
+            "folders": {**earlier["folders"], **folders},
+            "executable": [*earlier["executable"], *executable],
+            "left": [slice_ for slice_, _ in self._told["tasks"].values() if slice_ not in known],
+        }
         lines = [dump(head), *earlier["lines"], *map(dump, ends)]
         write_whole(f"{self._folder}/{OUTCOMES}", ("\n".join(lines) + "\n").encode())
 
@@ -149,10 +153,14 @@ class Pod:
             key = self._told["cache"].get(str(slice_))
             if key is None or phase != "Succeeded" or (extra or {}).get("needs"):
                 continue
-            folders: dict[str, Tree] = {}
-            executable: list[str] = []
-            _survey(self._told["root"], output, folders, executable)
-            entry = {"run": self._told["run"], "output": output, "folders": folders, "executable": executable}
+            shapes = Shapes(self._told["root"])
+            shapes.add(output)
+            entry = {
+                "run": self._told["run"],
+                "output": output,
+                "folders": shapes.folders,
+                "executable": shapes.executable,
+            }
             write_whole(f"{self._folder}/{CACHE}/{key}", dump({**entry, "extra": extra}).encode())
 
     # --- once more
@@ -229,42 +237,6 @@ class Pod:
                 pass
 
 
-def _survey(root: str, tree: Tree, folders: dict[str, Tree], executable: list[str]) -> None:
-    """What the place where files travel to does not keep of those that a value speaks of: shapes of folders, modes."""
-    if isinstance(tree, dict):
-        if tree.get("$") == "artifact":
-            path = f"{root}/{tree['path']}"
-            if os.path.isdir(path) and not os.path.islink(path):
-                folders[tree["path"]] = list(_inside(path, ""))
-            elif os.access(path, os.X_OK):
-                executable.append(tree["path"])
-            return
-        if tree.get("$") == "value":
-            from sciflow.runner.packs import read_stored
-
-            _survey(root, parse(read_stored(root, tree).decode()), folders, executable)
-            return
-        for value in tree.values():
-            _survey(root, value, folders, executable)
-    elif isinstance(tree, list):
-        for value in tree:
-            if isinstance(value, (dict, list)):
-                _survey(root, value, folders, executable)
-
-
-def _inside(folder: str, above: str) -> Iterator[list[str]]:
-    """Everything in a folder: its path there, what it is (folder, file, program, link), and where a link points."""
-    for name in sorted(os.listdir(folder)):
-        path, place = f"{folder}/{name}", f"{above}{name}"
-        if os.path.islink(path):
-            yield [place, "link", os.readlink(path)]
-        elif os.path.isdir(path):
-            yield [place, "folder", ""]
-            yield from _inside(path, f"{place}/")
-        else:
-            yield [place, "program" if os.access(path, os.X_OK) else "file", ""]
-
-
 def _write_again(batch: Batch, again: str, number: int, wanted: Any) -> None:
     """A batch like another one, of some of its tasks alone, each with the next attempt."""
     os.makedirs(again)
@@ -293,7 +265,7 @@ def _write_again(batch: Batch, again: str, number: int, wanted: Any) -> None:
     index["common"] = [common[0][0], sum(size for _, size in common)]
     index["elements"] = places
     index["name"] = f"{index['name'].rpartition('.')[0]}.{number}"
-    index["crew"]["command"] = [part.replace(batch.folder, again) for part in index["crew"]["command"]]
+    index["crew"]["command"] = [again if part == batch.folder else part for part in index["crew"]["command"]]
     write_whole(f"{again}/requests", b"".join(frames))
     write_whole(f"{again}/index.json", dump(index).encode())
 

@@ -37,7 +37,6 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     phase: str = ""
     message: str = ""
-    progress: str = ""
     nodes: Mapping[str, NodeStatus] = {}
     suspended: bool = False  # as a whole
 
@@ -49,7 +48,6 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Workflow(msgspec.Struct, frozen=True):
     status: WorkflowStatus = WorkflowStatus()
-    metadata: Mapping[str, Any] = {}
     spec: Mapping[str, Any] = {}
 
 
@@ -120,7 +118,7 @@ class ArgoServer:
 
     def status(self, name: str, *, nodes: bool) -> WorkflowStatus | None:
         """How far a workflow is; None if there is none."""
-        fields = "spec.suspend,status.phase,status.message,status.progress"
+        fields = "spec.suspend,status.phase,status.message"
         if nodes:
             fields += ",status.nodes"
         answer = self._ask("GET", f"{self._place(name)}?fields={fields}", passed=(MISSING,))

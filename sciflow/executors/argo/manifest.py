@@ -1,9 +1,9 @@
 """A workflow as a Workflow of Argo. Pure.
 
 A graph becomes a `dag` template, an op a template of one pod, a suspension a `suspend` template. A fan of N slices is a
-task over a sequence of `ceil(N / chunk)` pods. What Argo must know and cannot tell (how many parts a fan has, whether
-a condition holds) is told by a pod of the template `plan`, unless it is known beforehand. Parameters hold what is made
-here alone: paths and numbers. Everything else travels in files, under keys that both sides compute.
+task over a sequence of `ceil(N / chunk)` pods. How many parts a fan has, and whether a condition holds, is known
+beforehand, or worked out by Argo, or told by a pod of the template `plan`, see `dag`. Parameters hold what is made here
+alone: paths and numbers. Everything else travels in files, under keys that both sides compute.
 """
 
 from __future__ import annotations

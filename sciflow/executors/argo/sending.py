@@ -18,6 +18,7 @@ from sciflow.executors.argo.facts import Facts, Given
 from sciflow.executors.argo.layout import FACTS, Layout
 from sciflow.executors.argo.site import Delivery
 from sciflow.executors.package import SCIFLOW, runner_zip
+from sciflow.runner.shapes import inside
 
 GIVEN = ("artifacts", "values", "code")  # parts of a run folder that there are before anything has run
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
@@ -74,12 +75,12 @@ class Sender:
         code = self._layout.part("code/")  # which may have been edited
         self._bucket.put_files({k: f for k, f in missing.items() if k not in there or k.startswith(code)})
         folders = {
-            f"artifacts/{entry.name}": tuple(_inside(entry.path, ""))
+            f"artifacts/{entry.name}": tuple(inside(entry.path))
             for entry in os.scandir(self._root / "artifacts")
             if entry.is_dir(follow_symlinks=False)
         }
         executable = tuple(path for path, file in files.items() if file.stat().st_mode & stat.S_IXUSR)
-        return Given(output=msgspec.Raw(b"null"), folders=_with_inner(folders), executable=executable)
+        return Given(output=msgspec.Raw(b"null"), folders=folders, executable=executable)
 
 
 def _files(root: Path, part: str) -> Iterator[str]:
@@ -88,28 +89,3 @@ def _files(root: Path, part: str) -> Iterator[str]:
             path = Path(folder) / name
             if not path.is_symlink():
                 yield str(path.relative_to(root))
-
-
-def _inside(folder: str, above: str) -> Iterator[tuple[str, str, str]]:
-    """Everything in a folder; see `outcomes.Head`."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        place = f"{above}{entry.name}"
-        if entry.is_symlink():
-            yield place, "link", os.readlink(entry.path)
-        elif entry.is_dir():
-            yield place, "folder", ""
-            yield from _inside(entry.path, f"{place}/")
-        else:
-            yield place, "program" if entry.stat().st_mode & stat.S_IXUSR else "file", ""
-
-
-def _with_inner(folders: Mapping[str, tuple[tuple[str, str, str], ...]]) -> dict[str, tuple[tuple[str, str, str], ...]]:
-    """Folders in folders, too: a value may speak of one of those."""
-    found = dict(folders)
-    for path, inside in folders.items():
-        for place, kind, _ in inside:
-            if kind == "folder":
-                head = f"{place}/"
-                own = tuple((p.removeprefix(head), k, link) for p, k, link in inside if p.startswith(head))
-                found[f"{path}/{place}"] = own
-    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.layout import Layout
@@ -62,9 +62,10 @@ class Shapes:
         """What is in a folder, also in one that lies in another; None if it is a file."""
         if path in self._folders:
             return self._folders[path]
-        for above, inside in self._folders.items():
+        for above in map(str, PurePosixPath(path).parents):
             place = path.removeprefix(f"{above}/")
-            if place != path and any(part[0] == place and part[1] == "folder" for part in inside):
+            inside = self._folders.get(above, ())
+            if any(part[0] == place and part[1] == "folder" for part in inside):
                 head = f"{place}/"
                 return [(part[0].removeprefix(head), *part[1:]) for part in inside if part[0].startswith(head)]
         return None
