@@ -43,9 +43,6 @@ def main() -> int:
         _tell(row, done)
         table.write_json(asked.json, lines, rows, samples, facts)
     print(f"\n{table.text(lines)}\n\nload after: {table.machine()['load']}; every sample: {asked.json}\n{LEGEND}")
-    print(
-        "others: part of the machine's CPU time that went to other processes meanwhile; n: samples of sciflow's value"
-    )
     return int(failed)
 
 
