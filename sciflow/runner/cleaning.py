@@ -26,33 +26,26 @@ HASH = 64
 def clean(request: Tree) -> None:
     """Remove the runs that are named, and what is older than told; answer with what was removed.
 
-    `runs`: ids; one of them stays if it has other submissions than `batches`, where that is told, and if elements of it
-    are at work, unless `force` is said. `blob_age_s`, `code_age_s`: null, or for how long nobody has asked for contents
-    and code that are removed; those that a run has stay. `live` in the answer: the submissions of the busy runs with
-    elements that have begun and not ended, or were killed.
+    `runs`: ids of runs of which nothing is at work any more; one of them stays if it has other submissions than
+    `batches`, where that is told. `blob_age_s`, `code_age_s`: null, or for how long nobody has asked for contents and
+    code that are removed; those that a run has stay.
     """
     work_root, runs = request["work_root"], request.get("runs", ())
     for name in runs:
         if not name or "/" in name or name.startswith("."):
             raise Refusal(f"{name!r} is no run's id")
     removed: list[str] = []
-    busy: list[str] = []
     kept: list[str] = []
-    live: list[str] = []
     for name in dict.fromkeys(runs):
         folder = f"{work_root}/runs/{name}"
-        at_work = [] if request.get("force") else _at_work(folder)
         if _others(folder, request.get("batches")):
             kept.append(name)
-        elif at_work:
-            busy.append(name)
-            live += at_work
         elif os.path.isdir(folder):
             removed.append(name)
             remove(folder)
     freed = _drop(_unlinked(f"{work_root}/blobs", request.get("blob_age_s")))
     freed += _drop(_unused(work_root, request.get("code_age_s")))
-    told = {"runs": removed, "busy": busy, "kept": kept, "live": live, "freed_bytes": freed}
+    told = {"runs": removed, "kept": kept, "freed_bytes": freed}
     sys.stdout.write(dump(told) + "\n")
 
 
@@ -67,12 +60,6 @@ def _older(folder: str, age_s: float | None) -> Sequence[os.DirEntry[str]]:
 def _others(folder: str, batches: Sequence[str] | None) -> bool:
     """Whether there are more submissions than these."""
     return batches is not None and not set(_submissions(folder)) <= set(batches)
-
-
-def _at_work(folder: str) -> list[str]:
-    """The submissions of a run with elements that have begun and not ended."""
-    lives = ((name, f"{folder}/batches/{name}/live") for name in _submissions(folder))
-    return [name for name, live in lives if os.path.isdir(live) and os.listdir(live)]
 
 
 def _submissions(folder: str) -> Sequence[str]:

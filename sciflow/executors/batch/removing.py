@@ -40,7 +40,7 @@ def remove_run(depot: Depot, system: BatchSystem, root: Path, batches: Collectio
         RunBusy: elements of it are at work.
     """
     _await_end(depot, system, root, [record for record in read_all(root) if record.name in batches])
-    request = {"runs": [root.name], "batches": sorted(batches), "force": True, **UNUSED}
+    request = {"runs": [root.name], "batches": sorted(batches), **UNUSED}
     said = depot.ask("clean", request, Cleaned, timeout_s=REMOVE_S)
     return None if said.kept else said.freed_bytes
 
