@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +13,9 @@ from sciflow.cli.ending import finish, show_result
 from sciflow.cli.output import json_option, note, show, show_json, stdout
 from sciflow.cli.reference import TaskPath, open_run, run_argument, runs_folder, runs_option
 from sciflow.core.records import Phase
+
+if TYPE_CHECKING:
+    from sciflow.engine.api import Run
 
 PHASES = click.Choice([phase.value for phase in Phase], case_sensitive=False)
 
@@ -84,8 +88,18 @@ def watch(reference: str, runs: Path | None, every_s: float) -> int:
 @click.argument("task", required=False, type=TaskPath())
 @click.option("--stream", type=click.Choice(["both", "out", "err"]), default="both", show_default=True)
 @click.option("--tail", type=click.IntRange(min=1), metavar="N", help="Only the last N lines.")
+@click.option("-f", "--follow", is_flag=True, help="What running tasks print, as they do, until the run ends.")
 @click.option("--events", is_flag=True, help="Instead, what happened to the run: resumed, cancelled, engine died ...")
-def logs(*, reference: str, runs: Path | None, task: str | None, stream: str, tail: int | None, events: bool) -> None:
+def logs(
+    *,
+    reference: str,
+    runs: Path | None,
+    task: str | None,
+    stream: str,
+    tail: int | None,
+    follow: bool,
+    events: bool,
+) -> None:
     """Print what tasks wrote: of one (`sciflow logs last energy/12`), of a step, or, without TASK, of all failed."""
     if events:
         for event in open_run(reference, runs).events()[-(tail or 0) :]:
@@ -94,12 +108,25 @@ def logs(*, reference: str, runs: Path | None, task: str | None, stream: str, ta
             )
         return
     run = open_run(reference, runs)
+    if follow:
+        _follow(run, task)
+        return
     text = run.logs(task, stream=stream, tail=tail)
     click.echo(text, nl=False)
     if not text and task is None:
         note("no failed task has written anything; name a task or a step")
     elif not text:
         note(f"nothing was printed by those that have ended; what running tasks print lies in {run.folder}/logs")
+
+
+def _follow(run: Run[Any], task: str | None) -> None:
+    """Prints lines as they come, each who prints under a head of its own."""
+    who = ""
+    for line in run.follow(task):
+        if line.who != who:
+            who = line.who
+            click.echo(f"==> {who} <==")
+        click.echo(line.text)
 
 
 @click.command()

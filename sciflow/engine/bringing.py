@@ -54,7 +54,7 @@ def bring_tasks(replica: Replica, path: str | None, *, of: Collection[str] | Non
 
     rows = [(task, row) for task, row in task_rows(replica, path) if of is None or _submission(row) in of]
     makers, removed = executors_of(replica.root), read_removed(replica.root)
-    conductor = _conductor(replica)
+    conductor = conductor_of(replica)
     folders: dict[str, set[str]] = {}
     for task_path, row in rows:
         at, folder = makers.get(_submission(row), conductor), f"tasks/{task_path}"
@@ -66,7 +66,7 @@ def bring_tasks(replica: Replica, path: str | None, *, of: Collection[str] | Non
     return len(rows)
 
 
-def _conductor(replica: Replica) -> str | None:
+def conductor_of(replica: Replica) -> str | None:
     """The executor that has carried out the run as a whole, if one has."""
     name = msgspec.json.decode(replica.reader.fact("setup") or b"{}", type=RunSetup).executor
     return name if conducts(name, config.load().executors) else None

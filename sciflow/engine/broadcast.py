@@ -14,6 +14,7 @@ from sciflow.core.records import Phase, Progress
 from sciflow.engine.parts import Parts
 from sciflow.engine.snapshots import snapshot
 from sciflow.engine.walk import Outcome
+from sciflow.executors.executor import Advanced
 
 
 class Broadcast:
@@ -27,14 +28,18 @@ class Broadcast:
         self._notice = ""  # what the engine waits for
         self._mentioned = ""  # how its jobs stand elsewhere
 
-    def hear(self, said: Progress) -> None:
-        """Takes what a task says of its progress."""
+    def hear(self, said: Progress | Advanced) -> None:
+        """Takes what is said of the progress of tasks."""
         flight = self._parts.scheduler.in_flight.get(job_of(said.number))
         if flight is None:
             return
-        total = "" if said.total is None else f"/{said.total:g}"
-        task = flight.job.task_path(position_of(said.number))
-        self._messages[flight.run.step.path] = f"{task}: {said.done:g}{total} {said.message}".rstrip()
+        if isinstance(said, Advanced):
+            text = said.text
+        else:
+            total = "" if said.total is None else f"/{said.total:g}"
+            task = flight.job.task_path(position_of(said.number))
+            text = f"{task}: {said.done:g}{total} {said.message}".rstrip()
+        self._messages[flight.run.step.path] = text
 
     def show(self, outcome: Outcome | None = None) -> float:
         """Shows the run as it is now, or as it has ended; how many seconds that took, without those who watch."""

@@ -27,7 +27,7 @@ from sciflow.engine.standing import outcome_of
 from sciflow.engine.stowage_making import keep_all
 from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
-from sciflow.executors.executor import Brought, Died, Ended, Identified, Lost, Noticed, Report
+from sciflow.executors.executor import Advanced, Brought, Died, Ended, Identified, Lost, Noticed, Report
 from sciflow.executors.registry import LOCAL
 
 LOOK_S = 0.25  # between looks at requests, time limit and watchers
@@ -228,7 +228,7 @@ class Engine:
                     positions.setdefault(job_of(number), []).append(position_of(number))
                 for job, lost in positions.items():
                     self._scheduler.lost(job, lost)
-            case Progress():
+            case Progress() | Advanced():
                 self._broadcast.hear(report)
             case Identified():
                 self._identified(report)

@@ -17,6 +17,7 @@ from sciflow.core.records import Phase, TaskError
 from sciflow.engine import explain, steering, task_list
 from sciflow.engine.answers import waiting_nodes
 from sciflow.engine.bringing import bring_tasks, bring_values
+from sciflow.engine.live_logs import LiveLine, live_lines, live_text
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 from sciflow.engine.reporting import report_text
@@ -165,10 +166,23 @@ class RunRecord(Generic[R_co]):
         return table.as_frame(made, codec.decode) if find_spec("pandas") is not None else made
 
     def logs(self, path: str | None = None, *, stream: str = "both", tail: int | None = None) -> str:
-        """What a task printed, of all its attempts; without a path, what every failed task printed."""
+        """What a task printed, of all its attempts; without a path, what every failed task printed.
+
+        Of tasks that are at work on Argo, what they have printed so far.
+        """
         with self._reader() as reader:
             replica = Replica(self.folder, reader)
-            return read_log(replica, path, stream=stream, tail=tail)
+            told = read_log(replica, path, stream=stream, tail=tail)
+            return told + (live_text(replica, path, tail=tail) if path is not None else "")
+
+    def follow(self, path: str | None = None) -> Iterator[LiveLine]:
+        """The lines that tasks print, from now on until the run has ended; on Argo those of one step or task, too.
+
+        Raises:
+            RunError: which lines are of one task is known here at its end only.
+            HostError: Argo's server gives no answer.
+        """
+        return live_lines(self.folder, path, over=self._is_over)
 
     def fetch(self, path: str | None = None) -> int:
         """Brings home all that tasks have left on other machines, or what a step, node or task has; how many tasks.
@@ -233,6 +247,10 @@ class RunRecord(Generic[R_co]):
         """Why a task ran, was taken from the cache, or would run again."""
         with self._reader() as reader:
             return explain.explain(Replica(self.folder, reader), path)
+
+    def _is_over(self) -> bool:
+        phase = self.phase
+        return phase.ended or phase is Phase.SUSPENDED
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Reader]:

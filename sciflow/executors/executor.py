@@ -90,7 +90,14 @@ class Noticed(msgspec.Struct, frozen=True, kw_only=True):
     passing: bool = False  # shown to those who look, and neither printed nor written down
 
 
-Report: TypeAlias = Ended | Died | Lost | Progress | Identified | Brought | Noticed
+class Advanced(msgspec.Struct, frozen=True, kw_only=True):
+    """How far tasks of a node are, where it is not told of each by itself; `number` is that of one of them."""
+
+    number: int
+    text: str
+
+
+Report: TypeAlias = Ended | Died | Lost | Progress | Advanced | Identified | Brought | Noticed
 
 
 class Executor(Protocol):

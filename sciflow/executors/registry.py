@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +14,9 @@ from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
 from sciflow.executors.capacity import Quota
 from sciflow.executors.executor import Executor
+
+if TYPE_CHECKING:
+    from sciflow.executors.argo.pod_logs import PodLogs
 
 LOCAL = "local"
 
@@ -131,6 +135,23 @@ def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, ba
 
     settings = parse_executor(name, tables[name])
     return clear_at(settings, root, batches) if isinstance(settings, BatchSettings) else 0
+
+
+@contextmanager
+def pod_logs(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) -> Iterator[PodLogs]:
+    """What the pods of a run print, at an executor of Argo."""
+    from sciflow.executors.argo.making import make_server
+    from sciflow.executors.argo.naming import dns_name
+    from sciflow.executors.argo.pod_logs import PodLogs
+    from sciflow.executors.settings import ArgoSettings, parse_executor
+
+    settings = parse_executor(name, tables[name])
+    assert isinstance(settings, ArgoSettings)
+    server = make_server(settings)
+    try:
+        yield PodLogs(server, dns_name(root.name), pods=settings.pods)
+    finally:
+        server.close()
 
 
 def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *, running: bool) -> None:

@@ -19,7 +19,8 @@ from sciflow.runner import crew
 from sciflow.runner.batch import Batch
 from sciflow.runner.packs import write_all
 from sciflow.runner.placing import write_whole
-from sciflow.runner.replies_file import ENDED, LEFT
+from sciflow.runner.pod_progress import PodProgress
+from sciflow.runner.replies_file import ENDED, LEFT, PROGRESS
 from sciflow.runner.retrying import backoff_s, error_may_retry
 from sciflow.runner.shapes import Shapes
 from sciflow.runner.telling import tell
@@ -51,7 +52,7 @@ class Pod:
         self._shapes = Shapes(self._told["root"])  # of what the ends speak of
         self._round = 1
         self._stopped = False
-        self._done = 0
+        self._progress = PodProgress(len(self._told["tasks"]))
         self._lock = threading.Lock()
         self._over = threading.Event()
 
@@ -117,6 +118,8 @@ class Pod:
             self._shapes.add(said[3])
             self._ends.append([slice_, attempt, worker, *begins, said])
             self._tails[worker] = said[6:8]
+        elif said[0] == PROGRESS:
+            self._progress.hear(said)
         elif said[0] == LEFT and said[1]["left"] and said[1]["why"] in ("signal", "stopped", "time"):
             self._stopped = True
 
@@ -213,7 +216,7 @@ class Pod:
                 saved = time.monotonic()
                 self._collect()
                 self.save()
-            self._progress()
+            self._progress.write(sum(1 for end in self._last().values() if end[5][2] == "Succeeded"))
 
     def _print(self, shown: dict[str, int]) -> None:
         logs = f"{self._told['root']}/logs"
@@ -224,17 +227,6 @@ class Pod:
             if data:
                 shown[name] = shown.get(name, 0) + len(data)
                 write_all(2 if name.endswith(".err") else 1, data)
-
-    def _progress(self) -> None:
-        path = os.environ.get("ARGO_PROGRESS_FILE")
-        done = sum(1 for end in self._last().values() if end[5][2] == "Succeeded")
-        if path and done != self._done:
-            self._done = done
-            try:
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(f"{done}/{len(self._told['tasks'])}\n")
-            except OSError:  # nobody's result depends on it
-                pass
 
 
 def _write_again(batch: Batch, again: str, number: int, wanted: Any) -> None:

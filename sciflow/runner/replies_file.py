@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Tree = Any
 
-ENDED, LOADED, LEFT = 0, 2, 3  # the kinds of replies that matter here
+ENDED, PROGRESS, LOADED, LEFT = 0, 1, 2, 3  # the kinds of replies that matter here
 BLOCK_BYTES = 1 << 20
 
 

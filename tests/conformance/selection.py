@@ -79,8 +79,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "where a node runs may depend on an input": {
         "argo": "the workflow is known to Argo as a whole before it begins",
     },
-    "progress is seen from inside an op while it runs, and the run's counts with it": {
-        "argo": "what a pod has to say comes with its end; Argo itself tells once a minute how far it is",
+    "what an op says with its progress is seen, too": {
+        "argo": "of progress Argo takes two whole numbers",
     },
     "tasks that name a lock run no more at once than it lets, whatever node they are of": {
         "argo": "Argo's server makes locks of one holder alone; others are refused",

@@ -1,10 +1,10 @@
-"""A workflow that waits for somebody, and one that takes long."""
+"""Workflows that wait for somebody, take long, or speak while they run."""
 
 from __future__ import annotations
 
 import time
 
-from sciflow import op, suspend, workflow
+from sciflow import context, op, suspend, workflow
 
 
 @workflow
@@ -26,3 +26,24 @@ def told(phase: str) -> str:
 @workflow(on_exit=told)
 def naps(seconds: float) -> float:
     return nap(seconds)
+
+
+@op
+def speak(seconds: float, name: str = "alone") -> str:
+    for i in range(int(seconds)):
+        print(f"{name} says {i}", flush=True)
+        context().progress(i, int(seconds))
+        time.sleep(1.0)
+    return name
+
+
+@workflow
+def talk(names: list[str]) -> list[str]:
+    """One that counts to 20 by itself, and a fan of which two have a pod together."""
+    alone = speak.options(name="alone")(20.0)
+    return said([alone], speak.options(name="many", chunk=2).partial(seconds=9.0).map(name=names))
+
+
+@op
+def said(alone: list[str], many: list[str]) -> list[str]:
+    return alone + many

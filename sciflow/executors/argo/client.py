@@ -25,6 +25,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     type: str = ""
     phase: str = ""
     message: str = ""
+    progress: str = ""  # "N/M"
+    template: str = msgspec.field(default="", name="templateName")
     inputs: Mapping[str, Any] = {}
 
     def parameter(self, name: str) -> str:
@@ -37,6 +39,7 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     phase: str = ""
     message: str = ""
+    progress: str = ""  # of all its nodes together, "N/M"
     nodes: Mapping[str, NodeStatus] = {}
     suspended: bool = False  # as a whole
 
@@ -118,7 +121,7 @@ class ArgoServer:
 
     def status(self, name: str, *, nodes: bool) -> WorkflowStatus | None:
         """How far a workflow is; None if there is none."""
-        fields = "spec.suspend,status.phase,status.message"
+        fields = "spec.suspend,status.phase,status.message,status.progress"
         if nodes:
             fields += ",status.nodes"
         answer = self._ask("GET", f"{self._place(name)}?fields={fields}", passed=(MISSING,))
@@ -145,6 +148,37 @@ class ArgoServer:
         lines = answer.content.splitlines() if answer.is_success else []
         told = [msgspec.json.decode(line).get("result", {}).get("content", "") for line in lines if line.strip()]
         return "\n".join(line for line in told if "argo=true" not in line)
+
+    def log(
+        self, name: str, *, pod: str = "", tail: int | None = None, selector: str = "", follow: bool = False
+    ) -> Iterator[tuple[str, str]]:
+        """The lines that the containers `main` of a workflow's pods print: (pod, line).
+
+        `tail`: the last so many of each; `follow`: until the workflow has ended. None if there is no such workflow.
+        """
+        asked = {"container": "main", **({"tailLines": tail} if tail is not None else {})}
+        options = "&".join(f"logOptions.{key}={value}" for key, value in asked.items())
+        options += f"&podName={pod}" if pod else f"&selector={selector}"
+        options += "&logOptions.follow=true" if follow else ""
+        import httpx
+
+        with self._explained():
+            patience = httpx.Timeout(TIMEOUT_S, read=None if follow else TIMEOUT_S)
+            with self._client.stream("GET", f"{self._place(name)}/log?{options}", timeout=patience) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    self._check(answer, "GET", self._place(name), passed=(MISSING,))
+                    return
+                for text in answer.iter_lines():
+                    yield from self._entry(text)
+
+    def _entry(self, text: str) -> Iterator[tuple[str, str]]:
+        told = msgspec.json.decode(text) if text.strip() else {}
+        if "error" in told:
+            said, code = told["error"].get("message", ""), told["error"].get("http_code", 500)
+            raise HostRefused(f"{self.url}: the log: {said} ({code}){_advice(code)}")
+        if "result" in told:
+            yield str(told["result"].get("podName", "")), str(told["result"].get("content", ""))
 
     def suspend(self, name: str) -> None:
         """Begins no more pods."""
@@ -187,6 +221,9 @@ class ArgoServer:
         content = None if body is None else msgspec.json.encode(body)
         with self._explained():
             answer = self._client.request(method, path, content=content)
+        return self._check(answer, method, path, passed=passed)
+
+    def _check(self, answer: httpx.Response, method: str, path: str, *, passed: Sequence[int]) -> httpx.Response:
         if answer.is_success or answer.status_code in passed:
             return answer
         where = f"{self.url}: {method} {path.partition('?')[0]}"
@@ -219,6 +256,6 @@ def _advice(code: int) -> str:
         case 401:
             return "\n    fix:      renew `token`: it is missing, wrong, or has expired"
         case 403:
-            return "\n    fix:      let the account of `token` create, get, list, update and delete workflows there"
+            return "\n    fix:      let the account of `token` do what the page on Argo lists, in that namespace"
         case _:
             return ""

@@ -15,6 +15,7 @@ import msgspec
 from sciflow.core.graph import EXIT_NODE
 from sciflow.core.job import Job, Need
 from sciflow.core.records import Phase, TaskError
+from sciflow.executors.argo.advance import advances
 from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.news import (
@@ -35,7 +36,7 @@ from sciflow.executors.argo.news import (
     Revived,
 )
 from sciflow.executors.argo.outcomes import TaskEnd
-from sciflow.executors.executor import Brought, Ended, Lost, Noticed, Offer, Report, Watch, never_began
+from sciflow.executors.executor import Advanced, Brought, Ended, Lost, Noticed, Offer, Report, Watch, never_began
 
 Slice: TypeAlias = tuple[str, int]  # of a node's path
 
@@ -210,6 +211,7 @@ class ArgoExecutor:
 
     def _caught_up(self, news: CaughtUp) -> None:
         status, self._first = news.status, False
+        self._reports += self._advanced(status)
         if self._reviving or (status.ended and not self._asked):
             return
         if status.ended and news.found and not self._revived:  # else what earlier engines have seen would be all
@@ -219,6 +221,12 @@ class ArgoExecutor:
             self._reports += self._missed(status, over=news.over)
         elif self._withdrawing:
             self._reports += self._unbegun(status)
+
+    def _advanced(self, status: WorkflowStatus) -> Iterator[Report]:
+        """How far the pods are of tasks that are waited for."""
+        said = advances(status)
+        numbers = {path: asked.number for (path, _), asked in self._asked.items() if path in said}
+        yield from (Advanced(number=number, text=said[path]) for path, number in numbers.items())
 
     def _missed(self, status: WorkflowStatus, *, over: bool) -> Iterator[Report]:
         """The ends of tasks of which a workflow that has ended has left nothing, or can leave nothing."""

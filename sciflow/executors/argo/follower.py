@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable
+from sciflow.executors.argo.advance import NodesDue
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import ArgoServer
 from sciflow.executors.argo.layout import OUTCOMES, Layout
@@ -94,6 +95,7 @@ class Follower:
         self._found = False
         self._over_since: float | None = None  # when the workflow was first seen to have ended
         self._paused = False
+        self._nodes_due = NodesDue()
         self._trouble = ""
         self._last_news = time.monotonic()
         self._next_look = 0.0
@@ -245,8 +247,10 @@ class Follower:
         if fresh:
             self._last_news = now
         over = False
-        if status.ended or self._paused:
+        if status.ended or self._paused or self._nodes_due.holds(status):
+            asked = time.monotonic()
             status = self._server.status(self._name, nodes=True) or status
+            self._nodes_due.looked(status, time.monotonic() - asked)
         if status.ended:
             self._over_since = self._over_since or now
             late_s = LATE_S if "Stopped" in status.message else SETTLED_S

@@ -27,7 +27,7 @@ from sciflow.storage.settings import S3Settings
 OLDEST = (3, 5)
 PATIENCE_S = 5.0  # with a bucket that does not answer: somebody sits here
 TRIP_BYTES = 4 << 20
-RIGHTS = "workflows: create, get, list, watch, update, patch, delete; pods and pods/log: get, list"
+RIGHTS = "workflows: create, get, list, watch, update, patch, delete; pods and pods/log: get, list, watch"
 
 
 class ArgoVisit:

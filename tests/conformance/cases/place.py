@@ -309,12 +309,20 @@ def counting(steps: int) -> int:
     return slow_counter(steps)
 
 
+@story("what an op says with its progress is seen, too")
+def progress_text(backend: Any) -> None:
+    steps = 40 + 1200 // backend.long
+    run = backend.start(counting, {"steps": steps})
+    said = {step.message for picture in run.watch(interval_s=0.03) for step in picture.steps if step.message}
+    assert any(f"/{steps} step" in message for message in said), said
+
+
 @story("progress is seen from inside an op while it runs, and the run's counts with it")
 def progress(backend: Any) -> None:
     steps = 40 + 1200 // backend.long  # a place is not looked at all the time
     run = backend.start(counting, {"steps": steps})
     said = {step.message for picture in run.watch(interval_s=0.03) for step in picture.steps if step.message}
-    assert any(f"/{steps} step" in message for message in said), said
+    assert any(f"/{steps}" in message for message in said), said
     (step,) = run.snapshot().steps
     assert (step.path, step.total, step.done, step.running) == ("slow_counter", 1, 1, 0)
     assert run.result == steps

@@ -211,6 +211,8 @@ def _apply(folder: Path, s3: S3Server) -> None:
 def _start_argo(folder: Path) -> None:
     # Without the first of these the controller looks at a workflow again only 10 s after a pod of it has ended.
     env = {"DEFAULT_REQUEUE_TIME": "500ms", "CRON_SYNC_PERIOD": "1s", "LEADER_ELECTION_DISABLE": "true"}
+    # What pods say of their progress is passed on once a minute without these.
+    env |= {"ARGO_PROGRESS_PATCH_TICK_DURATION": "2s", "ARGO_PROGRESS_FILE_TICK_DURATION": "1s"}
     env["KUBECONFIG"] = str(kubeconfig(folder))
     where = ["--namespaced", f"--managed-namespace={NAMESPACE}", f"--namespace={NAMESPACE}"]
     executor = ["--executor-image", images.EXECUTOR, "--executor-image-pull-policy=Never"]

@@ -73,6 +73,15 @@ def test_logs_are_those_of_a_task_or_of_all_that_failed(failed: Sciflow) -> None
     assert "what running tasks print lies in" in failed("logs", "last", "fit").stderr
 
 
+def test_what_running_tasks_print_is_followed_until_the_run_ends(sciflow: Sciflow) -> None:
+    assert sciflow("submit", "eos.py:eos", "--scales", "[0.9, 1.0, 1.1, 1.2]", "--seconds", "0.7").returncode == 0
+    followed = sciflow("logs", "last", "--follow")
+    assert followed.returncode == 0
+    assert "scale 1.2\n" in followed.stdout
+    assert ".out <==\n" in followed.stdout
+    assert "is known at its end" in sciflow("logs", "last", "energy/0", "--follow").stderr
+
+
 def test_the_events_of_a_run_are_lines(failed: Sciflow) -> None:
     assert failed("retry").returncode == 1
     kinds = [line.split()[2] for line in failed("logs", "--events").stdout.splitlines()]

@@ -1,0 +1,122 @@
+"""What tasks print while they are at work: on Argo as its server has it, elsewhere as logs grow in the run folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from sciflow import config
+from sciflow.core.evaluation import Absent
+from sciflow.core.records import Phase
+from sciflow.engine.binding import BindingError
+from sciflow.engine.bringing import conductor_of
+from sciflow.engine.records_db import Reader
+from sciflow.engine.replica import Replica
+from sciflow.engine.rows import NodeRow
+from sciflow.errors import RunError
+
+LOOK_S = 0.3
+
+
+class LiveLine(NamedTuple):
+    """A line, and who has printed it: a node, or a worker."""
+
+    who: str
+    text: str
+
+
+def live_text(replica: Replica, path: str, *, tail: int | None) -> str:
+    """What tasks of a node have printed that are at work; empty where that is known at their end.
+
+    Raises:
+        HostError: the place gives no answer.
+    """
+    conductor = conductor_of(replica) if replica.reader.text("phase") == Phase.RUNNING.value else None
+    row, slice_ = replica.find(path)
+    ended = len(replica.reader.tasks(row.id, slice_=slice_))
+    if conductor is None or ended >= (1 if slice_ is not None else row.total or 1):
+        return ""
+    from sciflow.executors.registry import pod_logs
+
+    with pod_logs(conductor, config.load().executors, replica.root) as logs:
+        chunk = _chunk(replica, row, slice_, logs.pods)
+        return _headed([(line.title, line.text) for line in logs.so_far(row.path, chunk=chunk, tail=tail)])
+
+
+def _headed(lines: list[tuple[str, str]]) -> str:
+    """Lines as a text; where several have printed them, each under a head."""
+    heads = len({who for who, _ in lines}) > 1
+    parts = []
+    for who, own in groupby(lines, lambda line: line[0]):
+        head = [f"==> {who} <=="] if heads else []
+        parts += [f"{text}\n" for text in (*head, *(text for _, text in own))]
+    return "".join(parts)
+
+
+def live_lines(root: Path, path: str | None, *, over: Callable[[], bool]) -> Iterator[LiveLine]:
+    """Lines as they are printed, until the run is over.
+
+    Raises:
+        RunError: it is not known here what one task prints before its end.
+        HostError: the place gives no answer.
+    """
+    with closing(Reader(root / "run.db")) as reader:
+        replica = Replica(root, reader)
+        conductor = conductor_of(replica)
+        row, slice_ = replica.find(path) if path is not None else (None, None)
+        if conductor is not None:
+            yield from _of_pods(replica, conductor, row, slice_, over)
+            return
+    if path is not None:
+        fix = "follow all of the run, or ask again when the task has ended"
+        raise RunError(f"which lines in {root}/logs are of {path} is known at its end\n    fix:      {fix}")
+    yield from _of_workers(root / "logs", over)
+
+
+def _of_pods(
+    replica: Replica, conductor: str, row: NodeRow | None, slice_: int | None, over: Callable[[], bool]
+) -> Iterator[LiveLine]:
+    from sciflow.executors.registry import pod_logs
+
+    with pod_logs(conductor, config.load().executors, replica.root) as logs:
+        chunk = None if row is None else _chunk(replica, row, slice_, logs.pods)
+        while True:
+            for line in logs.follow(row.path if row is not None else None, chunk=chunk):
+                yield LiveLine(line.title, line.text)
+            if over():  # else the workflow may not have begun
+                return
+            time.sleep(LOOK_S)
+
+
+def _chunk(replica: Replica, row: NodeRow, slice_: int | None, pods: int) -> int | None:
+    """The number of the pod that has a slice."""
+    if slice_ is None or row.total is None:
+        return None
+    from sciflow.executors.argo.facts import chunk_of
+
+    try:
+        fan = replica.bound(row.path).node.fan
+    except (BindingError, Absent, LookupError):
+        return None
+    return slice_ // chunk_of(fan, row.total, pods)
+
+
+def _of_workers(logs: Path, over: Callable[[], bool]) -> Iterator[LiveLine]:
+    read: dict[Path, int] = {path: path.stat().st_size for path in logs.iterdir()}
+    last = False
+    while True:
+        for path in sorted(logs.iterdir()):
+            with path.open("rb") as file:
+                file.seek(read.get(path, 0))
+                whole = file.read().rpartition(b"\n")[0]
+            if whole:
+                read[path] = read.get(path, 0) + len(whole) + 1
+                yield from (LiveLine(path.name, text) for text in whole.decode(errors="replace").split("\n"))
+        if last:
+            return
+        last = over()
+        time.sleep(LOOK_S)

@@ -1,0 +1,91 @@
+"""What pods print while they are at work, as Argo's server has it: the log of a pod's container `main`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from sciflow.executors.argo.client import ArgoServer, NodeStatus, WorkflowStatus
+
+AT_WORK = "workflows.argoproj.io/completed=false"  # a label of Argo's
+LONGEST = 242  # characters of a pod's name before its number
+_OF_ARGO = re.compile(r'^time="?[^ ]+ level=\w+ msg=.*argo=true')  # a line of Argo's own in the container
+
+
+class PodLine(msgspec.Struct, frozen=True):
+    """A line, and who has printed it: a node's path, and of a fan the number of the pod."""
+
+    node: str
+    pod: str
+    text: str
+
+    @property
+    def title(self) -> str:
+        """As people read it."""
+        return f"{self.node}, pod {self.pod}" if self.pod else self.node
+
+
+class PodLogs:
+    """The logs of one workflow's pods."""
+
+    def __init__(self, server: ArgoServer, name: str, *, pods: int) -> None:
+        """`pods`: of a fan, unless it says how many slices make one."""
+        self.pods = pods
+        self._server = server
+        self._name = name
+        self._known: Mapping[str, NodeStatus] = {}
+
+    def so_far(self, node: str, *, chunk: int | None = None, tail: int | None = None) -> Iterator[PodLine]:
+        """What the pods of a node have printed that are at work; `chunk`: one of them.
+
+        Raises:
+            HostError: the server gives no answer, or not that one.
+        """
+        self._look()
+        for pod, status in self._known.items():
+            wanted = status.parameter("path") == node and chunk in (None, _chunk(status))
+            if wanted and status.phase == "Running":
+                yield from self._read(pod=pod, tail=tail)
+
+    def follow(self, node: str | None, *, chunk: int | None = None) -> Iterator[PodLine]:
+        """What pods print from their beginning on, until the workflow has ended; `node`: only this one's, if named.
+
+        Raises:
+            HostError: the server gives no answer, or not that one.
+        """
+        for line in self._read(follow=True):
+            own = node is None or line.node == node or line.node.startswith(f"{node}/")
+            if own and (chunk is None or line.pod == str(chunk)):
+                yield line
+
+    def _read(self, *, pod: str = "", tail: int | None = None, follow: bool = False) -> Iterator[PodLine]:
+        for found, text in self._server.log(self._name, pod=pod, tail=tail, selector=AT_WORK, follow=follow):
+            if _OF_ARGO.match(text):
+                continue
+            if found not in self._known:
+                self._look()
+            yield self._line(found, text)
+
+    def _line(self, pod: str, text: str) -> PodLine:
+        status = self._known.get(pod)
+        if status is None:
+            return PodLine(pod, "", text)
+        path, chunk = status.parameter("path"), status.parameter("chunk")
+        several = len({other.id for other in self._known.values() if other.parameter("path") == path}) > 1
+        return PodLine(path, chunk if several or chunk != "0" else "", text)
+
+    def _look(self) -> None:
+        status = self._server.status(self._name, nodes=True) or WorkflowStatus()
+        nodes = [node for node in status.nodes.values() if node.type == "Pod"]
+        self._known = {name: node for node in nodes for name in (node.id, _pod_name(self._name, node))}
+
+
+def _chunk(status: NodeStatus) -> int:
+    return int(status.parameter("chunk") or 0)
+
+
+def _pod_name(workflow: str, node: NodeStatus) -> str:
+    """See `GeneratePodName` in Argo's `workflow/util/pod_name.go`; older Argos call a pod as its node."""
+    return f"{f'{workflow}-{node.template}'[:LONGEST]}-{node.id.rpartition('-')[2]}"
