@@ -15,7 +15,8 @@ from typing import Any
 
 import click
 
-from sciflow.cli.literals import SEQUENCES, TEXTUAL, Unfit, bare_type, class_of, literal_text, value_of
+from sciflow.cli.literals import class_of, value_of
+from sciflow.core.from_json import SEQUENCES, TEXTUAL, Unfit, bare_type, literal_text
 from sciflow.core.ports import Port, Type
 from sciflow.view.value import one_line
 

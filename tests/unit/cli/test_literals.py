@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from sciflow.cli.literals import Unfit, value_of
+from sciflow.cli.literals import value_of
+from sciflow.core.from_json import Unfit
 from sciflow.core.ports import NONE, Type, list_of, optional
 
 INT, FLOAT, STR, BOOL, PATH = (Type(name=name) for name in ("int", "float", "str", "bool", "path"))
