@@ -20,7 +20,7 @@ from sciflow.errors import ConfigError
 from sciflow.executors.argo.dag import Surrounding, dag_templates
 from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.naming import dns_name, names
-from sciflow.executors.argo.pod_template import PodKind, PodSurrounding, op_template, plan_template
+from sciflow.executors.argo.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
 from sciflow.executors.argo.site import Delivery, Site
 from sciflow.executors.argo.told import Demands, constant_told, demands_of
 
@@ -41,6 +41,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None
     parallelism: int | None = None
     inputs: Mapping[str, Tree] = {}  # as far as they are known
+    workflow: str = ""  # the Workflow's name, where it is not made of the run's id
+    told: str = RUN  # the run's id, as pods are told it
+
+    @property
+    def name(self) -> str:
+        """The Workflow's name."""
+        return self.workflow or dns_name(self.run)
 
 
 def manifest(spec: WorkflowSpec, plan: Plan, *, layout: Layout, site: Site, delivery: Delivery) -> Manifest:
@@ -62,32 +69,32 @@ class _Maker:
         entry = spec.templates[spec.entry]
         assert isinstance(entry, Graph)
         self._entry = entry
-        self._exiting = _reachable(spec, entry.on_exit)
+        self._exiting = reachable(spec, entry.on_exit)
         self._names = names([*spec.templates, *(f"{name}-{EXIT}" for name in spec.templates)])
         self._kinds: dict[PodKind, str] = {}
         self._demands: Demands = demands_of(
-            spec.templates, [*_reachable(spec, spec.entry), *self._exiting], totals=self._totals
+            spec.templates, [*reachable(spec, spec.entry), *self._exiting], totals=self._totals
         )
 
     def workflow(self) -> Manifest:
         """The whole object."""
-        graphs = [t for name in _reachable(self._spec, self._spec.entry) for t in self._graph(name, exits=False)]
+        graphs = [t for name in reachable(self._spec, self._spec.entry) for t in self._graph(name, exits=False)]
         exits = [t for name in self._exiting for t in self._graph(name, exits=True)]
         exit_call = [self._exit_call(self._entry.on_exit)] if self._entry.on_exit is not None else []
         used = [*graphs, *exits]
         gates = [_gate(self._names[g.name]) for g in self._spec.templates.values() if isinstance(g, Suspend)]
-        around = PodSurrounding(layout=self._layout, site=self._site, delivery=self._delivery)
+        around = PodSurrounding(layout=self._layout, site=self._site, delivery=self._delivery, run=self._plan.told)
         pods = [op_template(name, kind, around) for kind, name in self._kinds.items()]
         planners = [plan_template(PLAN, around, exits=False)]
         planners += [plan_template(f"{PLAN}-{EXIT}", around, exits=True)] if self._exiting else []
         called = {task["template"] for template in used for task in template["dag"]["tasks"]}
         planners = [planner for planner in planners if planner["name"] in called]
-        labels = {RUN_LABEL: dns_name(self._plan.run), NAME_LABEL: dns_name(self._spec.name)}
+        labels = {RUN_LABEL: self._plan.name, NAME_LABEL: dns_name(self._spec.name)}
         return {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Workflow",
             "metadata": {
-                "name": dns_name(self._plan.run),
+                "name": self._plan.name,
                 "namespace": self._site.namespace,
                 "labels": {**labels, **self._site.labels},
                 "annotations": {RUN_LABEL: self._plan.run, **self._site.annotations},
@@ -108,6 +115,7 @@ class _Maker:
             "nodeSelector": dict(site.node_selector),
             "tolerations": [dict(toleration) for toleration in site.tolerations],
             "podPriorityClassName": site.priority_class,
+            "ttlStrategy": {"secondsAfterCompletion": keep_s} if (keep_s := site.keep_workflow_s) is not None else {},
         }
         return {
             "entrypoint": self._names[self._spec.entry],
@@ -198,7 +206,7 @@ class _Maker:
             resources=node.resources,
             secrets=secrets,
             cached=node.policy.cache,
-            locks=tuple(f"{dns_name(self._plan.run)}-{lock}" for lock in sorted(node.policy.locks)),
+            locks=tuple(f"{self._plan.name}-{lock}" for lock in sorted(node.policy.locks)),
             exits=exits,
             asked=tuple(self._demands.of_result(node.template)) if node.fan is None else (),
         )
@@ -221,7 +229,7 @@ class _Maker:
         return found
 
 
-def _reachable(spec: WorkflowSpec, start: str | None) -> list[str]:
+def reachable(spec: WorkflowSpec, start: str | None) -> list[str]:
     """The templates that are used, from one on."""
     found: list[str] = [] if start is None else [start]
     for name in found:

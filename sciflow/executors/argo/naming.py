@@ -32,6 +32,12 @@ def dns_name(text: str, *, most: int = MOST) -> str:
     return f"{plain[: most - 9].rstrip('-')}-{digest}"
 
 
+def workflow_name(run: str) -> str:
+    """The name of the Workflow of a run; see `deployment.RUN`."""
+    deployed = re.fullmatch(r"(.+)-\d{8}-\d{6}-[0-9a-f]{8}", run)
+    return deployed[1] if deployed else dns_name(run)
+
+
 def names(texts: Iterable[str]) -> dict[str, str]:
     """A name for each of several texts, all different, and as like to them as may be."""
     given: dict[str, str] = {}

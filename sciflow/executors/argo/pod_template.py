@@ -52,6 +52,7 @@ class PodSurrounding(msgspec.Struct, frozen=True, kw_only=True):
     layout: Layout
     site: Site
     delivery: Delivery
+    run: str = RUN  # its id, as pods are told it
 
 
 def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
@@ -63,13 +64,10 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         *([_saved("cache", f"{POD}/{CACHE}", layout.cache)] if kind.cached else []),
         _saved("outcomes", f"{POD}/outcomes", layout.part(f"{OUTCOMES}/{PATH}/{CHUNK}")),
     ]
-    parameters = [
-        {"name": told.name, "valueFrom": {"path": f"{POD}/{TOLD_NUMBERS}/{told.name}", "default": UNTOLD}}
-        for told in kind.asked
-    ]
+    parameters = told_parameters(kind.asked)
     beside = kind.program and kind.image != site.base_image
     runner = {
-        "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD, *_asked(kind.asked)],
+        "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD, *asked_argument(kind.asked)],
         "env": [*_home(), *(_of_secret(name, where) for name, where in kind.secrets)],
         "workingDir": "/tmp",  # noqa: S108  an empty volume
     }
@@ -90,34 +88,63 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     }
 
 
-def _asked(told: Sequence[Told]) -> list[str]:
+def asked_argument(told: Sequence[Told]) -> list[str]:
+    """How a pod is told which numbers are asked for."""
     asked = [[one.name, one.kind, *one.path] for one in told]
     return [json.dumps(asked, separators=(",", ":"))] if asked else []
 
 
 def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest:
     """The template of a pod that tells in how many parts a node is run."""
-    site = around.site
-    main = {
-        "name": "main",
-        "image": site.base_image,
-        "command": [site.python, RUNNER, "pod", POD],
-        "env": _home(),
-        "workingDir": "/tmp",  # noqa: S108
-    }
     parts = {"name": "parts", "valueFrom": {"path": f"{POD}/parts", "default": "0"}}
+    main = _clerk(around.site)
     return {
         **_pod(name, ["plan", PATH], main, around, exits=exits, told={}),
         "outputs": {"parameters": [parts]},
     }
 
 
+def frame_template(
+    name: str, command: Sequence[str], around: PodSurrounding, *, env: Sequence[Manifest], outputs: Manifest
+) -> Manifest:
+    """The template of a pod that begins or ends a run which no engine looks after; see `deployment`."""
+    main = {**_clerk(around.site), "terminationMessagePolicy": "FallbackToLogsOnError"}  # Argo shows what is wrong
+    return {**_pod(name, command, main, around, exits=False, told={}, env=env), "outputs": outputs}
+
+
+def told_parameters(asked: Sequence[Told]) -> list[Manifest]:
+    """The output parameters of a pod that tells numbers."""
+    return [
+        {"name": told.name, "valueFrom": {"path": f"{POD}/{TOLD_NUMBERS}/{told.name}", "default": UNTOLD}}
+        for told in asked
+    ]
+
+
+def _clerk(site: Site) -> Manifest:
+    """A container that says what the one before it has found out."""
+    return {
+        "name": "main",
+        "image": site.base_image,
+        "command": [site.python, RUNNER, "pod", POD],
+        "env": _home(),
+        "workingDir": "/tmp",  # noqa: S108
+    }
+
+
 def _pod(
-    name: str, command: Sequence[str], main: Manifest, around: PodSurrounding, *, exits: bool, told: Manifest
+    name: str,
+    command: Sequence[str],
+    main: Manifest,
+    around: PodSurrounding,
+    *,
+    exits: bool,
+    told: Manifest,
+    env: Sequence[Manifest] = (),
 ) -> Manifest:
     layout, site, delivery = around.layout, around.site, around.delivery
     mounts = [{"name": "work", "mountPath": VOLUME}, {"name": "tmp", "mountPath": "/tmp"}, *site.mounts]  # noqa: S108
-    parameters = [{"name": "path"}, *([{"name": "chunk"}] if CHUNK in command else [])]
+    parameters = [{"name": word[len("{{inputs.parameters.") : -2]} for word in command if word in (PATH, CHUNK)]
+    parameters += [{"name": "phase"}] if exits else []
     place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
     binder = {
         "name": "bind",
@@ -127,10 +154,11 @@ def _pod(
         "env": [
             *_home(),
             {"name": "PYTHONPATH", "value": PACKAGE},
-            {"name": "SCIFLOW_RUN", "value": RUN},
+            {"name": "SCIFLOW_RUN", "value": around.run},
             {"name": "SCIFLOW_POD", "value": json.dumps({**place, **told}, separators=(",", ":"))},
             {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
             *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if exits else []),
+            *env,
             _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
             _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
         ],
@@ -139,7 +167,7 @@ def _pod(
     return {
         "name": name,
         "inputs": {
-            "parameters": [*parameters, *([{"name": "phase"}] if exits else [])],
+            **({"parameters": parameters} if parameters else {}),
             "artifacts": [
                 {"name": "runner", "path": RUNNER, **RAW, "s3": {"key": layout.code(delivery.runner)}},
                 {"name": "sciflow", "path": PACKAGE, **RAW, "s3": {"key": layout.code(delivery.package)}},
