@@ -70,6 +70,7 @@ def clean(
 
 
 def _clean(place: Path, chosen: Sequence[RunSummary], *, dry_run: bool, yes: bool) -> int:
+    from sciflow.engine.clearing import all_remains
     from sciflow.engine.run_folder import abandoned
     from sciflow.view.runs import for_terminal
 
@@ -80,6 +81,10 @@ def _clean(place: Path, chosen: Sequence[RunSummary], *, dry_run: bool, yes: boo
         note("nothing to remove")
         return 0
     told = _told(chosen, unfinished)
+    left = list(all_remains(run.folder for run in chosen))
+    if left:
+        places = ", ".join(sorted({name for found in left for name in found.executors}))
+        note(f"{count(len(left), 'run')} of these left files at {places}, which stay; --remote removes them first")
     if dry_run:
         note(f"would remove {told}")
     elif yes or _confirmed(f"Remove {told}?"):

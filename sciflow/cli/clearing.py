@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from sciflow.cli.output import note, show
 from sciflow.core.progress import RunSummary
 from sciflow.errors import HostError, RunError, SciflowError
-from sciflow.view.quantity import count
+from sciflow.view.quantity import count, size
+
+if TYPE_CHECKING:
+    from sciflow.engine.clearing import Remains
 
 
 def clear_remote(runs: Sequence[RunSummary], *, discard: bool, dry_run: bool, confirmed: Callable[[str], bool]) -> int:
@@ -23,7 +27,7 @@ def clear_remote(runs: Sequence[RunSummary], *, discard: bool, dry_run: bool, co
     roots = {found.folder.root for found in left}
     show(for_terminal([run for run in runs if run.folder in roots], now_s=time.time()))
     places = ", ".join(sorted({name for found in left for name in found.executors}))
-    told = f"what {count(len(left), 'run')} {'has' if len(left) == 1 else 'have'} left at {places}"
+    told = f"what {count(len(left), 'run')} {'has' if len(left) == 1 else 'have'} left at {places}{_much(left)}"
     before = "; what is not home yet is LOST" if discard else "; what is not home yet comes home before"
     if dry_run:
         note(f"would remove {told}{before}")
@@ -31,12 +35,26 @@ def clear_remote(runs: Sequence[RunSummary], *, discard: bool, dry_run: bool, co
     if not confirmed(f"Remove {told}{before}?"):
         note("nothing was removed")
         return 0
-    failed = 0
+    failed = freed = 0
     for found in left:
         try:
-            clear(found.folder, discard=discard)
+            freed += clear(found.folder, discard=discard)
         except (RunError, HostError, SciflowError) as error:
             note(f"sciflow: {error}")
             failed += 1
-    note(f"removed what {count(len(left) - failed, 'run')} had left" + (f"; {failed} failed" if failed else ""))
+    much = f", {size(freed)}" if freed else ""
+    note(f"removed what {count(len(left) - failed, 'run')} had left{much}" + (f"; {failed} failed" if failed else ""))
     return 1 if failed else 0
+
+
+def _much(left: Sequence[Remains]) -> str:
+    """How much it is, as far as places tell."""
+    from sciflow.engine.clearing import weight
+
+    try:
+        weights = [found for one in left if (found := weight(one)) is not None]
+    except HostError:
+        return ""  # why, is told where it is to be removed
+    if not weights:
+        return ""
+    return f" ({size(sum(weights))}{'' if len(weights) == len(left) else ' in buckets'})"

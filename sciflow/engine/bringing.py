@@ -16,6 +16,7 @@ from sciflow.engine.setup import RunSetup
 from sciflow.engine.stored_files import Placed, fetch_stored, read_index
 from sciflow.engine.task_list import task_rows
 from sciflow.errors import RunError
+from sciflow.executors.conducted import noted_conductor
 from sciflow.executors.registry import conducts
 
 
@@ -58,7 +59,8 @@ def bring_tasks(replica: Replica, path: str | None, *, of: Collection[str] | Non
     folders: dict[str, set[str]] = {}
     for task_path, row in rows:
         at, folder = makers.get(_submission(row), conductor), f"tasks/{task_path}"
-        came_home = _submission(row) in removed and (replica.root / folder).exists()  # before they were removed there
+        gone = not noted_conductor(replica.root) if at == conductor else _submission(row) in removed
+        came_home = gone and (replica.root / folder).exists()  # before they were removed there
         if at is not None and row.extra is not None and row.extra.files and not came_home:
             folders.setdefault(at, set()).add(folder)
     _bring(replica.root, folders)

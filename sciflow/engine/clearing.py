@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from sciflow import config
-from sciflow.core.records import Phase
+from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine.bringing import bring_tasks
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
@@ -31,19 +31,21 @@ from sciflow.executors.batch.record import (
     open_records,
     read_removed,
 )
+from sciflow.executors.conducted import forget_conductor, noted_conductor
 
 Tables = Mapping[str, Mapping[str, Any]]
 Left = Mapping[str, Sequence[str]]  # submissions whose files lie elsewhere, by executor
 
 
 def remains(root: Path, tables: Tables) -> Left:
-    """The submissions of a run whose files lie on another machine, by executor."""
+    """The submissions of a run whose files lie on another machine, by executor; none of one that had all of the run."""
+    whole: dict[str, list[str]] = {name: [] for name in [noted_conductor(root)] if name}
     if not (root / "batches").is_dir():
-        return {}
+        return whole
     from sciflow.executors.registry import lies_elsewhere
 
     removed = read_removed(root)
-    found: dict[str, list[str]] = {}
+    found = whole
     for batch, executor in executors_of(root).items():
         if batch not in removed:
             found.setdefault(executor, []).append(batch)
@@ -65,6 +67,20 @@ def clear(folder: RunFolder, *, discard: bool = False) -> int:
         return _clear(folder.root, tables, remains(folder.root, tables), discard=discard)
 
 
+def weight(found: Remains) -> int | None:
+    """The bytes that a run has left at executors; None where nobody tells.
+
+    Raises:
+        HostError: the machine is not to be reached now.
+    """
+    from sciflow.executors.registry import weigh_whole
+
+    settings, root = config.load(), found.folder.root
+    if found.executors != (noted_conductor(root),) or found.executors[0] not in settings.executors:
+        return None
+    return weigh_whole(found.executors[0], settings.executors, settings.storages, root)
+
+
 def _clear(root: Path, tables: Tables, left: Left, *, discard: bool) -> int:
     """Does so for the submissions `left`; where a run has others at the same place, all of them stay."""
     if not left:
@@ -72,6 +88,28 @@ def _clear(root: Path, tables: Tables, left: Left, *, discard: bool) -> int:
     for name in left.keys() - tables.keys():
         fix = f"add [executors.{name}] to sciflow.toml, as it was when the run was made"
         raise RunError(f"{root}: its files lie at {name!r}, which the settings do not name\n    fix:      {fix}")
+    whole = [name for name, batches in left.items() if not batches]
+    freed = sum(_clear_whole(name, tables, root, discard=discard) for name in whole)
+    parts = {name: batches for name, batches in left.items() if batches}
+    return freed + (_clear_parts(root, tables, parts, discard=discard) if parts else 0)
+
+
+def _clear_whole(name: str, tables: Tables, root: Path, *, discard: bool) -> int:
+    """The same of an executor that has carried out the run as a whole."""
+    from sciflow.executors.registry import clear_whole
+
+    with closing(Reader(root / "run.db")) as reader:
+        if reader.text("phase") not in RUN_ENDS:
+            fix = "sciflow resume it, or cancel it, before its files there are removed"
+            raise RunBusy(f"{root}: the run is not over\n    fix:      {fix}")
+        if not discard:
+            bring_tasks(Replica(root, reader), None)
+    freed = clear_whole(name, tables, config.load().storages, root)
+    forget_conductor(root)
+    return freed
+
+
+def _clear_parts(root: Path, tables: Tables, left: Left, *, discard: bool) -> int:
     names = {batch for batches in left.values() for batch in batches}
     with closing(Reader(root / "run.db")) as reader:
         wanted = _close_collected(root, names, reader)
@@ -130,7 +168,8 @@ def by_policy(folder: RunFolder, phase: Phase, *, warn: Callable[[str], None]) -
         _clear(folder.root, tables, {name: left[name] for name in _due(policies, phase, 0.0)}, discard=False)
     aged = {name for name, policy in policies.items() if isinstance(policy, float)}
     for old in list_run_folders(folder.root.parent) if aged else ():
-        if old.root != folder.root and (old.root / "batches").is_dir() and not old.lock().held():
+        left_some = (old.root / "batches").is_dir() or noted_conductor(old.root)
+        if old.root != folder.root and left_some and not old.lock().held():
             with _told(old, warn), old.lock():
                 _clear_old(old, tables, policies, aged)
 

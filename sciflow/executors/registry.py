@@ -17,6 +17,7 @@ from sciflow.executors.executor import Executor
 
 if TYPE_CHECKING:
     from sciflow.executors.argo.pod_logs import PodLogs
+    from sciflow.executors.settings import ArgoSettings
 
 LOCAL = "local"
 
@@ -121,6 +122,41 @@ def lies_elsewhere(name: str, tables: Mapping[str, Mapping[str, Any]]) -> bool:
     return isinstance(settings, ArgoSettings) or (isinstance(settings, BatchSettings) and not shares(settings))
 
 
+def weigh_whole(
+    name: str, tables: Mapping[str, Mapping[str, Any]], storages: Mapping[str, Mapping[str, Any]], root: Path
+) -> int:
+    """The bytes that a run has left at the executor that has carried it out as a whole.
+
+    Raises:
+        HostError: the place is not to be reached now.
+    """
+    from sciflow.executors.argo.remains import weigh_at_argo
+
+    return weigh_at_argo(name, _argo(name, tables), storages, root)
+
+
+def clear_whole(
+    name: str, tables: Mapping[str, Mapping[str, Any]], storages: Mapping[str, Mapping[str, Any]], root: Path
+) -> int:
+    """Removes them; how many they were.
+
+    Raises:
+        RunBusy: the run is at work there.
+        HostError: the place is not to be reached now.
+    """
+    from sciflow.executors.argo.remains import clear_at_argo
+
+    return clear_at_argo(name, _argo(name, tables), storages, root)
+
+
+def _argo(name: str, tables: Mapping[str, Mapping[str, Any]]) -> ArgoSettings:
+    from sciflow.executors.settings import ArgoSettings, parse_executor
+
+    settings = parse_executor(name, tables[name])
+    assert isinstance(settings, ArgoSettings)
+    return settings
+
+
 def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, batches: Collection[str]) -> int | None:
     """Removes the files of a run from an executor's machine; bytes that no other run there needs.
 
@@ -143,10 +179,8 @@ def pod_logs(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) -> 
     from sciflow.executors.argo.making import make_server
     from sciflow.executors.argo.naming import dns_name
     from sciflow.executors.argo.pod_logs import PodLogs
-    from sciflow.executors.settings import ArgoSettings, parse_executor
 
-    settings = parse_executor(name, tables[name])
-    assert isinstance(settings, ArgoSettings)
+    settings = _argo(name, tables)
     server = make_server(settings)
     try:
         yield PodLogs(server, dns_name(root.name), pods=settings.pods)
@@ -184,8 +218,8 @@ def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *
 
 def cleanup_of(name: str, tables: Mapping[str, Mapping[str, Any]]) -> str | float:
     """What the settings say of the files of runs at an executor: "keep", "on_success", or their age in seconds."""
-    from sciflow.executors.settings import BatchSettings, parse_executor
+    from sciflow.executors.settings import FuturesSettings, parse_executor
     from sciflow.executors.settings_check import age_s
 
     settings = parse_executor(name, tables[name])
-    return age_s(settings.cleanup) or settings.cleanup if isinstance(settings, BatchSettings) else "keep"
+    return "keep" if isinstance(settings, FuturesSettings) else age_s(settings.cleanup) or settings.cleanup

@@ -12,7 +12,7 @@ from sciflow.core.graph import Secret
 from sciflow.errors import InvalidSettings, Problem
 from sciflow.executors.containers.box import Box, Engine
 from sciflow.executors.origins import origin
-from sciflow.executors.settings_check import problems_of, problems_of_batch
+from sciflow.executors.settings_check import problems_of, problems_of_batch, problems_of_cleanup
 from sciflow.executors.systems.system import Site
 
 
@@ -135,6 +135,8 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     annotations: dict[str, str] = {}
     priority_class: str = ""
     lost_retries: int = 2  # of a pod that was lost
+    cleanup: str = "keep"  # or "on_success", or an age: what becomes of a run's files and its workflow
+    keep_workflow_s: int | None = None  # after its end; none: as the cluster does
     look_least_s: float = 1.0
     look_most_s: float = 15.0
     settings: dict[str, Any] = {}  # as for a batch system
@@ -175,6 +177,7 @@ def parse_executor(name: str, table: Mapping[str, Any]) -> ExecutorSettings:
     settings = msgspec.convert(table, type=kind)
     settings = settings.batch if isinstance(settings, ContainerSettings) else settings
     problems = problems_of_batch(name, settings) if isinstance(settings, BatchSettings) else []
+    problems += list(problems_of_cleanup(name, settings.cleanup)) if isinstance(settings, ArgoSettings) else []
     if problems:
         raise InvalidSettings(problems)
     return settings

@@ -37,6 +37,7 @@ NUMBERS: Mapping[str, tuple[str, Check]] = {
     "look_least_s": SECONDS,
     "look_most_s": SECONDS,
     "marks_patience_s": SECONDS,
+    "keep_workflow_s": ("a whole number from 0", lambda value: value >= 0),
 }
 WORDS: Mapping[type, str] = {
     inspect.StrType: "text",
@@ -175,12 +176,17 @@ def _looks(name: str, settings: BatchSettings) -> Iterator[Problem]:
 
 
 def _cleanup(name: str, settings: BatchSettings) -> Iterator[Problem]:
-    if settings.cleanup not in {"keep", "on_success"} and AGE.fullmatch(settings.cleanup) is None:
+    return problems_of_cleanup(name, settings.cleanup)
+
+
+def problems_of_cleanup(name: str, cleanup: str) -> Iterator[Problem]:
+    """Of what becomes of a run's files at an executor."""
+    if cleanup not in {"keep", "on_success"} and AGE.fullmatch(cleanup) is None:
         yield Problem(
             where=origin(name, "cleanup"),
             what=f"executor {name}: cleanup has a value that will not do",
             expected='"keep", "on_success", or an age such as "12h", "30d", "2w"',
-            found=repr(settings.cleanup),
+            found=repr(cleanup),
         )
 
 

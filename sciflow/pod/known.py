@@ -61,6 +61,10 @@ def _line(slice_: int, phase: Phase, output: Tree, extra: Tree) -> Line:
     return [slice_, 1, "", 0, 0, [0, 0, phase.value, output, round(time.time(), 6), 0.0, 0, 0, extra]]
 
 
+class _FilesGone(Exception):
+    """The run that the cache names was cleaned."""
+
+
 class CachedOutcomes:
     """The outcomes of earlier runs, found by content."""
 
@@ -73,13 +77,18 @@ class CachedOutcomes:
         """The ends of the tasks that are there; `keys`: under what, by slice. Their files are in this run then."""
         places = {self._layout.cached(key): slice_ for slice_, key in keys.items()}
         found = self._bucket.get_all(places)
-        return {places[place]: self._taken(job, places[place], text) for place, text in found.items()}
+        taken = {places[place]: self._taken(job, places[place], text) for place, text in found.items()}
+        return {slice_: line for slice_, line in taken.items() if line is not None}
 
-    def _taken(self, job: Job, slice_: int, text: bytes) -> Line:
+    def _taken(self, job: Job, slice_: int, text: bytes) -> Line | None:
+        """What an entry says; None: the files that it speaks of were removed."""
         entry = msgspec.json.decode(text, type=Entry)
         there = Layout(self._layout.prefix, entry.run)
         task = f"tasks/{job.path}" if slice_ == SINGLE else f"tasks/{job.path}/{slice_}"
-        output = self._here(json.loads(bytes(entry.output)), entry, there, task)
+        try:
+            output = self._here(json.loads(bytes(entry.output)), entry, there, task)
+        except _FilesGone:
+            return None
         return _line(slice_, Phase.SUCCEEDED, output, json.loads(bytes(entry.extra)))
 
     def _here(self, tree: Tree, entry: Entry, there: Layout, task: str) -> Tree:
@@ -89,7 +98,7 @@ class CachedOutcomes:
                 return {**tree, "path": self._copied(path, entry, there, task)}
             case {"$": "value", "file": str() as file}:
                 target = f"{file}.of.{entry.run}"
-                self._bucket.copy(there.part(file), self._layout.part(target))
+                self._copy(there.part(file), self._layout.part(target))
                 return {**tree, "file": target}
             case dict():
                 return {name: self._here(value, entry, there, task) for name, value in tree.items()}
@@ -98,11 +107,15 @@ class CachedOutcomes:
             case _:
                 return tree
 
+    def _copy(self, key: str, to: str) -> None:
+        if not self._bucket.copy(key, to):
+            raise _FilesGone
+
     def _copied(self, path: str, entry: Entry, there: Layout, task: str) -> str:
         """Copies a file or folder of another run; its path in this one."""
         target = f"{task}/{path.partition('/')[2]}"
         for place in _files(path, entry.folders):
-            self._bucket.copy(there.part(f"{path}{place}"), self._layout.part(f"{target}{place}"))
+            self._copy(there.part(f"{path}{place}"), self._layout.part(f"{target}{place}"))
         inside = {target: entry.folders[path]} if path in entry.folders else {}
         self._shapes.learn(inside, [target] if path in entry.executable else [])
         return target

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from sciflow import context, op, suspend, workflow
 
@@ -47,3 +48,26 @@ def talk(names: list[str]) -> list[str]:
 @op
 def said(alone: list[str], many: list[str]) -> list[str]:
     return alone + many
+
+
+@op
+def written(n: int) -> Path:
+    Path("made.txt").write_text("x" * n)
+    return Path("made.txt")
+
+
+@op(cache=True)
+def size_of(file: Path) -> int:
+    return len(file.read_text())
+
+
+@op(cache=True)
+def copied(n: int) -> Path:
+    Path("copy.txt").write_text("y" * n)
+    return Path("copy.txt")
+
+
+@workflow
+def writes(n: int) -> int:
+    made = written(n)
+    return size_of(copied(n)) + size_of.options(name="size")(made)

@@ -95,13 +95,20 @@ class Bucket:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="sciflow-bucket") as pool:
             list(pool.map(lambda pair: self.put_file(*pair), files.items()))
 
-    def copy(self, key: str, to: str) -> None:
-        """Has the server copy an object."""
+    def copy(self, key: str, to: str) -> bool:
+        """Has the server copy an object; False if there is none."""
         from minio.commonconfig import CopySource
+        from minio.error import S3Error
 
         bucket = self._settings.bucket
         with explained(self._name, self._settings):
-            self._client.copy_object(bucket, to, CopySource(bucket, key))
+            try:
+                self._client.copy_object(bucket, to, CopySource(bucket, key))
+            except S3Error as error:
+                if error.code in MISSING:
+                    return False
+                raise
+        return True
 
     def has(self, key: str) -> bool:
         """Whether anything is under a key."""
@@ -120,6 +127,17 @@ class Bucket:
         """Removes what is under a key, if anything is."""
         with explained(self._name, self._settings):
             self._client.remove_object(self._settings.bucket, key)
+
+    def delete_all(self, keys: Iterable[str]) -> None:
+        """Removes what is under all of these."""
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="sciflow-bucket") as pool:
+            list(pool.map(self.delete, keys))
+
+    def sizes(self, prefix: str) -> dict[str, int]:
+        """All keys that begin so, with the bytes of each."""
+        with explained(self._name, self._settings):
+            found = self._client.list_objects(self._settings.bucket, prefix=prefix, recursive=True)
+            return {str(one.object_name): one.size or 0 for one in found}
 
     def list(self, prefix: str) -> dict[str, str]:
         """All keys that begin so, each with a word that changes with what is under it."""

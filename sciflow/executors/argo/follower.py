@@ -15,7 +15,7 @@ from typing import Protocol
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable
 from sciflow.executors.argo.advance import NodesDue
 from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.client import ArgoServer
+from sciflow.executors.argo.client import ArgoServer, WorkflowStatus
 from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.manifest import ANSWER
 from sciflow.executors.argo.naming import dns_name
@@ -232,10 +232,7 @@ class Follower:
     def _look(self) -> None:
         """Tells what is new."""
         status = self._server.status(self._name, nodes=False)  # first: what follows is all of it
-        if status is None:
-            self.news.put(Refused(why=f"{self._server.url}: there is no workflow {self._name} any more"))
-            self._next_look = time.monotonic() + self._most_s
-            return
+        status = status or WorkflowStatus(phase="Error", message=f"there is no workflow {self._name} any more")
         found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
         fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
         for key, text in self._bucket.get_all(fresh).items():

@@ -21,6 +21,7 @@ from sciflow.executors.argo.outcomes import read_outcomes
 from sciflow.executors.argo.sending import Sender
 from sciflow.executors.argo.shapes import Shapes, bring_files
 from sciflow.executors.argo.site import Site
+from sciflow.executors.conducted import note_conductor
 from sciflow.executors.registry import Errand, Whole
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.settings import ArgoSettings
@@ -43,7 +44,8 @@ def make_argo(
     server = make_server(settings)
     run = errand.root.name
     layout = layout_of(store, run)
-    facts = _facts(name, settings, errand, whole)
+    note_conductor(errand.root, name)
+    facts = facts_of(name, settings, errand, whole)
     follower = Follower(
         run,
         server,
@@ -64,7 +66,7 @@ def make_argo(
     return ArgoExecutor(follower)
 
 
-def _facts(name: str, settings: ArgoSettings, errand: Errand, whole: Whole) -> Facts:
+def facts_of(name: str, settings: ArgoSettings, errand: Errand, whole: Whole) -> Facts:
     """What the pods of a run must know, but for its files: those are told by who sends them."""
     return Facts(
         spec=whole.spec,

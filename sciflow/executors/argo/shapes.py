@@ -9,6 +9,7 @@ from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.outcomes import Head
 from sciflow.executors.batch.fetching import gone
+from sciflow.executors.conducted import noted_conductor
 
 Inside = Sequence[Sequence[str]]  # (path in the folder, "file", "program", "folder" or "link", where a link points)
 
@@ -81,8 +82,9 @@ class Shapes:
 
 def bring_files(shapes: Shapes, here: Path, paths: Sequence[str], *, place: str) -> dict[str, str]:
     """Brings files and folders to the same paths in the run folder; of those that are not to be had, why."""
+    why = "" if noted_conductor(here) else "`sciflow clean --remote` has removed what the run had there"
     lost = {}
     for path in paths:
         if not shapes.bring(path, here / path):
-            lost[path] = gone(f"{place}{path}", here)
+            lost[path] = gone(f"{place}{path}", here, why)
     return lost

@@ -32,6 +32,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     annotations: Mapping[str, str]
     priority_class: str
     lost_retries: int
+    keep_workflow_s: int | None
     store: Mapping[str, Any]  # the bucket as pods reach it
 
 

@@ -1,0 +1,25 @@
+"""A word in the run folder that an executor has carried out the run as a whole, and what it has left is still there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+NOTE = "conducted"
+
+
+def note_conductor(root: Path, name: str) -> None:
+    """Writes down which executor has begun to."""
+    (root / NOTE).write_text(f"{name}\n", "utf-8")
+
+
+def noted_conductor(root: Path) -> str:
+    """The executor that has left something; empty if none has, or it was removed."""
+    try:
+        return (root / NOTE).read_text("utf-8").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def forget_conductor(root: Path) -> None:
+    """Writes down that nothing is left."""
+    (root / NOTE).unlink(missing_ok=True)
