@@ -8,10 +8,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import inspect
 
+from sciflow.core.graph import Secret
 from sciflow.errors import Problem
 from sciflow.executors.origins import origin
 from sciflow.executors.systems import directives
@@ -26,7 +28,20 @@ AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([hdw])")
 UNITS_S = {"h": 3600, "d": 86400, "w": 7 * 86400}
 SECONDS = ("a number above 0", lambda value: is_seconds(value) and value > 0)
 COUNT = ("a whole number from 1", lambda value: value >= 1)
-NUMBERS: Mapping[str, tuple[str, Check]] = {
+
+
+def _is_address(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+    except ValueError:
+        return False
+    return url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc
+
+
+ADDRESS = ("https://HOST or https://HOST:PORT, without a name or password in it", _is_address)
+RULES: Mapping[str, tuple[str, Check]] = {
+    "server": ADDRESS,
+    "endpoint_inside": (ADDRESS[0], lambda value: not value or _is_address(value)),
     "walltime_s": SECONDS,
     "elements": COUNT,
     "throttle": COUNT,
@@ -100,18 +115,34 @@ def _unfit(name: str, key: str, value: Any, field: msgspec.structs.FieldInfo) ->
             where=origin(name, key),
             what=what,
             expected=_expected(info),
-            found=f"{value!r}" + (f": {inner}" if inner else ""),
-            fix=f"did you mean {near[0]!r}?" if near else _bracketed(key, value, info),
+            found=_shown(value, info) + (f": {inner}" if inner else ""),
+            fix=f"did you mean {near[0]!r}?" if near else _remedy(key, value, info),
         )
         return
-    expected, holds = NUMBERS.get(key, ("", bool))
+    expected, holds = RULES.get(key, ("", bool))
     if expected and fitting is not None and not holds(fitting):
-        yield Problem(where=origin(name, key), what=what, expected=expected, found=repr(value))
+        yield Problem(where=origin(name, key), what=what, expected=expected, found=_shown(value, info))
 
 
-def _bracketed(key: str, value: Any, info: inspect.Type) -> str:
-    """For one text where a list of them belongs."""
-    return f'write {key} = ["{value}"]' if isinstance(info, inspect.VarTupleType) and isinstance(value, str) else ""
+def _remedy(key: str, value: Any, info: inspect.Type) -> str:
+    """For one text where a list of them belongs, or a reference."""
+    if not isinstance(value, str):
+        return ""
+    if _is_secret(info):
+        return f'put it into the environment, and write {key} = {{ env = "NAME" }}, or {key} = {{ file = "PATH" }}'
+    return f'write {key} = ["{value}"]' if isinstance(info, inspect.VarTupleType) else ""
+
+
+def _shown(value: Any, info: inspect.Type) -> str:
+    """A value that will not do; not one that may be a secret."""
+    if _is_secret(info):
+        return "the secret itself" if isinstance(value, str) else f"a {type(value).__name__}"
+    return "an address with a name or password in it" if "@" in str(value) and "://" in str(value) else repr(value)
+
+
+def _is_secret(info: inspect.Type) -> bool:
+    types = info.types if isinstance(info, inspect.UnionType) else (info,)
+    return any(isinstance(one, inspect.StructType) and one.cls is Secret for one in types)
 
 
 def _expected(info: inspect.Type) -> str:
