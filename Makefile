@@ -1,6 +1,7 @@
 # All work is done in .venv/, which these targets make: a second run only does what is new.
 #   make demo    equations of state of seven metals and their alloys: a table and a plot
 #   make test    the tests          (ARGS="-k name" is handed to pytest; ARGS=--whole-table: all cases at all places)
+#   make test-argo  all tests of Kubernetes and Argo, the whole table of cases and slow ones too: an hour (ARGS as above)
 #   make services  installs Slurm, podman, S3 servers, ... that tests start, and tries each (root; without them tests skip);
 #                  Kubernetes is built for 25 minutes: make services SERVICES="slurm podman s3" installs those alone
 #   make check   types, style and layers alone
@@ -15,7 +16,7 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check install --quiet --no-
 ARGS ?=
 SERVICES ?=
 
-.PHONY: demo test services check bench clean
+.PHONY: demo test test-argo services check bench clean
 .DELETE_ON_ERROR:
 
 demo: .venv/.demo
@@ -23,6 +24,10 @@ demo: .venv/.demo
 
 test: .venv/.dev
 	.venv/bin/python -m pytest -n 2 $(ARGS)
+
+test-argo: .venv/.dev
+	.venv/bin/python -m tests.services install kubernetes
+	SCIFLOW_TEST_SLOW=1 SCIFLOW_TEST_SERVICES=kubernetes .venv/bin/python -m pytest -n 2 --whole-table -m kubernetes $(ARGS)
 
 services: .venv/.dev
 	.venv/bin/python -m tests.services install $(SERVICES)

@@ -1,6 +1,7 @@
 """Services as pytest fixtures: one of each per worker, started when first asked for, stopped at the end.
 
-A test whose service cannot be had here is skipped and counted; with SCIFLOW_TEST_SERVICES=required it fails.
+A test whose service cannot be had here is skipped and counted; with SCIFLOW_TEST_SERVICES=required it fails,
+but for Kubernetes, with SCIFLOW_TEST_SERVICES=kubernetes for Kubernetes.
 """
 
 from __future__ import annotations
@@ -145,13 +146,14 @@ def kubernetes() -> Iterator[Kubernetes]:
     service = KubernetesService()
     service.await_installation(_LIMIT_OF_BUILD_S)
     why = service.missing()
+    absent = pytest.fail if os.environ.get("SCIFLOW_TEST_SERVICES") == service.name else pytest.skip
     if why:
-        pytest.skip(f"service missing: {service.name}: {why}")
+        absent(f"service missing: {service.name}: {why}")
     with ExitStack() as stack:
         try:
             cluster = stack.enter_context(instances.running(service))
         except ServiceFailed as error:  # not every machine's kernel has what kubelet needs
-            pytest.skip(f"service missing: {service.name}: it does not start here: {error}")
+            absent(f"service missing: {service.name}: it does not start here: {error}")
         yield cluster
 
 
@@ -163,7 +165,13 @@ def start_slurm() -> Callable[..., AbstractContextManager[Slurm]]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "kubernetes: asks for the fixture `kubernetes` only while it runs; comes last")
+    config.addinivalue_line("markers", "kubernetes: asks for the cluster, at the latest while it runs; comes last")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """`-m kubernetes` chooses the tests of the cluster."""
+    if "kubernetes" in getattr(item, "fixturenames", ()):
+        item.add_marker("kubernetes")
 
 
 @pytest.hookimpl(trylast=True)
@@ -177,7 +185,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _asks_for_cluster(item: pytest.Item) -> bool:
-    return "kubernetes" in getattr(item, "fixturenames", ()) or item.get_closest_marker("kubernetes") is not None
+    return item.get_closest_marker("kubernetes") is not None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
