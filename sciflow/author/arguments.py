@@ -22,9 +22,15 @@ from sciflow.errors import InvalidInput, Problem
 
 
 def encode_arguments(
-    spec: WorkflowSpec, target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, where: str
+    spec: WorkflowSpec,
+    target: Verbs[..., Any],
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    *,
+    where: str,
+    whole: bool = True,
 ) -> dict[str, Tree]:
-    """The trees of a run's arguments by port.
+    """The trees of a run's arguments by port. Not `whole`: those that are missing are given later.
 
     Raises:
         InvalidInput: every argument that is missing, misspelt, given twice, of a wrong type or not to be found.
@@ -33,7 +39,7 @@ def encode_arguments(
     binding = _Binding(name=spec.name, where=where)
     fixed = {name: value for name, value in target.fixed.items() if name in ports}
     given = binding.given(positional(inspect.signature(target.function).parameters.values()), args, {**fixed, **kwargs})
-    binding.check_names(given, ports)
+    binding.check_names(given, ports, whole=whole)
     trees = {name: binding.tree(ports[name], value) for name, value in given.items() if name in ports}
     for port in ports.values():
         if port.name not in given:
@@ -66,12 +72,12 @@ class _Binding(msgspec.Struct, kw_only=True):
             self.say(f"{self.name} is given {name} twice", expected="one value", found="two", fix="leave one out")
         return {**by_position, **kwargs}
 
-    def check_names(self, given: Mapping[str, Any], ports: Mapping[str, Port]) -> None:
+    def check_names(self, given: Mapping[str, Any], ports: Mapping[str, Port], *, whole: bool) -> None:
         """Misspelt and missing arguments; a name that was probably misspelt is not missing as well."""
         wrong = misnamed(given, ports)
         for name, fix in wrong.unknown.items():
             self.say(f"{self.name} has no input {name!r}", expected=names(ports), found=name, fix=fix)
-        for name in wrong.missing:
+        for name in wrong.missing if whole else ():
             found = f"only {names(given)}" if given else "no arguments"
             self.say(
                 f"{self.name} is not given its input {name}",

@@ -24,6 +24,7 @@ from sciflow.errors import InvalidWorkflow, Problem
 if TYPE_CHECKING:
     from sciflow.core.progress import Plan
     from sciflow.engine.api import RunOptions
+    from sciflow.engine.deployment import Deployed, Wish
     from sciflow.engine.handle import Run
 
 
@@ -90,6 +91,30 @@ def plan(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     return api.plan(spec, trees, options=run_options(target))
 
 
+def deploy(target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Deployed:
+    """Make it one from which others start runs."""
+    from sciflow.engine.deployment import deploy as deployed
+
+    target, kwargs = _placed(target, kwargs)
+    inputs = inspect.signature(target.function).parameters
+    when = {name: kwargs[name] for name in ("cron", "timezone") if name in kwargs and name not in inputs}
+    rest = {name: value for name, value in kwargs.items() if name not in when}
+    spec, trees = _prepared(target, args, rest, whole=False)
+    options = run_options(target)
+    return deployed(spec, trees, options=options, wish=deployment_wish(target, spec, options, **when))
+
+
+def deployment_wish(
+    target: Verbs[..., Any], spec: WorkflowSpec, options: RunOptions, *, cron: str = "", timezone: str = ""
+) -> Wish:
+    """What is to be deployed of a target."""
+    from sciflow.engine.deployment import Schedule, Wish
+
+    about = " ".join((target.__doc__ or "").strip().partition("\n\n")[0].split())
+    schedule = Schedule(cron=cron, timezone=timezone) if cron else None
+    return Wish(name=options.name or spec.name, about=about, schedule=schedule)
+
+
 def _placed(target: Verbs[..., Any], kwargs: Mapping[str, Any]) -> tuple[Verbs[..., Any], Mapping[str, Any]]:
     """The target with the executor that `on` names, and the other arguments."""
     if "on" not in kwargs or "on" in inspect.signature(target.function).parameters:
@@ -99,14 +124,14 @@ def _placed(target: Verbs[..., Any], kwargs: Mapping[str, Any]) -> tuple[Verbs[.
 
 
 def _prepared(
-    target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    target: Verbs[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], *, whole: bool = True
 ) -> tuple[WorkflowSpec, dict[str, Any]]:
     where = user_place()
     wrong = [*unfit_values(_of_run(target), where, rules=RUN_RULES), *_of_calls(target, where)]
     if wrong:
         raise InvalidWorkflow(wrong)
     spec = spec_of(target)
-    return spec, encode_arguments(spec, target, args, kwargs, where=where)
+    return spec, encode_arguments(spec, target, args, kwargs, where=where, whole=whole)
 
 
 def run_options(target: Verbs[..., Any], given: Mapping[str, Any] | None = None) -> RunOptions:

@@ -21,6 +21,7 @@ else:
     from typing import Any, Callable, Generic, ParamSpec, TypeVar, overload
 
     from sciflow.core.progress import Plan
+    from sciflow.engine.deployment import Deployed
     from sciflow.engine.handle import Run
 
     P = ParamSpec("P")
@@ -137,6 +138,22 @@ class Verbs(Generic[P, R_co]):
         from sciflow.author.launch import plan
 
         return plan(self, args, kwargs)
+
+    def deploy(self, *args: Any, **kwargs: Any) -> Deployed:
+        """Make it a template at an executor of type `argo`, from which others start runs; see the page on Argo.
+
+        Inputs given here are what a run takes that is given none. `cron="0 6 * * 1"`: runs are begun at these times, in
+        the time zone `timezone`. Takes `on` as `run` does. The name is `options(name=...)`, by default the workflow's.
+
+        Raises:
+            InvalidWorkflow: it cannot run there as written.
+            InvalidInput: an argument does not fit, or is needed now.
+        """
+        from sciflow.author.launch import deploy
+        from sciflow.runner.loader import refuse_run
+
+        refuse_run()
+        return deploy(self, args, kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """By name where the object itself lies under its name in a module, else its function and settings."""

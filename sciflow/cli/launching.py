@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sciflow.engine.api import RunOptions
 
 Act = Callable[["WorkflowSpec", "dict[str, Any]", "RunOptions", bool], int]
+Launch = Callable[["Verbs[..., Any]", "WorkflowSpec", "dict[str, Any]", "dict[str, Any]"], int]
 
 
 class Name(click.ParamType[str]):
@@ -69,7 +70,9 @@ class TargetCommand(click.Command):
 class TargetGroup(click.Group):
     """Takes a target where a group takes a command: each target has options of its own."""
 
-    act: Act
+    launch: Launch
+    options: Sequence[click.Option]
+    whole = True  # inputs without a default must be given
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command that runs the target."""
@@ -77,7 +80,7 @@ class TargetGroup(click.Group):
         from sciflow.cli.target import open_target
 
         target = open_target(cmd_name)
-        return _command(cmd_name, target, spec_of(target), self.act)
+        return _command(cmd_name, target, spec_of(target), self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """None: targets cannot be listed."""
@@ -91,37 +94,42 @@ class TargetGroup(click.Group):
         return found if incomplete.startswith("-") else [CompletionItem(incomplete, type="file")]
 
 
-def _group(name: str, act: Act, about: str) -> TargetGroup:
+def target_group(
+    name: str, launch: Launch, about: str, *, options: Sequence[click.Option], whole: bool = True
+) -> TargetGroup:
+    """A command whose argument is a target, and whose options are those given and the target's inputs."""
     group = TargetGroup(
         name,
-        params=[*OPTIONS, _as_json()],
+        params=[*options],
         help=about,
         subcommand_metavar="TARGET [INPUTS]...",
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    group.act = act
+    group.launch, group.options, group.whole = launch, options, whole
     return group
 
 
-def _as_json() -> click.Option:
+def as_json_option() -> click.Option:
+    """Prints what programs read."""
     return click.Option(["--json", "as_json"], is_flag=True, default=None, help="Print JSON, for programs.")
 
 
-def _command(name: str, target: Verbs[..., Any], spec: WorkflowSpec, act: Act) -> click.Command:
+def _command(name: str, target: Verbs[..., Any], spec: WorkflowSpec, group: TargetGroup) -> click.Command:
     """The target's own command: an option per input, and those of the run whose names no input has."""
     ports = spec.templates[spec.entry].inputs  # type: ignore[union-attr]
     inputs = [option_of(port) for port in ports]
+    for option in inputs:
+        option.required = option.required and group.whole
     taken = {spelling for option in inputs for spelling in (option.name, *option.opts)}
-    of_run = [option for option in (*OPTIONS, _as_json()) if taken.isdisjoint((option.name, *option.opts))]
+    of_run = [option for option in group.options if taken.isdisjoint((option.name, *option.opts))]
 
     @click.pass_context
     def call(ctx: click.Context, /, **values: Any) -> int:
         before = ctx.parent.params if ctx.parent else {}
         chosen = {o.name: values[o.name] for o in of_run if o.name and values.get(o.name) is not None}
         chosen = {key: value for key, value in before.items() if value is not None} | chosen
-        as_json = bool(chosen.pop("as_json", False))
-        return _launch(target, spec, given(values, ports), chosen, as_json=as_json, act=act)
+        return group.launch(target, spec, given(values, ports), chosen)
 
     command = TargetCommand(
         name,
@@ -139,20 +147,16 @@ def _about(target: Verbs[..., Any], ports: Sequence[Port]) -> str:
     return first or f"{target.__name__}: {count(len(ports), 'input')}"
 
 
-def _launch(
-    target: Verbs[..., Any],
-    spec: WorkflowSpec,
-    values: dict[str, Any],
-    chosen: dict[str, Any],
-    *,
-    as_json: bool,
-    act: Act,
-) -> int:
-    from sciflow.author.arguments import encode_arguments
-    from sciflow.author.launch import run_options
+def _launching(act: Act) -> Launch:
+    def launch(target: Verbs[..., Any], spec: WorkflowSpec, values: dict[str, Any], chosen: dict[str, Any]) -> int:
+        from sciflow.author.arguments import encode_arguments
+        from sciflow.author.launch import run_options
 
-    trees = encode_arguments(spec, target, (), values, where="command line")
-    return act(spec, trees, run_options(target, chosen), as_json)
+        as_json = bool(chosen.pop("as_json", False))
+        trees = encode_arguments(spec, target, (), values, where="command line")
+        return act(spec, trees, run_options(target, chosen), as_json)
+
+    return launch
 
 
 def _run(spec: WorkflowSpec, trees: dict[str, Any], options: RunOptions, as_json: bool) -> int:
@@ -184,6 +188,10 @@ def _plan(spec: WorkflowSpec, trees: dict[str, Any], options: RunOptions, as_jso
     else:
         show(for_terminal(plan))
     return 0
+
+
+def _group(name: str, act: Act, about: str) -> TargetGroup:
+    return target_group(name, _launching(act), about, options=(*OPTIONS, as_json_option()))
 
 
 run = _group("run", _run, "Run a workflow or an op here and wait for it: `sciflow run eos.py:eos --structure cu.cif`.")

@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "run": ("launching", "run", "Run a workflow or an op here, and wait for it."),
     "submit": ("launching", "submit", "Start a run that goes on without this terminal."),
     "plan": ("launching", "plan", "Say what a run would do, and what it would take from the cache."),
+    "deploy": ("deploying", "deploy", "Let others start runs of a workflow on Argo, or begin them at times."),
+    "deployed": ("deploying", "deployed", "List what is deployed on Argo, or remove it."),
     "list": ("inspection", "list_", "List the runs, newest last."),
     "show": ("inspection", "show_", "Show a run: its steps, and its result or what went wrong."),
     "watch": ("inspection", "watch", "Follow a run until it ends."),

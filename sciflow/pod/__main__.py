@@ -1,5 +1,7 @@
 """`python3 -m sciflow.pod bind PATH CHUNK` or `plan PATH`: the container of a pod that comes before the task's own.
 
+`begin KEY [ASKED]` and `end` are for runs that no engine looks after: SCIFLOW_GIVEN has their parameters, in base64.
+
 It alone has the keys of the bucket: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. SCIFLOW_POD says, as JSON, where the
 bucket is and which run this is.
 """
@@ -32,14 +34,24 @@ def main(argv: list[str]) -> int:
     )
     try:
         bucket = Bucket("of the run", msgspec.convert(told["s3"], type=S3Settings))
-        binder = Binder(bucket, Layout(told["prefix"], os.environ["SCIFLOW_RUN"]), place)
+        layout = Layout(told["prefix"], os.environ["SCIFLOW_RUN"])
         match argv:
             case ["plan", path]:
-                binder.plan(path)
+                Binder(bucket, layout, place).plan(path)
             case ["bind", path, chunk]:
-                binder.bind(path, int(chunk), replaces=os.environ.get("SCIFLOW_RETRIES", "0") not in {"", "0"})
+                replaces = os.environ.get("SCIFLOW_RETRIES", "0") not in {"", "0"}
+                Binder(bucket, layout, place).bind(path, int(chunk), replaces=replaces)
+            case ["begin", key, *asked]:
+                from sciflow.pod.beginning import Beginner, given_parameters  # others need not wait for it
+
+                given = given_parameters(os.environ["SCIFLOW_GIVEN"])
+                Beginner(bucket, layout, key, place.volume).begin(given, json.loads(asked[0]) if asked else [])
+            case ["end"]:
+                from sciflow.pod.ending import Ender
+
+                Ender(bucket, layout, place).end()
             case _:
-                sys.stderr.write("usage: python3 -m sciflow.pod bind PATH CHUNK | plan PATH\n")
+                sys.stderr.write("usage: python3 -m sciflow.pod bind PATH CHUNK | plan PATH | begin KEY | end\n")
                 return 64
     except SciflowError as error:
         sys.stderr.write(f"sciflow: {error}\n")

@@ -49,6 +49,7 @@ class Recollection:
         self._homes: dict[str, Activation] = {}
         self._numbers = 0  # of nodes that were given one
         self.outputs: dict[int, list[tuple[int, bytes | None]]] = {}  # of a node's tasks that succeeded, by its number
+        self._reasons: dict[str, str] = {}  # why tasks and nodes failed, by their paths
 
     def node(self, path: str) -> NodeRun:
         """The node of a path: skipped, omitted, or with its inputs and tasks.
@@ -69,6 +70,20 @@ class Recollection:
         self._begin(run)
         return run
 
+    def conclude(self) -> tuple[bytes | None, list[str]]:
+        """The run's result; if it failed None, and why."""
+        home = self._home("")
+        for run in home.nodes:
+            self._settle(run)
+        failed = [run.path for run in home.nodes if run.phase is Phase.FAILED]
+        if failed:
+            whys = [f"{path}: {why}" for path, why in self._reasons.items() if _is_of(path, failed)]
+            return None, whys or failed
+        try:
+            return binding.result_text(home, self._values), []
+        except BindingError as error:
+            return None, [f"its result has no value: {error}"]
+
     def _begin(self, run: NodeRun) -> None:
         if run.tasks is None or run.phase is not Phase.RUNNING:
             template = self._spec.templates[run.node.template]
@@ -83,8 +98,9 @@ class Recollection:
             return
         try:
             found = self.node(run.path)
-        except BindingError:
+        except BindingError as error:
             run.phase = Phase.FAILED
+            self._reasons[run.path] = str(error)
             return
         if found.phase is Phase.RUNNING:
             self._conclude(run)
@@ -99,6 +115,7 @@ class Recollection:
             case OpTemplate():
                 ends = self._source.ends(run.path, tasks.total)
                 outputs = [(i, bytes(end.told.output)) for i, end in sorted(ends.items()) if _succeeded(end)]
+                self._explain(run, tasks.total, ends)
             case Graph():
                 slices = [SINGLE] if tasks.single else range(tasks.total)
                 results = ((i, self._result(run, i)) for i in slices)
@@ -119,8 +136,20 @@ class Recollection:
                 return None
         try:
             return binding.result_text(home, self._values)
-        except BindingError:
+        except BindingError as error:
+            self._reasons[prefix.rstrip("/")] = f"its result has no value: {error}"
             return None
+
+    def _explain(self, run: NodeRun, total: int, ends: Mapping[int, TaskEnd]) -> None:
+        """Notes down why tasks of an op have failed."""
+        for slice_, end in sorted(ends.items()):
+            told = end.told
+            if told.phase != Phase.SUCCEEDED.value and told.extra is not None and told.extra.error is not None:
+                error = told.extra.error
+                path = run.path if slice_ == SINGLE else f"{run.path}/{slice_}"
+                self._reasons[path] = f"{error.type.rpartition(':')[2]}: {error.message}"
+        if len(ends) < total:
+            self._reasons.setdefault(run.path, "its pod was lost, or came to no end")
 
     # --- graphs at work
 
@@ -164,6 +193,10 @@ class Recollection:
             self._numbers += 1
             home.nodes.append(NodeRun(self._numbers, path, node, position, home, 0, StepCount(path)))
         return home
+
+
+def _is_of(path: str, nodes: list[str]) -> bool:
+    return any(f"{path}/".startswith(f"{node}/") for node in nodes)
 
 
 def _succeeded(end: TaskEnd) -> bool:

@@ -7,17 +7,27 @@ import msgspec
 FACTS = "facts.json"  # of a run: what its pods must know of it
 OUTCOMES = "outcomes"  # <node's path>/<chunk>: how the tasks of a pod have ended
 ANSWERS = "answers"  # <node's path>: what was given at a suspension
+PARAMETERS = "parameters.json"  # of what is deployed: what its runs may be given
+RESULT = "result.json"  # of a run that no engine looks after
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """The keys of one run; `prefix` is the folder of all that is sciflow's in the bucket, "" or "x/"."""
+    """The keys of one run; `prefix` is the folder of all that is sciflow's in the bucket, "" or "x/".
+
+    What is deployed has the same, in a folder of its own: what its runs are given.
+    """
 
     prefix: str
     run: str
+    folder: str = "runs"
 
     def part(self, path: str) -> str:
         """What lies under a path of the run."""
-        return f"{self.prefix}runs/{self.run}/{path}"
+        return f"{self.prefix}{self.folder}/{self.run}/{path}"
+
+    def deployed(self, key: str) -> Layout:
+        """The keys of what is deployed."""
+        return Layout(self.prefix, key, "deployed")
 
     def outcomes(self, path: str, chunk: int | str) -> str:
         """How the tasks of one pod have ended."""

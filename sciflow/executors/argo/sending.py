@@ -30,7 +30,7 @@ def package_zip() -> tuple[str, bytes]:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted((*SCIFLOW.rglob("*.py"), *SCIFLOW.rglob("*.sh"))):
-            if path.relative_to(SCIFLOW).parts[0] not in {"cli", "view", "testing"}:
+            if path.relative_to(SCIFLOW).parts[0] not in {"cli", "testing"}:
                 member = zipfile.ZipInfo(f"sciflow/{path.relative_to(SCIFLOW)}", _LONG_AGO)
                 member.external_attr = 0o644 << 16
                 archive.writestr(member, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
@@ -55,7 +55,7 @@ class Sender:
         for sha256, data in {runner: runner_data, package: package_data, **self._bundles}.items():
             if not self._bucket.has(self._layout.code(sha256)):
                 self._bucket.put(self._layout.code(sha256), data)
-        given = self._send_parts(GIVEN)
+        given = self.send_parts(GIVEN)
         code = tuple(path.partition("/")[2] for path in _files(self._root, "code"))
         told = msgspec.structs.replace(self._facts, folders=given.folders, executable=given.executable, code=code)
         self._bucket.put(self._layout.part(FACTS), msgspec.json.encode(told))
@@ -63,11 +63,11 @@ class Sender:
 
     def send_answer(self, path: str, text: bytes) -> None:
         """What was given at a suspension, its files first."""
-        given = self._send_parts(("artifacts", "values"))
+        given = self.send_parts(("artifacts", "values"))
         answer = Given(output=msgspec.Raw(text), folders=given.folders, executable=given.executable)
         self._bucket.put(self._layout.answer(path), msgspec.json.encode(answer))
 
-    def _send_parts(self, parts: Iterable[str]) -> Given:
+    def send_parts(self, parts: Iterable[str]) -> Given:
         """Files of the run folder, as far as they are not there; the shapes of its folders."""
         files = {path: self._root / path for part in parts for path in _files(self._root, part)}
         there = {key for part in parts for key in self._bucket.list(self._layout.part(f"{part}/"))}

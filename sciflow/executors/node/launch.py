@@ -35,6 +35,11 @@ def plan(*_: Any) -> NoReturn:
     _refuse("plan()")
 
 
+def deploy(*_: Any) -> NoReturn:
+    """Refused."""
+    _refuse("deploy()")
+
+
 def spec_of(*_: Any) -> NoReturn:
     """Refused."""
     _refuse("spec()")

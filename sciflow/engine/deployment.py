@@ -1,0 +1,146 @@
+"""Deploys a workflow at an executor that carries out whole runs: others start runs of it, without this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sciflow import config
+from sciflow.core.expr import Tree
+from sciflow.core.graph import WorkflowSpec, decode_spec
+from sciflow.engine.creation import create_run, setup_of
+from sciflow.engine.records_db import Reader
+from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.session import bundle_of
+from sciflow.engine.setup import RunOptions, RunSetup
+from sciflow.errors import ConfigError
+from sciflow.executors.argo import deploying
+from sciflow.executors.argo.deploying import Prepared, Wish
+from sciflow.executors.argo.deployment import DEPLOYED_LABEL, VERSION_LABEL, Schedule
+from sciflow.executors.registry import Errand, Whole, conducts
+from sciflow.executors.settings import ArgoSettings, parse_executor
+
+__all__ = ["Deployed", "Found", "Schedule", "Wish", "deploy", "list_deployed", "remove_deployed"]
+
+
+class Deployed(msgspec.Struct, frozen=True, kw_only=True):
+    """A workflow that is deployed, or would be."""
+
+    name: str
+    version: str
+    changed: bool  # something is there that was not there before
+    manifests: list[dict[str, Any]]  # what Argo was given
+
+    @property
+    def key(self) -> str:
+        """The name of this version."""
+        return f"{self.name}-{self.version}"
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """An object at Argo's server that was deployed."""
+
+    kind: str
+    name: str
+    deployed: str  # under which name
+    version: str
+    created: str
+    schedule: str = ""
+
+
+def deploy(
+    spec: WorkflowSpec, args: Mapping[str, Tree], *, options: RunOptions, wish: Wish, dry_run: bool = False
+) -> Deployed:
+    """Makes the workflow one from which others start runs; of its inputs those in `args` are known.
+
+    Raises:
+        InvalidWorkflow: it cannot be had there.
+        InvalidInput: an input needs a value now.
+        ConfigError: a setting will not do.
+        HostError: Argo's server, or the bucket, is not to be reached now.
+    """
+    settings = config.load()
+    name = setup_of(spec, options, settings, detached=True).executor
+    argo = _settings_of(name, settings)
+    with _folder(spec, args, options) as folder:
+        errand = _errand(folder, settings)
+        prepared: Prepared = deploying.prepare(name, argo, settings.storages, errand, wish)
+        changed = not dry_run and deploying.deploy(name, argo, settings.storages, errand, prepared)
+    made = prepared.deployment
+    return Deployed(name=made.name, version=made.version, changed=changed, manifests=list(prepared.manifests))
+
+
+def list_deployed(executor: str | None = None) -> list[Found]:
+    """What is deployed at an executor, the settings' own if none is named; sorted by name, the oldest first."""
+    settings = config.load()
+    found = deploying.listed(_settings_of(executor or settings.executor, settings))
+    return sorted(map(_found, found), key=lambda one: (one.kind, one.created, one.name))
+
+
+def remove_deployed(name: str, executor: str | None = None) -> list[str]:
+    """Removes what was deployed under a name, or one version of it; what was removed. Runs stay."""
+    settings = config.load()
+    executor = executor or settings.executor
+    return list(deploying.remove(executor, _settings_of(executor, settings), settings.storages, name))
+
+
+def _found(manifest: Mapping[str, Any]) -> Found:
+    metadata, spec = manifest["metadata"], manifest["spec"]
+    return Found(
+        kind=manifest["kind"],
+        name=metadata["name"],
+        deployed=metadata["labels"][DEPLOYED_LABEL],
+        version=metadata["labels"][VERSION_LABEL],
+        created=metadata["creationTimestamp"],
+        schedule=" ".join([*spec.get("schedules", ()), spec.get("timezone", "")]).strip(),
+    )
+
+
+def _settings_of(name: str, settings: config.Settings) -> ArgoSettings:
+    if not conducts(name, settings.executors):
+        fitting = [other for other in settings.executors if conducts(other, settings.executors)]
+        raise ConfigError(
+            f"{name}: nothing can be deployed there\n"
+            f"    expected: an executor of type argo: {', '.join(fitting) or 'there is none in the settings'}\n"
+            f"    fix:      --on {fitting[0] if fitting else 'NAME, with [executors.NAME] in sciflow.toml'}"
+        )
+    found = parse_executor(name, settings.executors[name])
+    assert isinstance(found, ArgoSettings)
+    return found
+
+
+@contextmanager
+def _folder(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions) -> Iterator[RunFolder]:
+    """A run folder, in which all is that a run would be given."""
+    with tempfile.TemporaryDirectory(prefix="sciflow-deploy-") as place:
+        yield create_run(spec, args, msgspec.structs.replace(options, runs=Path(place)), detached=True)
+
+
+def _errand(folder: RunFolder, settings: config.Settings) -> Errand:
+    reader = Reader(folder.database)
+    try:
+        spec = decode_spec(reader.fact("spec") or b"{}")
+        setup = msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
+        inputs: dict[str, Tree] = json.loads(reader.fact("inputs") or b"{}")
+    finally:
+        reader.close()
+    script = setup.script and os.path.basename(setup.script)
+    return Errand(
+        root=folder.root,
+        sys_path=setup.sys_path,
+        argv=[os.path.basename(setup.argv[0])] if setup.argv else [],  # how it was deployed is nobody's argument
+        main=f"code/{script}" if script and folder.part("code").joinpath(script).is_file() else None,
+        inline_bytes=setup.inline_bytes,
+        code=bundle_of(spec, setup.sys_path),
+        host=settings.host,
+        whole=Whole(
+            spec=spec, inputs=inputs, reuse=setup.reuse, timeout_s=setup.timeout_s, parallelism=setup.parallelism
+        ),
+    )

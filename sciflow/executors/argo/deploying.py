@@ -1,0 +1,222 @@
+"""Deploys a workflow: into the bucket what its runs are given, and to Argo's server what they are started from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sciflow.core.expr import Tree
+from sciflow.core.graph import Graph
+from sciflow.core.ports import Port
+from sciflow.errors import InvalidInput, Problem
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.deployment import (
+    DEPLOYED_LABEL,
+    LONGEST_NAME,
+    RUN,
+    VERSION_LABEL,
+    Deployment,
+    Schedule,
+    cron_manifest,
+    template_manifest,
+)
+from sciflow.executors.argo.facts import Facts
+from sciflow.executors.argo.layout import PARAMETERS, Layout
+from sciflow.executors.argo.making import bucket_settings, facts_of, layout_of, site_of
+from sciflow.executors.argo.manifest import Plan
+from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.parameters import Parameter, parameter_of
+from sciflow.executors.argo.sending import GIVEN, Sender, package_zip
+from sciflow.executors.argo.shelf import open_shelf
+from sciflow.executors.argo.site import Delivery
+from sciflow.executors.package import runner_zip
+from sciflow.executors.registry import Errand
+from sciflow.executors.settings import ArgoSettings
+
+Manifest = dict[str, Any]
+
+RESERVED = "json"  # Argo has all parameters under this name
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be deployed, besides the workflow."""
+
+    name: str
+    about: str = ""
+    schedule: Schedule | None = None
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be deployed."""
+
+    deployment: Deployment
+    facts: Facts
+    manifests: Sequence[Manifest]
+
+
+def prepare(
+    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], errand: Errand, wish: Wish
+) -> Prepared:
+    """What a workflow becomes, as a run of it would be; nothing is contacted.
+
+    Raises:
+        InvalidInput: inputs that no parameter can give, or that a schedule would have to give.
+        ConfigError: something of it cannot be had on Argo.
+    """
+    whole = errand.whole
+    assert whole is not None
+    store = bucket_settings(name, settings, storages)
+    site, delivery = site_of(settings, store), Delivery(runner=runner_zip()[0], package=package_zip()[0])
+    facts = facts_of(name, settings, errand, whole)
+    layout = layout_of(store, RUN)
+    plan = Plan(
+        run=RUN,
+        totals={},
+        pods=settings.pods,
+        workers=settings.workers,
+        timeout_s=whole.timeout_s,
+        parallelism=whole.parallelism,
+    )
+    deployment = Deployment(
+        name=dns_name(wish.name, most=LONGEST_NAME),
+        version="",
+        about=wish.about,
+        parameters=_parameters(facts, scheduled=wish.schedule is not None),
+    )
+
+    def template(name: str) -> Manifest:
+        return template_manifest(name, deployment, whole.spec, plan, layout=layout, site=site, delivery=delivery)
+
+    version = _version([template(""), _lasting(facts), _hashes(errand.root)])
+    deployment = msgspec.structs.replace(deployment, version=version)
+    manifests = [template(deployment.key), template(deployment.name)]
+    if wish.schedule is not None:
+        manifests.append(cron_manifest(deployment, wish.schedule, site))
+    return Prepared(deployment=deployment, facts=facts, manifests=manifests)
+
+
+def deploy(
+    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], errand: Errand, prepared: Prepared
+) -> bool:
+    """Does it; False if all of it was there."""
+    store = bucket_settings(name, settings, storages)
+    bucket = Bucket(settings.storage, store)
+    layout = layout_of(store, "").deployed(prepared.deployment.key)
+    shelf = open_shelf(settings)
+    try:
+        bucket.put(layout.part(PARAMETERS), msgspec.json.encode(prepared.deployment.parameters))
+        Sender(bucket, layout, errand.root, prepared.facts, errand.code).send()
+        changed = [shelf.put(manifest) for manifest in prepared.manifests]
+        return any(changed)
+    finally:
+        shelf.close()
+
+
+def remove(
+    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], deployed: str
+) -> Sequence[str]:
+    """Removes what was deployed under a name, with all its versions; or one version. What was removed."""
+    store = bucket_settings(name, settings, storages)
+    bucket = Bucket(settings.storage, store)
+    shelf = open_shelf(settings)
+    try:
+        found = [one for one in shelf.deployed() if deployed in _names(one)]
+        for one in found:
+            shelf.remove(one)
+            if one["metadata"]["name"] == _key(one):
+                _empty(bucket, layout_of(store, "").deployed(_key(one)))
+        return [f"{one['kind']} {one['metadata']['name']}" for one in found]
+    finally:
+        shelf.close()
+
+
+def listed(settings: ArgoSettings) -> list[Manifest]:
+    """What is deployed."""
+    shelf = open_shelf(settings)
+    try:
+        return list(shelf.deployed())
+    finally:
+        shelf.close()
+
+
+def _names(manifest: Manifest) -> tuple[str, str]:
+    """By which an object is removed: its name, and that under which it was deployed."""
+    return manifest["metadata"]["name"], manifest["metadata"]["labels"][DEPLOYED_LABEL]
+
+
+def _key(manifest: Manifest) -> str:
+    labels = manifest["metadata"]["labels"]
+    return f"{labels[DEPLOYED_LABEL]}-{labels[VERSION_LABEL]}"
+
+
+def _empty(bucket: Bucket, layout: Layout) -> None:
+    for key in bucket.list(layout.part("")):
+        bucket.delete(key)
+
+
+def _parameters(facts: Facts, *, scheduled: bool) -> list[Parameter]:
+    """Those of the inputs that can be given; the others must have a value, and keep it."""
+    entry = facts.spec.templates[facts.spec.entry]
+    assert isinstance(entry, Graph)
+    made, problems = [], []
+    for port in entry.inputs:
+        value = _value(port, facts.inputs)
+        parameter = parameter_of(port.name, port.type, value)
+        if port.name == RESERVED or not port.name.isascii():
+            problems.append(_unnameable(port, entry.where))
+        elif (parameter is None or scheduled) and not value:
+            problems.append(_ungiven(port, entry.where, scheduled=parameter is not None))
+        elif parameter is not None:
+            made.append(parameter)
+    if problems:
+        raise InvalidInput(problems)
+    return made
+
+
+def _value(port: Port, inputs: Mapping[str, Tree]) -> list[Tree]:
+    if port.name in inputs:
+        return [inputs[port.name]]
+    return [] if port.default is None else [port.default.value]
+
+
+def _unnameable(port: Port, where: str) -> Problem:
+    return Problem(
+        where=where,
+        what=f"Argo takes no parameter of the name {port.name!r}",
+        expected=f"Latin letters, digits and _, and another name than {RESERVED!r}",
+        found=port.name,
+        fix="give the input another name",
+    )
+
+
+def _ungiven(port: Port, where: str, *, scheduled: bool) -> Problem:
+    why = (
+        "a schedule gives none" if scheduled else f"runs on Argo are given text, which cannot say what a {port.type} is"
+    )
+    other = "give the input a default" if scheduled else "let the workflow take a Path"
+    return Problem(
+        where=where,
+        what=f"input {port.name} needs a value now: {why}",
+        expected=f"{port.name}: {port.type}",
+        found="none",
+        fix=f"give {port.name} when deploying, or {other}",
+    )
+
+
+def _lasting(facts: Facts) -> list[object]:
+    """What of the facts is the workflow's, and not the place and time of its deployment."""
+    return [facts.spec, facts.inputs, facts.reuse, facts.bundle, facts.host, facts.inline_bytes, facts.main]
+
+
+def _hashes(root: Path) -> list[tuple[str, str]]:
+    """What was given as files."""
+    files = [path for part in GIVEN for path in sorted((root / part).rglob("*")) if path.is_file()]
+    return [(str(path.relative_to(root)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+
+
+def _version(made_of: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(made_of, order="sorted")).hexdigest()[:8]
