@@ -174,6 +174,8 @@ class Recollection:
             return self._activation(Activation(index, "", binding.graph_inputs(index.graph, texts), None))
         slice_ = int(above.pop()) if above[-1].isdigit() else SINGLE
         parent = self.node("/".join(above))
+        if parent.phase is not Phase.RUNNING:
+            raise BindingError(f"what {parent.path} needs has failed")
         return self._inside(parent, slice_, prefix)
 
     def _inside(self, parent: NodeRun, slice_: int, prefix: str) -> Activation:
