@@ -4,6 +4,7 @@
 #
 # MAILBOX/bell      a pipe on which the runner rings: `run CALL`, `TERM CALL`, `KILL CALL`, and at last `end CODE`
 # MAILBOX/out, err  pipes: what comes out of them is the log of this container
+# MAILBOX/message   if there is one: what Kubernetes is to say of this container
 # MAILBOX/stop      made here, empty: this container was told to end, which is the runner's to see to
 #
 # CALL              a folder: argv/0, argv/1, ...; env/NAME, ...; and links `cwd`, `stdin`, `stdout`, `stderr`
@@ -94,6 +95,10 @@ while :; do
       end)
         trap '' TERM INT HUP
         wait "$out" "$err"
+        if [ -s "$box/message" ] && [ -w /dev/termination-log ]; then
+          take "$box/message"
+          printf '%s' "$sciflow_value" >/dev/termination-log
+        fi
         exit "$which"
         ;;
       *) send "$what" "$which" ;;

@@ -19,6 +19,7 @@ from sciflow.runner import crew
 from sciflow.runner.batch import Batch
 from sciflow.runner.packs import write_all
 from sciflow.runner.placing import write_whole
+from sciflow.runner.pod_message import leave, why_failed
 from sciflow.runner.pod_progress import PodProgress
 from sciflow.runner.replies_file import ENDED, LEFT, PROGRESS
 from sciflow.runner.retrying import backoff_s, error_may_retry
@@ -282,6 +283,8 @@ def _run(folder: str, told: Tree, asked: str) -> int:
     if told.get("message"):
         sys.stderr.write(f"sciflow: {told['message']}\n")
     code = int(told["code"]) if "code" in told else Pod(folder).run()
+    if code:
+        leave(told.get("message") or why_failed(f"{folder}/{OUTCOMES}"), told.get("mailbox", {}).get("folder", ""))
     if asked != "[]" and os.path.exists(f"{folder}/{OUTCOMES}"):
         with open(f"{folder}/{OUTCOMES}", encoding="utf-8") as file:
             last = parse(file.read().rstrip("\n").rpartition("\n")[2])

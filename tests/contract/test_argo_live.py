@@ -15,6 +15,7 @@ from tests.services.kubernetes.service import Kubernetes
 
 
 @pytest.mark.kubernetes
+@pytest.mark.timeout(600)
 def test_what_running_pods_print_and_how_far_they_are_is_seen_here_and_at_argo(
     kubernetes: Kubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -51,3 +52,5 @@ def test_what_running_pods_print_and_how_far_they_are_is_seen_here_and_at_argo(
     assert any(message in ("many: 2/3 in 2 pods", "many: 1/2") for message in messages), messages
     assert run.result == ["alone", "a", "b", "c"]
     assert list(run.follow()) == []
+    said = kubernetes.run(*at_argo, "jsonpath={.status.nodes.*.message}")
+    assert "main: Error (exit code 10): stumble/1: ValueError: 1 is too much (and 1 more of 3 tasks)" in said

@@ -77,7 +77,7 @@ def test_a_program_needs_no_python_in_its_image(kubernetes: Kubernetes) -> None:
     assert "it's\nset\n" in pods
 
 
-def test_a_program_that_fails_in_such_an_image_says_how() -> None:
+def test_a_program_that_fails_in_such_an_image_says_how(kubernetes: Kubernetes) -> None:
     run = failing.run(on="argo")
     with pytest.raises(RunFailed):
         _ = run.result
@@ -87,3 +87,6 @@ def test_a_program_that_fails_in_such_an_image_says_how() -> None:
     assert "longer than its time limit of 1 s" in told["sleep/0"]
     assert "fix:      take an image that has /bin/sh" in told["without_shell"]
     assert run.logs("trouble") == "trouble\n"
+    at_argo = ("kubectl", "-n", kubernetes.namespace, "get", "workflow", dns_name(run.id), "-o")
+    said = kubernetes.run(*at_argo, "jsonpath={.status.nodes.*.message}")
+    assert "main: Error (exit code 10): trouble: OpError: " in said
