@@ -30,7 +30,7 @@ _OF_BASE = tuple(re.findall(r"'([\w-]+)>=[^']*'", _CONTAINERFILE.read_text("utf-
 _OF_ASE = ("ase", "numpy", "scipy")
 _SITE = "usr/local/lib/{python}/dist-packages"
 _CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
-_ENV = ("PYTHONDONTWRITEBYTECODE=1", "HOME=/tmp")
+_ENV = tuple(" ".join(re.findall(r"^ENV (.*)$", _CONTAINERFILE.read_text("utf-8"), re.MULTILINE)).split())
 _EXECUTOR_FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/\nargo:x:8737:8737:argo:/tmp:/\n",
     "etc/group": "root:x:0:\nargo:x:8737:\n",
