@@ -134,7 +134,10 @@ def account(visit: ArgoVisit) -> Iterator[Finding]:
     except HostError as error:
         yield bad("account", str(error), f"a new token belongs in {origin}")
         return
-    yield ok("account", f"{name}, by the token in {origin}" if name else f"the token in {origin}; no name known")
+    if name:
+        yield ok("account", f"{name}, by the token in {origin}")
+    else:
+        yield note("account", f"the token in {origin}: whose it is, the server does not say")
 
 
 def readable_token(visit: ArgoVisit) -> Iterator[Finding]:
@@ -174,6 +177,8 @@ def permissions(visit: ArgoVisit) -> Iterator[Finding]:
             fix = advice
         elif "(404)" in said:
             fix = f"is there a namespace {space}? `namespace` in {visit.table} is that of your workflows"
+        elif "not allowed" in said:  # Argo's own words, also of a namespace that is not there
+            fix = f"is {space} the namespace of your workflows (`namespace` in {visit.table})? If so: {visit.role}"
         else:
             fix = visit.role
         yield bad("permissions", said, fix)

@@ -66,7 +66,7 @@ def test_mistakes_in_the_settings_end_the_examination(doctor):
 
 
 def test_all_is_in_order_up_to_a_task_that_ran(there, kubernetes):
-    found, code = there("--wait-s", "240")
+    found, code = there("--wait-s", "240", user=1234567)  # one without a name in the image
     assert code == 0, found
     assert found["server"]["found"].startswith("Argo v3.")
     assert "by the token in $ARGO_TEST_TOKEN" in found["account"]["found"]
@@ -80,10 +80,12 @@ def test_a_token_of_nobody_and_a_namespace_of_others(there, monkeypatch):
     found, code = there("--no-job", namespace="kube-system")
     assert code == 1
     assert "not allowed to list workflows" in found["permissions"]["found"]
+    assert found["permissions"]["fix"].startswith("is kube-system the namespace of your workflows")
     assert "in namespace kube-system the account of the token needs a Role" in found["permissions"]["fix"]
     monkeypatch.setenv("ARGO_TEST_TOKEN", "eyJhbGciOiJub25lIn0.e30.x")
     found, code = there("--no-job")
     assert code == 1
+    assert found["account"]["state"] == "note"
     assert "(401)" in found["permissions"]["found"]
     assert "renew `token`" in found["permissions"]["fix"]
 
