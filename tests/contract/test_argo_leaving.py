@@ -40,6 +40,12 @@ def phase_there(cluster: Kubernetes, run: Run[Any]) -> str:
     return cluster.run(*asked, "-o", "jsonpath={.status.phase}", check=False)
 
 
+def kill_engine(run: Run[Any]) -> None:
+    lock = (run.folder / "engine.lock").read_text()
+    os.kill(int(lock.partition('"pid": ')[2].partition(",")[0]), signal.SIGKILL)
+    until(lambda: not RunFolder(run.folder).lock().held())
+
+
 @pytest.mark.kubernetes
 def test_an_answer_that_ends_the_run_here_reaches_the_workflow_too(argo: Kubernetes) -> None:
     run = asks.submit(on="argo")
@@ -54,9 +60,7 @@ def test_an_answer_that_ends_the_run_here_reaches_the_workflow_too(argo: Kuberne
 def test_a_run_without_an_engine_is_cancelled_in_argo_too(argo: Kubernetes) -> None:
     run = naps.submit(300.0, on="argo")
     until(lambda: phase_there(argo, run) == "Running")
-    lock = (run.folder / "engine.lock").read_text()
-    os.kill(int(lock.partition('"pid": ')[2].partition(",")[0]), signal.SIGKILL)
-    until(lambda: not RunFolder(run.folder).lock().held())
+    kill_engine(run)
     run.cancel()
     assert run.phase == "Failed"
     until(lambda: phase_there(argo, run) == "Failed")
