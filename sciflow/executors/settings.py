@@ -12,7 +12,7 @@ from sciflow.core.graph import Secret
 from sciflow.errors import InvalidSettings, Problem
 from sciflow.executors.containers.box import Box, Engine
 from sciflow.executors.origins import origin
-from sciflow.executors.settings_check import problems_of, problems_of_batch, problems_of_cleanup
+from sciflow.executors.settings_check import problems_of, problems_of_argo_place, problems_of_batch, problems_of_cleanup
 from sciflow.executors.systems.system import Site
 
 
@@ -106,9 +106,11 @@ class FuturesSettings(
 class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="argo", tag_field="type"):
     """`type = "argo"`: a run as a workflow of Argo, its tasks in pods of Kubernetes."""
 
-    server: str  # https://HOST:PORT of Argo's server
     namespace: str
     storage: str  # the bucket, one of [storages]: that of Argo's artifact repository
+    server: str = ""  # https://HOST:PORT of Argo's server; none: `kubeconfig`
+    kubeconfig: str = ""  # a file, or "in-cluster": Kubernetes itself instead of Argo's server
+    context: str = ""  # of that file; none: its own choice
     token: Secret | None = None  # { env = "ARGO_TOKEN" } or { file = "..." }
     ca_file: str = ""  # certificates to trust besides the machine's own
     verify: bool = True
@@ -176,8 +178,18 @@ def parse_executor(name: str, table: Mapping[str, Any]) -> ExecutorSettings:
         raise InvalidSettings(problems)
     settings = msgspec.convert(table, type=kind)
     settings = settings.batch if isinstance(settings, ContainerSettings) else settings
-    problems = problems_of_batch(name, settings) if isinstance(settings, BatchSettings) else []
-    problems += list(problems_of_cleanup(name, settings.cleanup)) if isinstance(settings, ArgoSettings) else []
+    problems = problems_together(name, settings)
     if problems:
         raise InvalidSettings(problems)
     return settings
+
+
+def problems_together(name: str, settings: ExecutorSettings) -> list[Problem]:
+    """What is wrong although each setting by itself will do."""
+    match settings:
+        case BatchSettings():
+            return problems_of_batch(name, settings)
+        case ArgoSettings():
+            return [*problems_of_argo_place(name, settings), *problems_of_cleanup(name, settings.cleanup)]
+        case FuturesSettings():
+            return []

@@ -20,7 +20,7 @@ from sciflow.executors.systems import directives
 from sciflow.runner.duration import is_seconds
 
 if TYPE_CHECKING:
-    from sciflow.executors.settings import BatchSettings
+    from sciflow.executors.settings import ArgoSettings, BatchSettings
 
 Check = Callable[[Any], bool]
 
@@ -173,6 +173,27 @@ def problems_of_batch(name: str, settings: BatchSettings) -> list[Problem]:
     """What is wrong although each setting by itself will do."""
     checks = (_work_root, _ssh_config, _looks, _cleanup, _options)
     return [problem for check in checks for problem in check(name, settings)]
+
+
+def problems_of_argo_place(name: str, settings: ArgoSettings) -> Iterator[Problem]:
+    """Where its workflows are is said once."""
+    if not settings.server and not settings.kubeconfig:
+        yield Problem(
+            where=origin(name),
+            what=f"executor {name}: server is missing",
+            expected="the address of Argo's server; or `kubeconfig`, where there is no such server",
+            fix='add a line `server = "https://..."`, or `kubeconfig = "~/.kube/config"`',
+        )
+    elif settings.server and settings.kubeconfig:
+        what = f"executor {name}: server and kubeconfig, of which one will do"
+        fix = "leave kubeconfig out: Argo's server does more"
+        yield Problem(where=origin(name, "kubeconfig"), what=what, fix=fix)
+    only = {"context": "kubeconfig", "token": "server", "ca_file": "server"}
+    for key, needed in only.items():
+        if getattr(settings, key) and not getattr(settings, needed) and (settings.server or settings.kubeconfig):
+            what = f"executor {name}: {key} without {needed}"
+            fix = f"leave {key} out" + ("" if key == "context" else ": the kubeconfig says it")
+            yield Problem(where=origin(name, key), what=what, fix=fix)
 
 
 def _work_root(name: str, settings: BatchSettings) -> Iterator[Problem]:

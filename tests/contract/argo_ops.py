@@ -19,6 +19,12 @@ def nap(seconds: float) -> float:
     return seconds
 
 
+@workflow
+def asks_and_naps(seconds: float) -> int:
+    nap(seconds)
+    return suspend("how many?", type=int, name="gate")
+
+
 @op
 def told(phase: str) -> str:
     return phase

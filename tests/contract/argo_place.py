@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
 
+from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.workflows import Workflows
+from sciflow.executors.settings import ArgoSettings, parse_executor
 from tests.services.kubernetes.service import Kubernetes
 
 
@@ -33,3 +37,14 @@ def settle_at_argo(
     monkeypatch.setenv("TOKEN_OF_ARGO", kubernetes.token)
     for name, value in kubernetes.s3.env.items():
         monkeypatch.setenv(name, value)
+
+
+def argo_server(kubernetes: Kubernetes) -> Workflows:
+    """Argo's server there, as a user of it has it."""
+    with NamedTemporaryFile("w") as token:
+        token.write(kubernetes.token)
+        token.flush()
+        table = {"type": "argo", "server": kubernetes.argo_url, "namespace": kubernetes.namespace, "storage": "bucket"}
+        settings = parse_executor("argo", {**table, "token": {"file": token.name}})
+        assert isinstance(settings, ArgoSettings)
+        return make_server(settings)

@@ -13,9 +13,9 @@ import pytest
 
 from sciflow.core.evaluation import condition, evaluate
 from sciflow.core.expr import OPERATORS, Argo, Call, Const, Expr, Index, Input, Item, Output, Tree
-from sciflow.executors.argo.client import ArgoServer
 from sciflow.executors.argo.expr import Printed, Printer, leaf
 from sciflow.runner import codec
+from tests.contract.argo_place import argo_server
 from tests.services.kubernetes.service import Kubernetes
 
 MOST = 2**53 - 1
@@ -128,7 +128,7 @@ def test_every_operator_comes_to_the_same_here_and_in_argo(kubernetes: Kubernete
 
 def run(kubernetes: Kubernetes, spec: dict[str, Any]) -> dict[str, Any]:
     """The status of a workflow that has ended."""
-    server = ArgoServer(kubernetes.argo_url, kubernetes.namespace, token=kubernetes.token)
+    server = argo_server(kubernetes)
     name, inside = f"operators-{secrets.token_hex(4)}", ("-n", kubernetes.namespace)
     made = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": name}, "spec": spec}
     try:

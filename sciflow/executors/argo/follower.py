@@ -15,9 +15,9 @@ from typing import Protocol
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable
 from sciflow.executors.argo.advance import NodesDue
 from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.client import ArgoServer, WorkflowStatus
-from sciflow.executors.argo.layout import OUTCOMES, Layout
-from sciflow.executors.argo.manifest import ANSWER
+from sciflow.executors.argo.client import WorkflowStatus
+from sciflow.executors.argo.layout import ANSWERS, OUTCOMES, Layout
+from sciflow.executors.argo.manifest import ANSWER, GIVEN
 from sciflow.executors.argo.naming import dns_name
 from sciflow.executors.argo.news import (
     Answer,
@@ -39,13 +39,14 @@ from sciflow.executors.argo.news import (
 )
 from sciflow.executors.argo.outcomes import Outcomes, read_outcomes
 from sciflow.executors.argo.shapes import Shapes, bring_files
+from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.batch.news import Inbox
 
 AGAIN_S = 2.0  # after a server has not answered
 FASTER = 0.5  # of the time since the last news passes until the next look
 LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was stopped
 SETTLED_S = 1.0
-GIVEN = "given"  # says that there is an answer in the bucket
+GONE = "is there no more: somebody has removed it; `sciflow retry` submits it again, and nothing twice that has ended"
 
 
 class Supply(Protocol):
@@ -67,7 +68,7 @@ class Follower:
     def __init__(
         self,
         run: str,
-        server: ArgoServer,
+        server: Workflows,
         bucket: Bucket,
         layout: Layout,
         *,
@@ -91,8 +92,10 @@ class Follower:
         self._obeyed = 0  # counted by the thread
         self._pending: list[Order] = []
         self._seen: dict[str, str] = {}
+        self._totals: Mapping[str, int] = {}
         self._begun = False
         self._found = False
+        self._given: set[str] = set()  # suspensions that were answered before the workflow was submitted
         self._over_since: float | None = None  # when the workflow was first seen to have ended
         self._paused = False
         self._nodes_due = NodesDue()
@@ -194,19 +197,26 @@ class Follower:
                 self.news.put(Fetched(paths=paths, lost=lost))
 
     def _begin(self, totals: Mapping[str, int]) -> None:
-        status = self._server.status(self._name, nodes=False)
+        self._totals = totals
+        status = self._there(nodes=True)
         self._found = status is not None
         if status is None:
-            self._supply.submit(totals)
+            self._submit()
         elif status.suspended:
             self._server.resume(self._name)
         self._begun = True
 
     def _revive(self) -> None:
         self._supply.send()
-        status = self._server.status(self._name, nodes=False)
+        status = self._there(nodes=False)
         try:
-            self._server.retry(self._name, succeeded=status is not None and status.phase == "Succeeded")
+            if (
+                status is None
+                or status.archived
+                or not self._server.retry(self._name, succeeded=status.phase == "Succeeded")
+            ):
+                self._there(nodes=False)  # or it is being removed, which is waited for
+                self._submit()
         except HostRefused as error:
             self.news.put(Refused(why=str(error)))
         self._over_since = None
@@ -222,27 +232,38 @@ class Follower:
         status = self._server.status(self._name, nodes=True)
         if status is None or status.ended:
             return
-        gates = [n for n in status.nodes.values() if n.type == "Suspend" and n.phase == "Running"]
-        gate = next((node for node in gates if node.parameter("path") == path), None)
+        gate = status.gates.get(path)
         if gate is None:
             raise HostUnreachable(f"{self._server.url}: {self._name} has not come to {path} yet")
-        self._server.give(self._name, gate.id, {ANSWER: GIVEN})
-        self._server.resume(self._name, node=f"id={gate.id}")
+        self._server.release(self._name, gate, {ANSWER: GIVEN})
+
+    def _submit(self) -> None:
+        """For the first time, or again after it was removed: then nobody is asked again what was answered."""
+        self._supply.submit(self._totals)
+        answers = self._layout.part(f"{ANSWERS}/")
+        self._given = {key.removeprefix(answers) for key in self._bucket.list(answers)}
+
+    def _there(self, *, nodes: bool) -> WorkflowStatus | None:
+        """How far it is; None if there is none.
+
+        Raises:
+            HostUnreachable: it is being removed.
+        """
+        status = self._server.status(self._name, nodes=nodes)
+        if status is not None and status.leaving:
+            raise HostUnreachable(f"{self._server.url}: {self._name} is being removed")
+        return status
 
     def _look(self) -> None:
         """Tells what is new."""
-        status = self._server.status(self._name, nodes=False)  # first: what follows is all of it
-        status = status or WorkflowStatus(phase="Error", message=f"there is no workflow {self._name} any more")
-        found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
-        fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
-        for key, text in self._bucket.get_all(fresh).items():
-            outcomes = read_outcomes(text)
-            self._bring(outcomes)
-            self.news.put(Ends(path=outcomes.head.path, ends=outcomes.ends, left=outcomes.head.left))
-            self._seen[key] = found[key]
+        status = self._server.status(self._name, nodes=bool(self._given))  # first: what follows is all of it
+        gone = status is None
+        status = status or WorkflowStatus(phase="Error", message=f"{self._server.url}: {self._name} {GONE}")
+        self._tell_ends()
+        for path in self._given & status.gates.keys():
+            self._server.release(self._name, status.gates[path], {ANSWER: GIVEN})
+            self._given.remove(path)
         now = time.monotonic()
-        if fresh:
-            self._last_news = now
         over = False
         if status.ended or self._paused or self._nodes_due.holds(status):
             asked = time.monotonic()
@@ -252,9 +273,21 @@ class Follower:
             self._over_since = self._over_since or now
             late_s = LATE_S if "Stopped" in status.message else SETTLED_S
             over = now - self._over_since >= late_s
-        self.news.put(CaughtUp(status=status, over=over, found=self._found))
+        self.news.put(CaughtUp(status=status, over=over, found=self._found and not gone))
         quiet = now - self._last_news
         self._next_look = now + min(max(self._least_s, FASTER * quiet), self._most_s)
+
+    def _tell_ends(self) -> None:
+        """Tells what pods have left."""
+        found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
+        fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
+        for key, text in self._bucket.get_all(fresh).items():
+            outcomes = read_outcomes(text)
+            self._bring(outcomes)
+            self.news.put(Ends(path=outcomes.head.path, ends=outcomes.ends, left=outcomes.head.left))
+            self._seen[key] = found[key]
+        if fresh:
+            self._last_news = time.monotonic()
 
     # --- files
 

@@ -10,7 +10,6 @@ import msgspec
 
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.client import ArgoServer
 from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.facts import Facts
 from sciflow.executors.argo.follower import Follower
@@ -18,12 +17,13 @@ from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.manifest import RUN_LABEL, Plan, manifest
 from sciflow.executors.argo.naming import dns_name
 from sciflow.executors.argo.outcomes import read_outcomes
+from sciflow.executors.argo.reaching import make_server
 from sciflow.executors.argo.sending import Sender
 from sciflow.executors.argo.shapes import Shapes, bring_files
 from sciflow.executors.argo.site import Site
+from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.conducted import note_conductor
 from sciflow.executors.registry import Errand, Whole
-from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.settings import ArgoSettings
 from sciflow.storage.settings import S3Settings, parse_storage
 
@@ -90,7 +90,7 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
     """See `follower.Supply`."""
 
     sender: Sender
-    server: ArgoServer
+    server: Workflows
     whole: Whole
     settings: ArgoSettings
     site: Site
@@ -149,14 +149,6 @@ def layout_of(store: S3Settings, run: str) -> Layout:
     """The keys of a run."""
     prefix = store.prefix.strip("/")
     return Layout(f"{prefix}/" if prefix else "", run)
-
-
-def make_server(settings: ArgoSettings) -> ArgoServer:
-    """The server of an executor."""
-    token = resolve_secret(settings.token) if settings.token is not None else ""
-    return ArgoServer(
-        settings.server, settings.namespace, token=token, ca_file=settings.ca_file, verify=settings.verify
-    )
 
 
 def bucket_settings(name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]]) -> S3Settings:

@@ -27,8 +27,8 @@ from sciflow.executors.argo.told import Demands, constant_told, demands_of
 Manifest = dict[str, Any]
 
 RUN_LABEL, NAME_LABEL = "sciflow/run", "sciflow/workflow"
-ANSWER = "answer"
-EXIT_CALL, PLAN = "sciflow-exit", "sciflow-plan"
+ANSWER, GIVEN, UNANSWERED = "answer", "given", "none"  # the answer itself is in the bucket
+EXIT_CALL, PLAN, WAIT = "sciflow-exit", "sciflow-plan", "sciflow-wait"
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +83,7 @@ class _Maker:
         exit_call = [self._exit_call(self._entry.on_exit)] if self._entry.on_exit is not None else []
         used = [*graphs, *exits]
         gates = [_gate(self._names[g.name]) for g in self._spec.templates.values() if isinstance(g, Suspend)]
+        gates += [_wait()] if gates else []
         around = PodSurrounding(layout=self._layout, site=self._site, delivery=self._delivery, run=self._plan.told)
         pods = [op_template(name, kind, around) for kind, name in self._kinds.items()]
         planners = [plan_template(PLAN, around, exits=False)]
@@ -240,12 +241,23 @@ def reachable(spec: WorkflowSpec, start: str | None) -> list[str]:
 
 
 def _gate(name: str) -> Manifest:
-    """A suspension. That its output has no default keeps Argo from letting it go on before there is an answer."""
+    """A suspension. Who has Argo go on after a pause lets all suspended nodes go, too: it waits again for an answer."""
+    path = {"arguments": {"parameters": [{"name": "path", "value": "{{inputs.parameters.path}}"}]}}
+    unanswered = f"{{{{=tasks.wait.outputs.parameters.{ANSWER} != '{GIVEN}'}}}}"
+    again = {"name": "again", "template": name, "depends": "wait.Succeeded", **path, "when": unanswered}
     return {
         "name": name,
         "inputs": {"parameters": [{"name": "path"}]},
+        "dag": {"tasks": [{"name": "wait", "template": WAIT, **path}, again]},
+    }
+
+
+def _wait() -> Manifest:
+    return {
+        "name": WAIT,
+        "inputs": {"parameters": [{"name": "path"}]},
         "suspend": {},
-        "outputs": {"parameters": [{"name": ANSWER, "valueFrom": {"supplied": {}}}]},
+        "outputs": {"parameters": [{"name": ANSWER, "valueFrom": {"supplied": {}, "default": UNANSWERED}}]},
     }
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from sciflow.executors.argo.client import ArgoServer, NodeStatus, WorkflowStatus
+from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
+from sciflow.executors.argo.workflows import Workflows
 
 AT_WORK = "workflows.argoproj.io/completed=false"  # a label of Argo's
 LONGEST = 242  # characters of a pod's name before its number
@@ -30,7 +31,7 @@ class PodLine(msgspec.Struct, frozen=True):
 class PodLogs:
     """The logs of one workflow's pods."""
 
-    def __init__(self, server: ArgoServer, name: str, *, pods: int) -> None:
+    def __init__(self, server: Workflows, name: str, *, pods: int) -> None:
         """`pods`: of a fan, unless it says how many slices make one."""
         self.pods = pods
         self._server = server

@@ -12,8 +12,9 @@ from typing import Any
 
 from sciflow.errors import RunBusy
 from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.making import bucket_settings, layout_of, make_server
+from sciflow.executors.argo.making import bucket_settings, layout_of
 from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.reaching import make_server
 from sciflow.executors.settings import ArgoSettings
 
 LEAVING_S = 60.0  # for which a workflow may still be leaving whose tasks have all ended

@@ -16,9 +16,10 @@ import msgspec
 from sciflow.core.graph import Secret
 from sciflow.errors import ConfigError, HostError, HostUnreachable
 from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.client import ArgoServer
 from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.making import bucket_settings, layout_of, make_server
+from sciflow.executors.argo.making import bucket_settings, layout_of
+from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.settings import ArgoSettings
@@ -63,7 +64,7 @@ class ArgoVisit:
         )
 
     @cached_property
-    def server(self) -> ArgoServer:
+    def server(self) -> Workflows:
         """Not asked yet."""
         return make_server(self.settings)
 

@@ -85,9 +85,9 @@ def test_a_storage_that_is_no_bucket_is_told(monkeypatch, tmp_path, capsys):
 @pytest.fixture
 def server(kubernetes):
     """Its server, as a user of it has it."""
-    from sciflow.executors.argo.client import ArgoServer
+    from tests.contract.argo_place import argo_server
 
-    found = ArgoServer(kubernetes.argo_url, kubernetes.namespace, token=kubernetes.token)
+    found = argo_server(kubernetes)
     yield found
     found.close()
 

@@ -1,0 +1,228 @@
+"""Calls to an HTTP server that takes and gives JSON: Argo's own, or the API server of Kubernetes.
+
+What it answers becomes one of two errors: it may answer later, or somebody has to do something first. A server that has
+served us before may do so again, however it refuses our token or shows another certificate: that is waited for.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sciflow.errors import ConfigError, HostRefused, HostUnreachable, MissingExtra
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_S = 30.0
+JSON = "application/json"
+MISSING, TAKEN, UNKNOWN = 404, 409, 401
+TRANSIENT = frozenset({429, 502, 503, 504})
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """The way to a server, and who speaks."""
+
+    url: str
+    authorization: str = ""  # a header
+    trust: Any = True  # an SSLContext, or whether certificates are looked at
+    server_name: str = ""  # in the certificate, if it is not the one in `url`
+
+
+class Words(msgspec.Struct, frozen=True, kw_only=True):
+    """How what is to be done is spoken of."""
+
+    server: str  # what answers
+    place: str  # the setting that says where
+    token: str  # where the token comes from, for one that is renewed
+    ca: str  # where certificates that are trusted are named
+    plain: str  # how the check of certificates is left out
+
+
+class Connection:
+    """One server. Safe to use from several threads.
+
+    Every method raises:
+        HostUnreachable: it does not answer now, or not any more as it did.
+        HostRefused: it answers, and somebody has to do something first, which the message says.
+    """
+
+    def __init__(self, access: Callable[[], Access], words: Words, *, timeout_s: float = TIMEOUT_S) -> None:
+        """`access` is asked again when the server does not know the token any more.
+
+        Raises:
+            ConfigError: from `access`.
+            MissingExtra: the package `httpx` is not installed.
+        """
+        self._access = access
+        self._words = words
+        self._timeout_s = timeout_s
+        self._served = False
+        self.url = ""
+        self._client: httpx.Client = self._connected()
+
+    def close(self) -> None:
+        """Lets go of it."""
+        self._client.close()
+
+    def json(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """What a call answers."""
+        found: dict[str, Any] = msgspec.json.decode(self.ask(method, path, body).content or b"{}")
+        return found
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        passed: Sequence[int] = (),
+        kind: str = JSON,
+        wanted: str = JSON,
+        tokenless: bool = False,
+    ) -> httpx.Response:
+        """A call that succeeds, or answers with one of the codes `passed`.
+
+        Args:
+            method: of HTTP.
+            path: with what is asked.
+            body: to be JSON.
+            passed: codes that are no errors.
+            kind: of the body.
+            wanted: the kind of the answer.
+            tokenless: it is answered whoever asks, which tells nothing of our token.
+        """
+        content = None if body is None else msgspec.json.encode(body)
+        told = {"Accept": wanted, **({} if body is None else {"Content-Type": kind})}
+        with self._explained():
+            answer = self._client.request(method, path, content=content, headers=told)
+            if answer.status_code == UNKNOWN and self._renewed():
+                answer = self._client.request(method, path, content=content, headers=told)
+        self._judge(answer, f"{method} {path.partition('?')[0]}", passed)
+        self._served = self._served or not tokenless
+        return answer
+
+    def lines(self, path: str, *, endless: bool = False, passed: Sequence[int] = ()) -> Iterator[str]:
+        """The lines of an answer as they come; none if it answers with one of the codes `passed`.
+
+        `endless`: it may be silent for as long as it likes.
+        """
+        import httpx
+
+        patience = httpx.Timeout(self._timeout_s, read=None if endless else self._timeout_s)
+        with self._explained(), self._client.stream("GET", path, timeout=patience) as answer:
+            if not answer.is_success:
+                answer.read()
+                self._judge(answer, f"GET {path.partition('?')[0]}", passed)
+                return
+            yield from answer.iter_lines()
+
+    def advice(self, code: int) -> str:
+        """What to do about an answer."""
+        match code:
+            case 401:
+                fix = f"renew {self._words.token}: it is missing, wrong, or has expired"
+            case 403:
+                fix = f"let the account of {self._words.token} do what the page on Argo lists, in that namespace"
+            case _:
+                return ""
+        return f"\n    fix:      {fix}"
+
+    # ---
+
+    def _connected(self) -> httpx.Client:
+        try:
+            import httpx
+        except ModuleNotFoundError as error:
+            raise MissingExtra("httpx", "argo", self._words.server) from error
+        way = self._access()
+        self.url = way.url.rstrip("/")
+        headers = {"Authorization": way.authorization} if way.authorization else {}
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=self._timeout_s, verify=way.trust)
+        if way.server_name:
+            client.event_hooks = {"request": [_asking_for(way.server_name)]}
+        return client
+
+    def _renewed(self) -> bool:
+        """Reads anew who speaks; False if that cannot be read now."""
+        try:
+            self._client = self._connected()  # the other one may be in use elsewhere
+        except ConfigError:
+            return False
+        return True
+
+    def _judge(self, answer: httpx.Response, call: str, passed: Sequence[int]) -> None:
+        code = answer.status_code
+        if answer.is_success or code in passed:
+            return
+        said = _message(answer.content)
+        if code in TRANSIENT:
+            raise HostUnreachable(f"{self.url}: {call}: the server does not serve now ({code}): {said}")
+        text = f"{self.url}: {call}: {said} ({code}){self.advice(code)}"
+        raise self._refusal(text) if code == UNKNOWN else HostRefused(text)
+
+    def _refusal(self, text: str) -> HostUnreachable | HostRefused:
+        return HostUnreachable(text) if self._served else HostRefused(text)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        import httpx
+
+        try:
+            yield
+        except httpx.TransportError as error:
+            said = str(error) or type(error).__name__
+            text = f"{self.url}: no answer: {said}\n    fix:      {self._way_there(said)}"
+            raise (self._refusal(text) if "CERTIFICATE" in said else HostUnreachable(text)) from error
+
+    def _way_there(self, said: str) -> str:
+        words = self._words
+        match said:
+            case _ if "match" in said and "CERTIFICATE_VERIFY_FAILED" in said:
+                return f"write in {words.place} the name that stands in the server's certificate"
+            case _ if "CERTIFICATE_VERIFY_FAILED" in said:
+                return f"name the certificate of who signed the server's: {words.ca}; for a test: {words.plain}"
+            case _ if "WRONG_VERSION_NUMBER" in said or "record layer" in said:
+                return f"the server speaks http: write http:// in {words.place}"
+            case _ if "disconnected" in said or "reset" in said:
+                return f"if the server speaks https, write https:// in {words.place}"
+            case _ if "refused" in said:
+                return f"is {words.server} up, and the port in {words.place} right?"
+            case _:
+                return f"is this machine on the network (VPN), {words.server} up, and {words.place} right?"
+
+
+def _asking_for(server_name: str) -> Callable[[httpx.Request], None]:
+    def hook(request: httpx.Request) -> None:
+        request.extensions["sni_hostname"] = server_name
+
+    return hook
+
+
+def _message(content: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(content)["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return content[:300].decode(errors="replace")
+
+
+def certificates(file: str) -> ssl.SSLContext:
+    """Trust in what is in a file alone.
+
+    Raises:
+        ConfigError: there are no certificates in it.
+    """
+    try:
+        return ssl.create_default_context(cafile=str(Path(file).expanduser()))
+    except OSError as error:
+        raise ConfigError(f"`ca_file` {file}: {error.strerror or error}") from error
+
+
+def bearer(token: str) -> str:
+    """The header of a token, which may have the word in front."""
+    return token if not token or token.lower().startswith(("bearer ", "basic ")) else f"Bearer {token}"

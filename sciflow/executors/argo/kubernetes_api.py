@@ -1,0 +1,265 @@
+"""Workflows through the API server of Kubernetes, where there is no server of Argo.
+
+What Argo's server does are small changes of the Workflow object, which are made here as it makes them (Argo Workflows
+3.7, `workflow/util/util.go`). To run again what has failed is none: such a workflow is removed and submitted again, and
+its pods take from the bucket what has ended.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from sciflow.errors import HostRefused, HostUnreachable
+from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
+from sciflow.executors.argo.connection import MISSING, TAKEN, Connection
+from sciflow.executors.argo.pods import MAIN, Pods
+
+GROUP = "/apis/argoproj.io/v1alpha1"
+REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+MERGE = "application/merge-patch+json"
+METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+PHASE = "workflows.argoproj.io/phase"  # a label
+ENDED = frozenset({"Succeeded", "Failed", "Error"})
+FOLLOW_S = 1.0  # between two looks at what pods print
+TRIES = 5  # to change an object that its controller changes too
+
+
+class Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    """Of a Workflow, and of a pod."""
+
+    name: str = ""
+    labels: Mapping[str, str] = {}
+    resource_version: str = ""
+    deletion_timestamp: str = ""
+
+
+class Described(msgspec.Struct, frozen=True):
+    """An object without its content."""
+
+    metadata: Metadata = Metadata()
+
+
+class Kept(msgspec.Struct, frozen=True, rename="camel"):
+    """A status as Kubernetes keeps it: the nodes as they are, or packed, or in a database of Argo's."""
+
+    phase: str = ""
+    message: str = ""
+    nodes: Mapping[str, NodeStatus] = {}
+    compressed_nodes: str = ""
+    offload_node_status_version: str = ""
+
+
+class KeptWorkflow(msgspec.Struct, frozen=True):
+    """A Workflow, as far as it matters here."""
+
+    metadata: Metadata = Metadata()
+    status: Kept = Kept()
+    spec: Mapping[str, Any] = {}
+
+
+class KubernetesApi:
+    """See `workflows.Workflows`."""
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self.namespace = namespace
+        self._connection = connection
+
+    @property
+    def url(self) -> str:
+        """See `Workflows`."""
+        return self._connection.url
+
+    def close(self) -> None:
+        """See `Workflows`."""
+        self._connection.close()
+
+    # --- what there is
+
+    def version(self) -> str:
+        """See `Workflows`; Kubernetes knows only whether it has workflows, not by which Argo."""
+        if self._connection.ask("GET", GROUP, passed=(MISSING,)).status_code == MISSING:
+            raise HostRefused(
+                f"{self.url}: this cluster has no workflows of Argo\n"
+                "    fix:      is `context` in the executor's settings right? Else Argo is to be installed there"
+            )
+        return ""
+
+    def account(self) -> str:
+        """See `Workflows`."""
+        answer = self._connection.ask("POST", REVIEWS, {"apiVersion": "authentication.k8s.io/v1"}, passed=(MISSING,))
+        told = msgspec.json.decode(answer.content) if answer.is_success else {}
+        return str(told.get("status", {}).get("userInfo", {}).get("username", ""))
+
+    def check_access(self, workflow: Mapping[str, Any]) -> None:
+        """See `Workflows`."""
+        self._connection.ask("GET", f"{self._all}?limit=1")
+        self._connection.json("POST", f"{self._all}?dryRun=All", _whole(workflow))
+
+    def lint(self, workflow: Mapping[str, Any]) -> None:
+        """See `Workflows`; only Argo's server has a linter."""
+
+    def create(self, workflow: Mapping[str, Any]) -> bool:
+        """See `Workflows`."""
+        return self._connection.ask("POST", self._all, _whole(workflow), passed=(TAKEN,)).status_code != TAKEN
+
+    def status(self, name: str, *, nodes: bool) -> WorkflowStatus | None:
+        """See `Workflows`; without nodes of what its labels say, since Kubernetes gives no other parts of an object."""
+        described = self._described(name)
+        if described is None:
+            return None
+        phase = described.labels.get(PHASE, "")
+        if not nodes and phase not in ENDED:
+            version, leaving = described.resource_version, bool(described.deletion_timestamp)
+            return WorkflowStatus(phase=phase, progress=version, leaving=leaving)
+        answer = self._connection.ask("GET", self._place(name), passed=(MISSING,))
+        if answer.status_code == MISSING:
+            return None
+        found = msgspec.json.decode(answer.content, type=KeptWorkflow)
+        return WorkflowStatus(
+            phase=found.status.phase,
+            message=found.status.message,
+            progress=found.metadata.resource_version,
+            nodes=_nodes(found.status) if nodes else {},
+            suspended=bool(found.spec.get("suspend")),
+            leaving=bool(found.metadata.deletion_timestamp),
+        )
+
+    def label(self, name: str, label: str) -> str:
+        """See `Workflows`."""
+        described = self._described(name)
+        return described.labels.get(label, "") if described is not None else ""
+
+    def repository(self, name: str) -> Mapping[str, Any]:
+        """See `Workflows`."""
+        answer = self._connection.json("GET", self._place(name))
+        told = answer.get("status", {}).get("artifactRepositoryRef", {}).get("artifactRepository", {})
+        return told if isinstance(told, dict) else {}
+
+    def words(self, name: str, *, container: str) -> str:
+        """See `Workflows`."""
+        pods = Pods(self._connection, self.namespace, name)
+        lines = [line for pod in pods.phases() for line in pods.printed(pod, container=container, tail=30)]
+        return "\n".join(line for line in lines if "argo=true" not in line)
+
+    def log(
+        self, name: str, *, pod: str = "", tail: int | None = None, selector: str = "", follow: bool = False
+    ) -> Iterator[tuple[str, str]]:
+        """See `Workflows`."""
+        pods = Pods(self._connection, self.namespace, name)
+        if not follow:
+            for one in [pod] if pod else pods.phases(selector):
+                yield from ((one, line) for line in pods.printed(one, container=MAIN, tail=tail))
+            return
+        pods.pass_over(selector)
+        status: WorkflowStatus | None = WorkflowStatus()
+        while status is not None and not status.ended:
+            status = self.status(name, nodes=False)
+            yield from pods.news()
+            time.sleep(FOLLOW_S)
+
+    # --- what is done with it
+
+    def suspend(self, name: str) -> None:
+        """See `Workflows`."""
+        self._change(name, {"spec": {"suspend": True}})
+
+    def resume(self, name: str) -> None:
+        """See `Workflows`."""
+        self._change(name, {"spec": {"suspend": None}})
+
+    def release(self, name: str, node: str, values: Mapping[str, str]) -> None:
+        """See `Workflows`."""
+        for _ in range(TRIES):
+            if self._released(name, node, values):
+                return
+        raise HostUnreachable(f"{self.url}: {name} is changed by others all the time")
+
+    def stop(self, name: str) -> None:
+        """See `Workflows`."""
+        self._change(name, {"spec": {"shutdown": "Stop"}})
+
+    def terminate(self, name: str) -> None:
+        """See `Workflows`."""
+        self._change(name, {"spec": {"shutdown": "Terminate"}})
+
+    def retry(self, name: str, *, succeeded: bool) -> bool:
+        """See `Workflows`: it is submitted anew."""
+        del succeeded
+        self.delete(name)
+        return False
+
+    def delete(self, name: str) -> None:
+        """See `Workflows`; until its pods are gone the object stays, and keeps the name."""
+        self._connection.ask("DELETE", self._place(name), {"propagationPolicy": "Foreground"}, passed=(MISSING,))
+
+    # ---
+
+    @property
+    def _all(self) -> str:
+        return f"{GROUP}/namespaces/{self.namespace}/workflows"
+
+    def _place(self, name: str) -> str:
+        return f"{self._all}/{name}"
+
+    def _described(self, name: str) -> Metadata | None:
+        answer = self._connection.ask("GET", self._place(name), passed=(MISSING,), wanted=METADATA)
+        if answer.status_code == MISSING:
+            return None
+        return msgspec.json.decode(answer.content, type=Described).metadata
+
+    def _change(self, name: str, patch: Mapping[str, Any], *, passed: tuple[int, ...] = ()) -> bool:
+        """False if it answers with one of the codes `passed`."""
+        answer = self._connection.ask("PATCH", self._place(name), patch, passed=passed, kind=MERGE)
+        return answer.is_success
+
+    def _released(self, name: str, node: str, values: Mapping[str, str]) -> bool:
+        """Has a suspended node succeed with these outputs; False if the object has changed meanwhile."""
+        found = self._connection.json("GET", self._place(name))
+        status = found.get("status", {})
+        if status.get("offloadNodeStatusVersion"):
+            raise HostRefused(
+                f"{self.url}: the nodes of {name} are in a database of Argo's, which its server alone reads\n"
+                "    fix:      name the server in the executor's settings: `server` instead of `kubeconfig`"
+            )
+        packed = status.get("compressedNodes", "")
+        nodes = msgspec.json.decode(unpacked(packed)) if packed else status.get("nodes", {})
+        gate = nodes.get(node, {})
+        if gate.get("phase") != "Running":
+            return True  # somebody else was quicker
+        outputs = {"parameters": [{"name": name, "value": value} for name, value in values.items()]}
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        change = {"phase": "Succeeded", "finishedAt": now, "outputs": outputs}
+        told = (
+            {"compressedNodes": packed_nodes({**nodes, node: gate | change})} if packed else {"nodes": {node: change}}
+        )
+        at = {"resourceVersion": found["metadata"]["resourceVersion"]}
+        return self._change(name, {"metadata": at, "status": told}, passed=(TAKEN,))
+
+
+def _whole(workflow: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", **workflow}
+
+
+def _nodes(status: Kept) -> Mapping[str, NodeStatus]:
+    """None of a status that is in a database."""
+    if not status.compressed_nodes:
+        return status.nodes
+    return msgspec.json.decode(unpacked(status.compressed_nodes), type=dict[str, NodeStatus])
+
+
+def unpacked(packed: str) -> bytes:
+    """The nodes as Argo packs them where they are many, as JSON."""
+    return gzip.decompress(base64.b64decode(packed))
+
+
+def packed_nodes(nodes: Mapping[str, Any]) -> str:
+    """The other way round."""
+    return base64.b64encode(gzip.compress(msgspec.json.encode(nodes), zlib.Z_BEST_SPEED, mtime=0)).decode()
