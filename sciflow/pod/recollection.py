@@ -14,6 +14,7 @@ import msgspec
 from sciflow.core.expr import Tree
 from sciflow.core.graph import EXIT_NODE, Graph, OpTemplate, Suspend, WorkflowSpec
 from sciflow.core.job import SINGLE
+from sciflow.core.ports import NONE
 from sciflow.core.records import Phase
 from sciflow.engine import binding
 from sciflow.engine.activation import Activation, NodeRun, StepCount
@@ -110,8 +111,8 @@ class Recollection:
         assert tasks is not None
         outputs: list[tuple[int, bytes | None]] = []
         match self._spec.templates[run.node.template]:
-            case Suspend():
-                outputs = [(SINGLE, self._source.answer(run.path))]
+            case Suspend(output=output):
+                outputs = [(SINGLE, b"null" if output == NONE else self._source.answer(run.path))]
             case OpTemplate():
                 ends = self._source.ends(run.path, tasks.total)
                 outputs = [(i, bytes(end.told.output)) for i, end in sorted(ends.items()) if _succeeded(end)]

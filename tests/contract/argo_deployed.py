@@ -6,7 +6,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from sciflow import choose, op, when, workflow
+from sciflow import choose, op, suspend, when, workflow
 
 
 class Method(Enum):
@@ -35,7 +35,7 @@ def energy(word: str, scale: float) -> float:
 @workflow
 def energies(words: list[str], scale: float) -> list[float | None]:
     """Some may fail; nothing here gathers them."""
-    return energy.partial(scale=scale).options(min_success=0.5, chunk=2).map(word=words)
+    return energy.partial(scale=scale).options(min_success=0.5, chunk=10).map(word=words)
 
 
 @op
@@ -63,6 +63,7 @@ def study(
 
     Not for the list.
     """
+    suspend("go on?", name="gate")
     found = energies(words(structure), scales[0])
     with when(n > 2):
         more = twice(n)

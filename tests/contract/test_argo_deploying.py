@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def argo(kubernetes: Kubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.kubernetes
+@pytest.mark.timeout(900)
 def test_others_start_runs_of_what_is_deployed_and_each_ends_as_it_has_to(
     kubernetes: Kubernetes, argo: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,9 +61,16 @@ def test_others_start_runs_of_what_is_deployed_and_each_ends_as_it_has_to(
     names = {
         "right": start(argo, first.key, "-f", given, "-p", "metal=Ni"),
         "wrong": start(argo, "study", "-p", "metal=Xe", "-p", "scales=x", "-p", "noote=", "-p", "structure=nowhere"),
-        "failing": start(argo, "study", "-p", "structure=somebody/words.txt"),
+        "failing": start(argo, "study", "-p", "structure=somebody/words.txt", "-p", "n=2"),
     }
-    argo("wait", *names.values(), check=False)  # one fails
+    by_time = until(lambda: begun(argo))[0]  # at the next minute
+    assert by_time["metadata"]["labels"]["sciflow/version"] == nightly.deploy(on="argo").version
+    assert exit_code(["deployed", "nightly", "--delete", "--on", "argo"]) == 0
+    assert "removed CronWorkflow nightly\n" in capsys.readouterr().err
+    for name in (names["right"], names["failing"]):
+        until(lambda name=name: "Suspend" in running(argo, name))
+        argo("resume", name)
+    argo("wait", *names.values(), check=False)  # two fail
     ended = {what: json.loads(argo("get", name, "-o", "json")) for what, name in names.items()}
     assert {what: found["status"]["phase"] for what, found in ended.items()} == {
         "right": "Succeeded",
@@ -86,10 +95,7 @@ def test_others_start_runs_of_what_is_deployed_and_each_ends_as_it_has_to(
     assert "the run has failed" in said
     assert "energies/energy/0: ValueError: there is no energy of it" in said
 
-    begun = until_begun(argo)
-    assert begun["metadata"]["labels"]["sciflow/version"] == nightly.deploy(on="argo").version
     assert exit_code(["deployed", "study", "--delete", "--on", "argo"]) == 0
-    assert "removed WorkflowTemplate study\n" in capsys.readouterr().err
     assert bucket(kubernetes).list(f"deployed/deployed/{first.key}/") == {}
 
 
@@ -104,15 +110,25 @@ def message(workflow: dict[str, Any], node: str) -> str:
     return next(str(found["message"]) for found in nodes if found["displayName"] == f"{node}(0)")
 
 
-def until_begun(argo: Any) -> dict[str, Any]:
-    """The workflow that a schedule has begun: at the next minute."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        found = json.loads(argo("list", "-l", "sciflow/deployed=nightly", "-o", "json") or "[]")
-        if found:
-            return dict(found[0])
+def begun(argo: Any) -> list[dict[str, Any]]:
+    """The workflows that a schedule has begun."""
+    return list(json.loads(argo("list", "-l", "sciflow/deployed=nightly", "-o", "json") or "[]"))
+
+
+def running(argo: Any, name: str) -> list[str]:
+    """The types of nodes that are at work."""
+    nodes = json.loads(argo("get", name, "-o", "json"))["status"].get("nodes", {})
+    return [node["type"] for node in nodes.values() if node["phase"] == "Running"]
+
+
+def until(holds: Callable[[], Any]) -> Any:
+    """Waits for something."""
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        if found := holds():
+            return found
         time.sleep(1.0)
-    raise AssertionError("nothing was begun")
+    raise AssertionError("it has not come")
 
 
 def fetched(kubernetes: Kubernetes, workflow: dict[str, Any], path: str) -> bytes:

@@ -16,6 +16,7 @@ import msgspec
 from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import EXIT_NODE as EXIT
 from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
+from sciflow.core.ports import NONE
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.dag import Surrounding, dag_templates
 from sciflow.executors.argo.layout import Layout
@@ -82,7 +83,7 @@ class _Maker:
         exits = [t for name in self._exiting for t in self._graph(name, exits=True)]
         exit_call = [self._exit_call(self._entry.on_exit)] if self._entry.on_exit is not None else []
         used = [*graphs, *exits]
-        gates = [_gate(self._names[g.name]) for g in self._spec.templates.values() if isinstance(g, Suspend)]
+        gates = [self._gate(g) for g in self._spec.templates.values() if isinstance(g, Suspend)]
         gates += [_wait()] if gates else []
         around = PodSurrounding(layout=self._layout, site=self._site, delivery=self._delivery, run=self._plan.told)
         pods = [op_template(name, kind, around) for kind, name in self._kinds.items()]
@@ -102,6 +103,10 @@ class _Maker:
             },
             "spec": {**self._settings(labels), "templates": [*used, *exit_call, *gates, *planners, *pods]},
         }
+
+    def _gate(self, suspend: Suspend) -> Manifest:
+        """A suspension. One that asks nothing is let go in Argo itself, where no engine looks after the run."""
+        return _gate(self._names[suspend.name], asks=not self._plan.workflow or suspend.output != NONE)
 
     def _settings(self, labels: Mapping[str, str]) -> Manifest:
         site, plan = self._site, self._plan
@@ -240,7 +245,7 @@ def reachable(spec: WorkflowSpec, start: str | None) -> list[str]:
     return found
 
 
-def _gate(name: str) -> Manifest:
+def _gate(name: str, *, asks: bool) -> Manifest:
     """A suspension. Who has Argo go on after a pause lets all suspended nodes go, too: it waits again for an answer."""
     path = {"arguments": {"parameters": [{"name": "path", "value": "{{inputs.parameters.path}}"}]}}
     unanswered = f"{{{{=tasks.wait.outputs.parameters.{ANSWER} != '{GIVEN}'}}}}"
@@ -248,7 +253,7 @@ def _gate(name: str) -> Manifest:
     return {
         "name": name,
         "inputs": {"parameters": [{"name": "path"}]},
-        "dag": {"tasks": [{"name": "wait", "template": WAIT, **path}, again]},
+        "dag": {"tasks": [{"name": "wait", "template": WAIT, **path}, *([again] if asks else [])]},
     }
 
 

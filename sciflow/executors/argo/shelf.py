@@ -1,4 +1,4 @@
-"""What is deployed: WorkflowTemplates and CronWorkflows, by Argo's server or Kubernetes itself."""
+"""What is deployed: WorkflowTemplates and CronWorkflows, at Argo's server or by Kubernetes itself."""
 
 from __future__ import annotations
 
@@ -16,29 +16,33 @@ from sciflow.executors.settings import ArgoSettings
 
 Manifest = dict[str, Any]
 
-_KINDS: Mapping[str, tuple[str, str, str]] = {  # kind -> part of the address at either, and the name in a request
-    "WorkflowTemplate": ("workflow-templates", "workflowtemplates", "template"),
-    "CronWorkflow": ("cron-workflows", "cronworkflows", "cronWorkflow"),
+
+class Kind(msgspec.Struct, frozen=True):
+    """How objects are spoken of."""
+
+    argo: str  # in addresses of Argo's server
+    wrapped: str  # the name of an object in a request to it
+    kubernetes: str  # in addresses of Kubernetes
+
+
+KINDS: Mapping[str, Kind] = {
+    "WorkflowTemplate": Kind("workflow-templates", "template", "workflowtemplates"),
+    "CronWorkflow": Kind("cron-workflows", "cronWorkflow", "cronworkflows"),
 }
 
 
 class Shelf:
-    """What is deployed in one namespace."""
+    """What is deployed in one namespace. Its methods raise as those of `connection.Connection`."""
 
-    def __init__(self, connection: Connection, namespace: str, *, directly: bool) -> None:
-        """`directly`: the connection is to Kubernetes."""
+    def __init__(self, connection: Connection, namespace: str, *, by_argo: bool) -> None:
+        """`by_argo`: it is Argo's server that answers, else that of Kubernetes."""
         self._connection = connection
         self._namespace = namespace
-        self._directly = directly
+        self._by_argo = by_argo
 
     def close(self) -> None:
-        """Lets go of connections."""
+        """Lets go of the connection."""
         self._connection.close()
-
-    def found(self, kind: str, name: str) -> Manifest | None:
-        """The object of that kind and name."""
-        answer = self._connection.ask("GET", self._at(kind, name), passed=(MISSING,))
-        return None if answer.status_code == MISSING else msgspec.json.decode(answer.content)
 
     def put(self, manifest: Manifest) -> bool:
         """Puts an object there, in the place of an earlier one; False if it is there already.
@@ -47,10 +51,11 @@ class Shelf:
             ConfigError: there is one of that name that was not deployed from here.
         """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        before = self.found(kind, name)
-        if before is None:
-            self._connection.json("POST", self._at(kind, ""), self._wrapped(manifest))
+        answer = self._connection.ask("GET", self._at(kind, name), passed=(MISSING,))
+        if answer.status_code == MISSING:
+            self._connection.json("POST", self._at(kind), self._told(manifest))
             return True
+        before: Manifest = msgspec.json.decode(answer.content)
         labels = before["metadata"].get("labels", {})
         if labels.get(DEPLOYED_LABEL) != manifest["metadata"]["labels"][DEPLOYED_LABEL]:
             raise ConfigError(
@@ -59,31 +64,30 @@ class Shelf:
             )
         if _same(before, manifest):
             return False
-        metadata = {**before["metadata"], **manifest["metadata"], "labels": manifest["metadata"]["labels"]}
-        changed = {**before, **manifest, "metadata": metadata}
-        self._connection.json("PUT", self._at(kind, name), self._wrapped(changed))
+        changed = {**before, **manifest, "metadata": {**before["metadata"], **manifest["metadata"]}}
+        self._connection.json("PUT", self._at(kind, name), self._told(changed))
         return True
 
-    def deployed(self, name: str = "") -> Iterator[Manifest]:
-        """All objects that were deployed; those under a name, if one is given."""
-        selector = f"{DEPLOYED_LABEL}={name}" if name else DEPLOYED_LABEL
-        asked = "labelSelector" if self._directly else "listOptions.labelSelector"
-        for kind in _KINDS:
-            answer = self._connection.json("GET", f"{self._at(kind, '')}?{asked}={selector}")
+    def deployed(self) -> Iterator[Manifest]:
+        """All objects that were deployed."""
+        query = "listOptions.labelSelector" if self._by_argo else "labelSelector"
+        for kind in KINDS:
+            answer = self._connection.json("GET", f"{self._at(kind)}?{query}={DEPLOYED_LABEL}")
             yield from ({**found, "kind": kind} for found in answer.get("items") or ())
 
     def remove(self, manifest: Manifest) -> None:
         """Removes one of them."""
         self._connection.ask("DELETE", self._at(manifest["kind"], manifest["metadata"]["name"]), passed=(MISSING,))
 
-    def _at(self, kind: str, name: str) -> str:
-        there, native, _ = _KINDS[kind]
-        space = self._namespace
-        place = f"{GROUP}/namespaces/{space}/{native}" if self._directly else f"/api/v1/{there}/{space}"
+    def _at(self, kind: str, name: str = "") -> str:
+        if self._by_argo:
+            place = f"/api/v1/{KINDS[kind].argo}/{self._namespace}"
+        else:
+            place = f"{GROUP}/namespaces/{self._namespace}/{KINDS[kind].kubernetes}"
         return f"{place}/{name}" if name else place
 
-    def _wrapped(self, manifest: Manifest) -> Manifest:
-        return manifest if self._directly else {_KINDS[manifest["kind"]][2]: manifest}
+    def _told(self, manifest: Manifest) -> Manifest:
+        return {KINDS[manifest["kind"]].wrapped: manifest} if self._by_argo else manifest
 
 
 def _same(before: Manifest, manifest: Manifest) -> bool:
@@ -97,4 +101,4 @@ def _same(before: Manifest, manifest: Manifest) -> bool:
 
 def open_shelf(settings: ArgoSettings) -> Shelf:
     """That of an executor."""
-    return Shelf(make_connection(settings), settings.namespace, directly=not settings.server)
+    return Shelf(make_connection(settings), settings.namespace, by_argo=bool(settings.server))

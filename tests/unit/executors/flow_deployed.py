@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from ase import Atoms
 
-from sciflow import op, when, workflow
+from sciflow import op, suspend, when, workflow
 
 
 class Method(Enum):
@@ -47,6 +47,7 @@ def many(
     atoms: Atoms = Atoms("Cu"),  # noqa: B008
 ) -> list[int]:
     """Every kind of input."""
+    suspend("go on?", name="gate")
     with when(relax):
         double.options(locks={"one": 1})(1)
     numbers(structure, 3, method)
