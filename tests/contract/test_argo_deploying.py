@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.services.kubernetes.service import Kubernetes
 
 HOSTILE = '{{workflow.name}} {{=1+1}} {{nope}} {{ {{= }} "it\'s" \\ $(HOME) `id`\n\tü\u2028</>&'
 
+STUDY, NIGHTLY = (f"{name}-{secrets.token_hex(3)}" for name in ("study", "nightly"))
+
 
 @pytest.fixture
 def argo(kubernetes: Kubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -29,7 +32,7 @@ def argo(kubernetes: Kubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         return kubernetes.run("argo", *argv, "-n", kubernetes.namespace, check=check, timeout_s=600.0)
 
     yield call
-    for name in ("study", "nightly"):
+    for name in (STUDY, NIGHTLY):
         exit_code(["deployed", name, "--delete", "--on", "argo"])
         call("delete", "-l", f"sciflow/deployed={name}")
 
@@ -41,32 +44,34 @@ def test_others_start_runs_of_what_is_deployed_and_each_ends_as_it_has_to(
 ) -> None:
     words = tmp_path / "words.txt"
     words.write_text("a bb bad")
-    first = study.deploy(words, [1.0], on="argo")
-    again = study.deploy(words, [1.0], on="argo")
+    named = study.options(name=STUDY)
+    every_minute = nightly.options(name=NIGHTLY)
+    first = named.deploy(words, [1.0], on="argo")
+    again = named.deploy(words, [1.0], on="argo")
     assert (first.changed, again.changed, again.version) == (True, False, first.version)
     words.write_text("other words than before")
-    second = study.deploy(words, [1.0], on="argo")
+    second = named.deploy(words, [1.0], on="argo")
     assert second.version != first.version
-    assert nightly.deploy(on="argo", cron="* * * * *", timezone="Europe/Berlin").changed
+    assert every_minute.deploy(on="argo", cron="* * * * *", timezone="Europe/Berlin").changed
     capsys.readouterr()
     assert exit_code(["deployed", "--on", "argo", "--json"]) == 0
     there = {(one["kind"], one["name"], one["version"]) for one in json.loads(capsys.readouterr().out)}
     template = "WorkflowTemplate"
-    assert {(template, "study", second.version), (template, first.key, first.version)} <= there
-    assert [one[0] for one in there if one[1] == "nightly"] != [template]
+    assert {(template, STUDY, second.version), (template, first.key, first.version)} <= there
+    assert [one[0] for one in there if one[1] == NIGHTLY] != [template]
 
     bucket(kubernetes).put("somebody/words.txt", b"bad bad a")
     (tmp_path / "given.yaml").write_text(json.dumps({"note": HOSTILE, "scales": "[2.0]", "method": "LJ", "n": "2"}))
     given = str(tmp_path / "given.yaml")
     names = {
         "right": start(argo, first.key, "-f", given, "-p", "metal=Ni"),
-        "wrong": start(argo, "study", "-p", "metal=Xe", "-p", "scales=x", "-p", "noote=", "-p", "structure=nowhere"),
-        "failing": start(argo, "study", "-p", "structure=somebody/words.txt", "-p", "n=2"),
+        "wrong": start(argo, STUDY, "-p", "metal=Xe", "-p", "scales=x", "-p", "noote=", "-p", "structure=nowhere"),
+        "failing": start(argo, STUDY, "-p", "structure=somebody/words.txt", "-p", "n=2"),
     }
     by_time = until(lambda: begun(argo))[0]  # at the next minute
-    assert by_time["metadata"]["labels"]["sciflow/version"] == nightly.deploy(on="argo").version
-    assert exit_code(["deployed", "nightly", "--delete", "--on", "argo"]) == 0
-    assert "removed CronWorkflow nightly\n" in capsys.readouterr().err
+    assert by_time["metadata"]["labels"]["sciflow/version"] == every_minute.deploy(on="argo").version
+    assert exit_code(["deployed", NIGHTLY, "--delete", "--on", "argo"]) == 0
+    assert f"removed CronWorkflow {NIGHTLY}\n" in capsys.readouterr().err
     for name in (names["right"], names["failing"]):
         until(lambda name=name: "Suspend" in running(argo, name))
         argo("resume", name)
@@ -95,7 +100,7 @@ def test_others_start_runs_of_what_is_deployed_and_each_ends_as_it_has_to(
     assert "the run has failed" in said
     assert "energies/energy/0: ValueError: there is no energy of it" in said
 
-    assert exit_code(["deployed", "study", "--delete", "--on", "argo"]) == 0
+    assert exit_code(["deployed", STUDY, "--delete", "--on", "argo"]) == 0
     assert bucket(kubernetes).list(f"deployed/deployed/{first.key}/") == {}
 
 
@@ -112,7 +117,7 @@ def message(workflow: dict[str, Any], node: str) -> str:
 
 def begun(argo: Any) -> list[dict[str, Any]]:
     """The workflows that a schedule has begun."""
-    return list(json.loads(argo("list", "-l", "sciflow/deployed=nightly", "-o", "json") or "[]"))
+    return list(json.loads(argo("list", "-l", f"sciflow/deployed={NIGHTLY}", "-o", "json") or "[]"))
 
 
 def running(argo: Any, name: str) -> list[str]:

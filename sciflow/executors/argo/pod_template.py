@@ -108,8 +108,7 @@ def frame_template(
     name: str, command: Sequence[str], around: PodSurrounding, *, env: Sequence[Manifest], outputs: Manifest
 ) -> Manifest:
     """The template of a pod that begins or ends a run which no engine looks after; see `deployment`."""
-    main = {**_clerk(around.site), "terminationMessagePolicy": "FallbackToLogsOnError"}  # Argo shows what is wrong
-    return {**_pod(name, command, main, around, exits=False, told={}, env=env), "outputs": outputs}
+    return {**_pod(name, command, _clerk(around.site), around, exits=False, told={}, env=env), "outputs": outputs}
 
 
 def told_parameters(asked: Sequence[Told]) -> list[Manifest]:
