@@ -18,7 +18,7 @@ from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import WorkflowStatus
 from sciflow.executors.argo.layout import ANSWERS, OUTCOMES, Layout
 from sciflow.executors.argo.manifest import ANSWER, GIVEN
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.naming import workflow_name
 from sciflow.executors.argo.news import (
     Answer,
     Begin,
@@ -79,7 +79,7 @@ class Follower:
     ) -> None:
         """`here`: the run folder."""
         self.news: Inbox[News] = Inbox()
-        self._name = dns_name(run)
+        self._name = workflow_name(run)
         self._server = server
         self._bucket = bucket
         self._layout = layout

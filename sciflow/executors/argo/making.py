@@ -15,7 +15,7 @@ from sciflow.executors.argo.facts import Facts
 from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.manifest import RUN_LABEL, Plan, manifest
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.naming import workflow_name
 from sciflow.executors.argo.outcomes import read_outcomes
 from sciflow.executors.argo.reaching import make_server
 from sciflow.executors.argo.sending import Sender
@@ -118,8 +118,8 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
         )
         delivery = self.sender.send()
         made = manifest(whole.spec, plan, layout=self.layout, site=self.site, delivery=delivery)
-        if not self.server.create(made) and self.server.label(dns_name(run), RUN_LABEL) != dns_name(run):
-            raise ConfigError(f"{self.server.url}: another workflow has the name {dns_name(run)}")
+        if not self.server.create(made) and self.server.label(workflow_name(run), RUN_LABEL) != workflow_name(run):
+            raise ConfigError(f"{self.server.url}: another workflow has the name {workflow_name(run)}")
 
 
 def fetch_from_bucket(
@@ -138,9 +138,9 @@ def recall_workflow(settings: ArgoSettings, root: Path, *, running: bool) -> Non
     """See `registry.recall_run`."""
     server = make_server(settings)
     try:
-        status = server.status(dns_name(root.name), nodes=False)
+        status = server.status(workflow_name(root.name), nodes=False)
         if status is not None and not status.ended:
-            (server.terminate if running else server.suspend)(dns_name(root.name))
+            (server.terminate if running else server.suspend)(workflow_name(root.name))
     finally:
         server.close()
 

@@ -20,7 +20,7 @@ from sciflow.core.ports import NONE
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.dag import Surrounding, dag_templates
 from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.naming import dns_name, names
+from sciflow.executors.argo.naming import dns_name, names, workflow_name
 from sciflow.executors.argo.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
 from sciflow.executors.argo.site import Delivery, Site
 from sciflow.executors.argo.told import Demands, constant_told, demands_of
@@ -48,7 +48,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """The Workflow's name."""
-        return self.workflow or dns_name(self.run)
+        return self.workflow or workflow_name(self.run)
 
 
 def manifest(spec: WorkflowSpec, plan: Plan, *, layout: Layout, site: Site, delivery: Delivery) -> Manifest:

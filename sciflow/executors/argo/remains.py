@@ -13,7 +13,7 @@ from typing import Any
 from sciflow.errors import RunBusy
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.making import bucket_settings, layout_of
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.naming import workflow_name
 from sciflow.executors.argo.reaching import make_server
 from sciflow.executors.settings import ArgoSettings
 
@@ -42,7 +42,7 @@ def clear_at_argo(name: str, settings: ArgoSettings, storages: Storages, root: P
     """
     store = bucket_settings(name, settings, storages)
     bucket, layout, server = Bucket(settings.storage, store), layout_of(store, root.name), make_server(settings)
-    workflow = dns_name(root.name)
+    workflow = workflow_name(root.name)
     try:
         limit = time.monotonic() + LEAVING_S
         while (status := server.status(workflow, nodes=False)) is not None and not status.ended:
