@@ -85,7 +85,7 @@ def list_deployed(executor: str | None = None) -> list[Found]:
 
 
 def remove_deployed(name: str, executor: str | None = None) -> list[str]:
-    """Removes what was deployed under a name, or one version of it; what was removed. Runs stay."""
+    """Removes what was deployed under a name, or one version and what begins runs of it. What was removed; runs stay."""
     settings = config.load()
     executor = executor or settings.executor
     return list(deploying.remove(executor, _settings_of(executor, settings), settings.storages, name))
@@ -120,7 +120,8 @@ def _settings_of(name: str, settings: config.Settings) -> ArgoSettings:
 def _folder(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions) -> Iterator[RunFolder]:
     """A run folder, in which all is that a run would be given."""
     with tempfile.TemporaryDirectory(prefix="sciflow-deploy-") as place:
-        yield create_run(spec, args, msgspec.structs.replace(options, runs=Path(place)), detached=True)
+        here = msgspec.structs.replace(options, runs=Path(place), storage="")
+        yield create_run(spec, args, here, detached=True)
 
 
 def _errand(folder: RunFolder, settings: config.Settings) -> Errand:

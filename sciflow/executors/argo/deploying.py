@@ -119,12 +119,12 @@ def deploy(
 def remove(
     name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], deployed: str
 ) -> Sequence[str]:
-    """Removes what was deployed under a name, with all its versions; or one version. What was removed."""
+    """Removes what was deployed under a name, with all its versions; or one version, and what begins runs of it."""
     store = bucket_settings(name, settings, storages)
     bucket = Bucket(settings.storage, store)
     shelf = open_shelf(settings)
     try:
-        found = [one for one in shelf.deployed() if deployed in _names(one)]
+        found = [one for one in shelf.deployed() if deployed in (one["metadata"]["labels"][DEPLOYED_LABEL], _key(one))]
         for one in found:
             shelf.remove(one)
             if one["metadata"]["name"] == _key(one):
@@ -141,11 +141,6 @@ def listed(settings: ArgoSettings) -> list[Manifest]:
         return list(shelf.deployed())
     finally:
         shelf.close()
-
-
-def _names(manifest: Manifest) -> tuple[str, str]:
-    """By which an object is removed: its name, and that under which it was deployed."""
-    return manifest["metadata"]["name"], manifest["metadata"]["labels"][DEPLOYED_LABEL]
 
 
 def _key(manifest: Manifest) -> str:
