@@ -85,7 +85,7 @@ def list_deployed(executor: str | None = None) -> list[Found]:
 
 
 def remove_deployed(name: str, executor: str | None = None) -> list[str]:
-    """Removes what was deployed under a name, or one version and what begins runs of it. What was removed; runs stay."""
+    """Removes what was deployed under a name, or a version and what begins runs of it. What was removed; runs stay."""
     settings = config.load()
     executor = executor or settings.executor
     return list(deploying.remove(executor, _settings_of(executor, settings), settings.storages, name))
