@@ -162,6 +162,7 @@ def _pod(
             _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
         ],
         "securityContext": LOCKED,
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # Argo shows what is wrong
     }
     return {
         "name": name,

@@ -245,6 +245,7 @@ def _trouble(
         return note(subject, found, f"{told}; {busy}" if "Unschedulable" in waits else busy)
     said = visit.server.words(visit.mark, container=container).strip()
     found = message or status.message or f"the workflow ended: {status.phase}"
+    said = "" if said and said.splitlines()[-1] in found else said  # Kubernetes has told it already
     return bad(
         subject, f"{found}\n{said}" if said else found, advice(f"{found}\n{said}", visit.settings, table=visit.table)
     )

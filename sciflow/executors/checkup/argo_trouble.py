@@ -44,7 +44,10 @@ def advice(said: str, settings: ArgoSettings, *, table: str) -> str:
             "docker-registry and name it in `pull_secrets`"
         ),
         "base": f"build images/base, or name such an image: `base_image` in {table}",
-        "python": f"the image needs a Python 3.9 or newer, as `python` in {table} names it",
+        "python": (
+            f"{settings.image or settings.base_image} needs a Python 3.9 or newer, as `python` in {table} names it; an "
+            f"image without one is for programs alone: another `image` in {table}"
+        ),
         "account": f"correct `service_account` or `executor_account` in {table}, or have it made",
         "role": f"the account {settings.executor_account} needs a Role: workflowtaskresults: create, patch",
         "repository": (
