@@ -12,7 +12,8 @@
     │   └── RunDamaged          its folder or database cannot be read or written
     ├── HostError               about a machine elsewhere
     │   ├── HostUnreachable     it does not answer now: to be tried again
-    │   │   └── CommandTimedOut a program there took too long
+    │   │   ├── CommandTimedOut a program there took too long
+    │   │   └── HostFailed      it answers that something went wrong with it, which may pass or not
     │   ├── HostRefused         it answers, and somebody has to do something first
     │   │   ├── HostKeyRefused  its key is not known, or not the one that is known
     │   │   └── HostUnfit       the Python or the folder there will not do, which no waiting mends
@@ -111,6 +112,10 @@ class HostUnreachable(HostError):
 
 class CommandTimedOut(HostUnreachable):
     """A program on a machine took longer than it may."""
+
+
+class HostFailed(HostUnreachable):
+    """A machine answers that it has failed to do what it was asked for; whether that passes is not to be seen."""
 
 
 class HostRefused(HostError):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
-from sciflow.core.graph import Suspend, decode_spec
+from sciflow.core.graph import Suspend, WorkflowSpec, decode_spec
+from sciflow.core.job import SINGLE
 from sciflow.core.naming import with_article
 from sciflow.core.ports import Type, accepts_none
 from sciflow.core.records import Phase
 from sciflow.engine.control import Inbox, Request, Verb
-from sciflow.engine.records_db import Reader
+from sciflow.engine.records_db import Reader, Writer
+from sciflow.engine.values import whole_text
 from sciflow.errors import InvalidInput, Problem, RunError
 from sciflow.runner import codec
 from sciflow.runner.failures import CodecError
@@ -56,6 +58,13 @@ def waiting_nodes(reader: Reader) -> dict[str, Type]:
     templates = decode_spec(reader.fact("spec") or b"{}").templates
     rows = [(row.path, templates[row.template]) for row in reader.nodes() if row.phase is Phase.SUSPENDED]
     return {path: template.output for path, template in rows if isinstance(template, Suspend)}
+
+
+def given_answers(db: Writer, spec: WorkflowSpec, root: Path) -> dict[str, bytes]:
+    """What was given at suspended nodes, by their paths, as far as it is recorded; `root`: the run folder."""
+    rows = [row for row in db.nodes() if isinstance(spec.templates.get(row.template), Suspend)]
+    texts = {row.path: db.output(row.id, SINGLE) for row in rows if row.phase is Phase.SUCCEEDED}
+    return {path: whole_text(text, root) for path, text in texts.items() if text is not None}
 
 
 def _checked(value: object, type_: Type, path: str) -> Tree:

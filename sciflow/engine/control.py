@@ -1,4 +1,9 @@
-"""Requests to the engine at work, as files in `control/`: they survive until what came of them is written down."""
+"""Requests to the engine at work, as files in `control/`: they survive until what came of them is written down.
+
+NAME.json      what is asked; whoever asks waits for it to vanish
+NAME.kept      the same, taken, and not settled yet
+NAME.refused   why it was not done; for whoever asked, who removes it
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ import msgspec
 from sciflow.core.expr import Tree
 from sciflow.errors import RunDamaged
 
-POSTED, KEPT = ".json", ".kept"  # suffixes: whoever asked waits for the first to vanish
+POSTED, KEPT, REFUSED = ".json", ".kept", ".refused"  # suffixes
 
 
 class Verb(StrEnum):
@@ -25,6 +30,11 @@ class Verb(StrEnum):
     TERMINATE = "terminate"  # kill what runs; no exit handler
     SUSPEND = "suspend"  # nothing new until resumed
     RESUME = "resume"  # go on; with a node: that one, with a value
+
+    @property
+    def halts(self) -> bool:
+        """Whether it keeps the run from going on."""
+        return self is not Verb.RESUME
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +62,22 @@ def post(folder: Path, request: Request) -> Path:
         raise RunDamaged(f"{folder}: {error.strerror}: the run's folder must exist and be writable") from error
 
 
+def is_kept(posted: Path) -> bool:
+    """Whether what was asked is taken, and nothing has come of it yet."""
+    return posted.with_suffix(KEPT).exists()
+
+
+def refusal(posted: Path) -> str:
+    """Why what was asked was not done; empty if that is not said. It is said once."""
+    answer = posted.with_suffix(REFUSED)
+    try:
+        why = answer.read_text()
+        answer.unlink()
+    except FileNotFoundError:
+        return ""
+    return why
+
+
 class Inbox:
     """What is asked of one engine. A request's file stays until the engine has written down what came of it."""
 
@@ -61,6 +87,8 @@ class Inbox:
 
     def drop_orders(self, before_ns: int) -> None:
         """Removes what was asked of an engine that has died; answers to nodes are kept."""
+        for refused in self._folder.glob(f"*{REFUSED}"):
+            refused.unlink(missing_ok=True)
         for name, request in list(self._requests()):
             if name < f"{before_ns:020d}" and not request.node:
                 (self._folder / name).unlink(missing_ok=True)
@@ -71,16 +99,27 @@ class Inbox:
         self._taken |= new
         return list(new.values())
 
-    def settle(self, unsettled: Collection[str]) -> None:
-        """Removes what was collected; what is for a node with one of these paths is kept under another name."""
+    def settle(self, unsettled: Collection[str], *, halted: bool = True) -> None:
+        """Removes what was collected; what is for a node with one of these paths is kept under another name.
+
+        So is, unless `halted`, what is to keep the run from going on.
+        """
         for name, request in list(self._taken.items()):
             path = self._folder / name
-            if request.node not in unsettled:
+            if request.node not in unsettled and (halted or not request.verb.halts):
                 path.unlink(missing_ok=True)
                 del self._taken[name]
             elif path.suffix == POSTED:
                 with contextlib.suppress(FileNotFoundError):  # whoever asked has withdrawn it
                     self._taken[path.rename(path.with_suffix(KEPT)).name] = self._taken.pop(name)
+
+    def refuse(self, why: str) -> None:
+        """Tells those who have asked for the run not to go on that it does."""
+        for name, request in self._taken.items():
+            if request.verb.halts:
+                beside = self._folder / f".{name}"
+                beside.write_text(why)
+                beside.rename((self._folder / name).with_suffix(REFUSED))
 
     def answered(self) -> bool:
         """Whether an answer to a node lies here."""
@@ -88,7 +127,7 @@ class Inbox:
 
     def _requests(self) -> Iterator[tuple[str, Request]]:
         for name in sorted(os.listdir(self._folder)):
-            if not name.startswith(".") and name not in self._taken:
+            if name.endswith((POSTED, KEPT)) and not name.startswith(".") and name not in self._taken:
                 with contextlib.suppress(FileNotFoundError):
                     facts = json.loads((self._folder / name).read_text())
                     yield name, Request(verb=Verb(facts["verb"]), node=facts["node"], value=facts["value"])

@@ -14,6 +14,7 @@ from sciflow.core.graph import OpTemplate
 from sciflow.core.job import job_of, position_of
 from sciflow.core.records import Phase, Progress, TaskError
 from sciflow.engine.activation import NodeRun
+from sciflow.engine.answers import given_answers
 from sciflow.engine.binding import BindingError
 from sciflow.engine.broadcast import Broadcast
 from sciflow.engine.collector import rare_collection
@@ -27,7 +28,7 @@ from sciflow.engine.standing import outcome_of
 from sciflow.engine.stowage_making import keep_all
 from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
-from sciflow.executors.executor import Advanced, Brought, Died, Ended, Identified, Lost, Noticed, Report
+from sciflow.executors.executor import Advanced, Brought, Denied, Died, Ended, Identified, Lost, Noticed, Report
 from sciflow.executors.registry import LOCAL
 
 LOOK_S = 0.25  # between looks at requests, time limit and watchers
@@ -72,7 +73,8 @@ class Engine:
         with rare_collection():
             self._scheduler.start(self._parts.inputs)
             if self._parts.conductor is not None:
-                self._parts.conductor.begin(self._scheduler.totals())
+                answers = given_answers(self._db, self._parts.spec, self._parts.folder.root)
+                self._parts.conductor.begin(self._scheduler.totals(), answers)
             return self._loop()
 
     def _loop(self) -> Outcome:
@@ -185,7 +187,8 @@ class Engine:
 
     def _write(self) -> None:
         self._db.commit()
-        self._inbox.settle(self._answers)
+        conductor = self._parts.conductor
+        self._inbox.settle(self._answers, halted=conductor is None or conductor.settled)
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -234,8 +237,8 @@ class Engine:
                 self._identified(report)
             case Brought():
                 self._take(self._freight.brought(report), now)
-            case Noticed(text=text, passing=passing):
-                (self._broadcast.mention if passing else self._broadcast.notify)(text)
+            case Noticed() | Denied():
+                self._told(report)
 
     def _finish(self, number: int, ending: Ending, now: float) -> None:
         flight = self._scheduler.in_flight[job_of(number)]
@@ -306,6 +309,16 @@ class Engine:
             case Request(verb=Verb.RESUME, node=node, value=value):
                 self._answers[node] = self._parts.probe.taken(value)
         self._db.put_event(time.time(), request.verb.value, request.node)
+
+    def _told(self, report: Noticed | Denied) -> None:
+        match report:
+            case Noticed(text=text, passing=passing):
+                (self._broadcast.mention if passing else self._broadcast.notify)(text)
+            case Denied(why=why):
+                self._inbox.refuse(why)
+                self._halt, self._withdrawn = Halt(), False
+                self._parts.deadline = None
+                self._broadcast.notify(f"it was asked to end or to pause, and goes on: {why}")
 
     def _answer(self) -> None:
         """Gives suspended nodes the answers that are there for them, also those that came before the engine did."""

@@ -23,6 +23,7 @@ from sciflow.executors.batch.record import is_open
 
 LEAVING_S = 5.0  # within which an engine whose run has ended must be gone
 HEARING_S = 15.0  # within which an engine at work must have taken a request
+HEEDING_S = 10.0  # for which somebody waits to hear whether those who carry out the run do what is asked
 _ENGINES: set[int] = set()  # processes that were started here and not yet let go
 _START = "import sys; sys.path.append(sys.argv.pop(1)); from sciflow.engine.__main__ import main; main()"
 
@@ -97,7 +98,7 @@ def ask(folder: RunFolder, request: Request) -> bool:
     """Leaves a request; whether an engine at work took it. An answer that none took waits for the next engine.
 
     Raises:
-        RunError: there is an engine, which does not take it.
+        RunError: there is an engine, which does not take it; or who carries out the run refuses what is asked.
     """
     posted = control.post(folder.part("control"), request)
     until = time.monotonic() + HEARING_S
@@ -110,7 +111,17 @@ def ask(folder: RunFolder, request: Request) -> bool:
             posted.unlink(missing_ok=True)
             raise _deaf(folder, request)
         time.sleep(0.005)
-    return True
+    return not request.verb.halts or _heeded(folder, posted)
+
+
+def _heeded(folder: RunFolder, posted: Path) -> bool:
+    """Waits for what comes of a request that was taken; False if its engine has died before."""
+    until = time.monotonic() + HEEDING_S
+    while control.is_kept(posted) and folder.lock().held() and time.monotonic() < until:
+        time.sleep(0.02)
+    if why := control.refusal(posted):
+        raise RunError(f"{folder.root}: the run goes on: {why}")
+    return not control.is_kept(posted) or folder.lock().held()
 
 
 def _deaf(folder: RunFolder, request: Request) -> RunError:

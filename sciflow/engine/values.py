@@ -95,6 +95,11 @@ def read_folded(root: Path, folded: Tree) -> bytes:
         raise RunDamaged(str(error)) from error
 
 
+def whole_text(text: bytes, root: Path) -> bytes:
+    """The text of a value, wherever it is stored."""
+    return read_folded(root, json.loads(text)) if text.startswith(_FOLDED) else text
+
+
 def _kind(tree: Tree) -> str:
     if isinstance(tree, dict):
         return str(tree.get("type", tree.get("$", "dict")))

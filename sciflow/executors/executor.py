@@ -97,7 +97,13 @@ class Advanced(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
-Report: TypeAlias = Ended | Died | Lost | Progress | Advanced | Identified | Brought | Noticed
+class Denied(msgspec.Struct, frozen=True, kw_only=True):
+    """Who carries out the run refuses to end it, or to begin nothing more: it goes on."""
+
+    why: str
+
+
+Report: TypeAlias = Ended | Died | Lost | Progress | Advanced | Identified | Brought | Noticed | Denied
 
 
 class Executor(Protocol):
@@ -153,8 +159,17 @@ class Conductor(Protocol):
     It takes jobs as every executor does, and reports what becomes of them.
     """
 
-    def begin(self, totals: Mapping[str, int]) -> None:
-        """Has the run begin; `totals`: tasks of its own nodes, by id, as far as they are known."""
+    @property
+    def settled(self) -> bool:
+        """See `Executor`."""
+
+    def begin(self, totals: Mapping[str, int], answers: Mapping[str, bytes]) -> None:
+        """Has the run begin, or finds it as it is now.
+
+        Args:
+            totals: tasks of its own nodes, by id, as far as they are known.
+            answers: what was given at suspended nodes before; an engine that has died may not have passed it on.
+        """
 
     def answer(self, path: str, text: bytes) -> None:
         """Lets a suspended node go on with the value given for it."""

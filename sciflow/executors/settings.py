@@ -139,6 +139,7 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     lost_retries: int = 2  # of a pod that was lost
     cleanup: str = "keep"  # or "on_success", or an age: what becomes of a run's files and its workflow
     keep_workflow_s: int | None = None  # after its end; none: as the cluster does
+    start_limit_s: float = 600.0  # for which a pod may be kept from starting, by its image or a Secret
     look_least_s: float = 1.0
     look_most_s: float = 15.0
     settings: dict[str, Any] = {}  # as for a batch system

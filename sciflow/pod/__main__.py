@@ -15,10 +15,11 @@ from pathlib import Path
 
 import msgspec
 
-from sciflow.errors import SciflowError
+from sciflow.errors import HostUnreachable, SciflowError
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.layout import Layout
 from sciflow.pod.binding import Binder, Place
+from sciflow.runner.exit_codes import BAD_REQUEST, UNREACHABLE
 from sciflow.storage.settings import S3Settings
 
 
@@ -52,10 +53,10 @@ def main(argv: list[str]) -> int:
                 Ender(bucket, layout, place).end()
             case _:
                 sys.stderr.write("usage: python3 -m sciflow.pod bind PATH CHUNK | plan PATH | begin KEY | end\n")
-                return 64
+                return BAD_REQUEST
     except SciflowError as error:
         sys.stderr.write(f"sciflow: {error}\n")
-        return 1
+        return UNREACHABLE if isinstance(error, HostUnreachable) else 1
     return 0
 
 

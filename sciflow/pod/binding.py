@@ -137,6 +137,7 @@ class Binder:
             tasks=numbers,
             spent=spent,
             policy=policy,
+            memory_mb=job.need.resources.memory_mb,
             earlier=kept,
             run=self._layout.run,
             cache={str(i): key for i, key in cache.items()},

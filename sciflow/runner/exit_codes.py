@@ -5,4 +5,5 @@ from __future__ import annotations
 BAD_REQUEST = 64  # a command or request that makes no sense
 REFUSED = 65  # data that is torn or not what its hash says, a path that is none of ours
 CANNOT_WRITE = 74  # something cannot be read or written: a full disk, a quota
+UNREACHABLE = 75  # a server does not answer now
 NO_SECRET = 78  # a variable that carries a secret has not come

@@ -17,6 +17,7 @@ import time
 
 from sciflow.runner import crew
 from sciflow.runner.batch import Batch
+from sciflow.runner.memory import MemoryWatch
 from sciflow.runner.packs import write_all
 from sciflow.runner.placing import write_whole
 from sciflow.runner.pod_message import leave, why_failed
@@ -51,6 +52,7 @@ class Pod:
         self._tails: dict[str, list[int]] = {}  # where the text of the next task begins, by worker
         self._attempts: dict[int, int] = {}  # that have ended here, by the number of the task
         self._shapes = Shapes(self._told["root"])  # of what the ends speak of
+        self._memory = MemoryWatch(self._told["memory_mb"])
         self._round = 1
         self._stopped = False
         self._progress = PodProgress(len(self._told["tasks"]))
@@ -117,6 +119,8 @@ class Pod:
             slice_, attempt = self._task(said[1])
             begins = self._tails.get(worker, [0, 0])
             self._shapes.add(said[3])
+            if "error" in (said[8] or {}):
+                said[8]["error"] = self._memory.explained(said[8]["error"])
             self._ends.append([slice_, attempt, worker, *begins, said])
             self._tails[worker] = said[6:8]
         elif said[0] == PROGRESS:

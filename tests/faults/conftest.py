@@ -13,6 +13,8 @@ import pytest
 
 from tests.faults.cluster import Cluster
 from tests.faults.harness import MARK, ROOT, Bench, Processes, Tally
+from tests.faults.pods import Pods
+from tests.services.kubernetes.service import Kubernetes
 from tests.services.slurm import Slurm
 from tests.services.sshd import Sshd
 
@@ -61,3 +63,12 @@ def cluster(
     made = Cluster(bench, slurm, slurm_over_ssh, monkeypatch)
     made.settings()
     return made
+
+
+@pytest.fixture
+def pods(bench: Bench, kubernetes: Kubernetes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pods]:
+    """Runs go to Argo."""
+    made = Pods(bench, kubernetes, monkeypatch)
+    made.settings()
+    yield made
+    made.remove()

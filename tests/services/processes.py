@@ -12,7 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 MARK = "SCIFLOW_TEST_SERVICE"  # in the environment of each process of a service: its folder
@@ -72,6 +72,20 @@ class ProcessId:
             os.waitpid(self.pid, os.WNOHANG)  # if it is a child of ours
 
 
+@dataclass(frozen=True)
+class Started:
+    """How a process was started."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, pid: int) -> Started:
+        argv, env = (Path(f"/proc/{pid}/{part}").read_bytes().split(b"\0")[:-1] for part in ("cmdline", "environ"))
+        pairs = (line.decode().partition("=") for line in env)
+        return cls([word.decode() for word in argv], {name: value for name, _, value in pairs})
+
+
 def soon(condition: Callable[[], object], patience_s: float, *, every_s: float = 0.02) -> bool:
     """Whether it came true in that time."""
     until = time.monotonic() + patience_s
@@ -102,8 +116,12 @@ class Processes:
         env: Mapping[str, str] | None = None,
         ready: Callable[[], object] = lambda: True,
         patience_s: float = 20.0,
+        inherits: bool = True,
     ) -> None:
-        """Starts a program that stays in the foreground and waits until it is ready."""
+        """Starts a program that stays in the foreground and waits until it is ready.
+
+        `inherits`: it has this process's environment, beside `env`.
+        """
         log = self.log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as stream:
@@ -112,7 +130,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env=self.environment(**(env or {})),
+                env=self.environment(**(env or {})) if inherits else env,
                 cwd=self._folder,
                 start_new_session=True,
             )
@@ -134,6 +152,26 @@ class Processes:
 
     def get(self, name: str) -> ProcessId | None:
         return ProcessId.read(self._folder / "pids" / name)
+
+    def kill(self, name: str) -> Started:
+        """As a machine that goes down does it; how to start it again.
+
+        Raises:
+            ServiceFailed: it does not run.
+        """
+        identity = self.get(name)
+        if identity is None or not identity.alive:
+            raise ServiceFailed(f"{name} does not run\n{self.tail(name)}")
+        started = Started.of(identity.pid)
+        identity.signal(signal.SIGKILL)
+        soon(lambda: not identity.alive, 5.0)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(identity.pid, os.WNOHANG)
+        return started
+
+    def start_again(self, name: str, started: Started, *, ready: Callable[[], object], patience_s: float) -> None:
+        """As it was before."""
+        self.start(name, started.argv, env=started.env, ready=ready, patience_s=patience_s, inherits=False)
 
     def names(self) -> list[str]:
         """In the order of their start."""

@@ -7,11 +7,27 @@ from typing import Any
 
 import msgspec
 
-from sciflow.errors import HostRefused
+from sciflow.errors import HostFailed, HostRefused
 from sciflow.executors.argo.connection import MISSING, TAKEN, Connection
 
 ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"  # a label: "Persisted" if only Argo's database has it
+EVENTS_S = 1.0  # for which no further one has come: there are no more
 FIELDS = "metadata.labels,metadata.deletionTimestamp,spec.suspend,status.phase,status.message,status.progress"
+
+
+class PodEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What Kubernetes has noted of a pod."""
+
+    type: str = ""  # Normal or Warning
+    reason: str = ""
+    message: str = ""
+    last_timestamp: str | None = None
+    event_time: str | None = None
+
+    @property
+    def last(self) -> str:
+        """When it was noted for the last time."""
+        return self.last_timestamp or self.event_time or ""
 
 
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +78,13 @@ class _Workflow(msgspec.Struct, frozen=True):
     metadata: _Metadata = _Metadata()
     status: WorkflowStatus = WorkflowStatus()
     spec: Mapping[str, Any] = {}
+
+
+class _Event(msgspec.Struct, frozen=True):
+    result: PodEvent = PodEvent()
+
+
+_EVENT = msgspec.json.Decoder(_Event)
 
 
 class ArgoServer:
@@ -167,9 +190,15 @@ class ArgoServer:
         if "result" in told:
             yield str(told["result"].get("podName", "")), str(told["result"].get("content", ""))
 
+    def events(self, pod: str) -> list[PodEvent]:
+        """See `Workflows`; the server tells all that there is, then what comes, and not where the one ends."""
+        path = f"/api/v1/stream/events/{self.namespace}?listOptions.fieldSelector=involvedObject.name={pod}"
+        lines = self._connection.lines_until_silent(path, silence_s=EVENTS_S)
+        return [_EVENT.decode(line).result for line in lines if line]
+
     def suspend(self, name: str) -> None:
         """See `Workflows`."""
-        self._connection.json("PUT", f"{self._place(name)}/suspend", {})
+        self._order(name, "suspend")
 
     def resume(self, name: str) -> None:
         """See `Workflows`."""
@@ -181,18 +210,26 @@ class ArgoServer:
         told = {**at, "outputParameters": msgspec.json.encode(values).decode()}
         try:
             self._connection.json("PUT", f"{self._place(name)}/set", told)
-        except HostRefused as error:
+        except (HostRefused, HostFailed) as error:
             if "already set" not in str(error):  # by a call of which only this part came through
                 raise
         self._connection.json("PUT", f"{self._place(name)}/resume", at)
 
     def stop(self, name: str) -> None:
         """See `Workflows`."""
-        self._connection.json("PUT", f"{self._place(name)}/stop", {})
+        self._order(name, "stop")
 
     def terminate(self, name: str) -> None:
         """See `Workflows`."""
-        self._connection.json("PUT", f"{self._place(name)}/terminate", {})
+        self._order(name, "terminate")
+
+    def _order(self, name: str, what: str) -> None:
+        try:
+            self._connection.json("PUT", f"{self._place(name)}/{what}", {})
+        except (HostRefused, HostFailed):
+            status = self.status(name, nodes=False)
+            if status is not None and not status.ended:  # else there is nothing left to be done
+                raise
 
     def retry(self, name: str, *, succeeded: bool) -> bool:
         """See `Workflows`."""

@@ -6,15 +6,16 @@ served us before may do so again, however it refuses our token or shows another 
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from sciflow.errors import ConfigError, HostRefused, HostUnreachable, MissingExtra
+from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable, MissingExtra
 
 if TYPE_CHECKING:
     import httpx
@@ -22,7 +23,14 @@ if TYPE_CHECKING:
 TIMEOUT_S = 30.0
 JSON = "application/json"
 MISSING, TAKEN, UNKNOWN = 404, 409, 401
-TRANSIENT = frozenset({429, 502, 503, 504})
+TRANSIENT = frozenset({409, 429, 502, 503, 504})  # 409: somebody else has changed the workflow at the same time
+FORBIDDEN, FAILED = 403, 500
+# What is said, also by 500 or 403, where Kubernetes does not answer Argo's server now, or has no room now.
+PASSING = re.compile(
+    r"connection refused|connection reset|connection lost|timed? ?out|deadline exceeded|EOF|TLS handshake|etcdserver: "
+    r"(leader|no leader|too many)|object has been modified|exceeded quota|try again",
+    re.IGNORECASE,
+)
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +115,16 @@ class Connection:
         self._served = self._served or not tokenless
         return answer
 
+    def lines_until_silent(self, path: str, *, silence_s: float) -> list[str]:
+        """Those that come before a silence, of an answer that has no end; none if it is refused."""
+        import httpx
+
+        found: list[str] = []
+        patience = httpx.Timeout(self._timeout_s, read=silence_s)
+        with suppress(httpx.TransportError), self._client.stream("GET", path, timeout=patience) as answer:
+            found.extend(answer.iter_lines() if answer.is_success else ())
+        return found
+
     def lines(self, path: str, *, endless: bool = False, passed: Sequence[int] = ()) -> Iterator[str]:
         """The lines of an answer as they come; none if it answers with one of the codes `passed`.
 
@@ -161,8 +179,10 @@ class Connection:
         if answer.is_success or code in passed:
             return
         said = _message(answer.content)
-        if code in TRANSIENT:
-            raise HostUnreachable(f"{self.url}: {call}: the server does not serve now ({code}): {said}")
+        if code in TRANSIENT or (code in (FORBIDDEN, FAILED) and PASSING.search(said)):
+            raise HostUnreachable(f"{self.url}: {call}: not now: {said} ({code})")
+        if code == FAILED:
+            raise HostFailed(f"{self.url}: {call}: the server has failed: {said} ({code})")
         text = f"{self.url}: {call}: {said} ({code}){self.advice(code)}"
         raise self._refusal(text) if code == UNKNOWN else HostRefused(text)
 

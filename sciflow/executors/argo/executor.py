@@ -29,18 +29,35 @@ from sciflow.executors.argo.news import (
     Fetched,
     News,
     Notice,
+    Obeyed,
+    Order,
     Pause,
     Refused,
     Resume,
     Revive,
     Revived,
+    Waiting,
 )
 from sciflow.executors.argo.outcomes import TaskEnd
-from sciflow.executors.executor import Advanced, Brought, Ended, Lost, Noticed, Offer, Report, Watch, never_began
+from sciflow.executors.argo.waiting import Waits
+from sciflow.executors.executor import (
+    Advanced,
+    Brought,
+    Denied,
+    Ended,
+    Lost,
+    Noticed,
+    Offer,
+    Report,
+    Watch,
+    never_began,
+)
+from sciflow.runner.memory import out_of_memory
 
 Slice: TypeAlias = tuple[str, int]  # of a node's path
 
 CLOSING_S = 5.0
+OUT_OF_MEMORY = "OOMKilled"  # says Kubernetes
 LIVE = frozenset({"Pending", "Running"})  # phases of pods
 
 
@@ -76,6 +93,8 @@ class ArgoExecutor:
         self._heard: set[tuple[str, int, str, int]] = set()  # ends, by path, slice, worker and attempt
         self._reports: list[Report] = []
         self._first = True  # nothing has been heard of the workflow yet
+        self._owed: set[Order] = set()  # what was ordered, and neither done nor refused
+        self._waits = Waits()
         self._doom: TaskError | None = None  # what the tasks die of that are ended
         self._refusal: TaskError | None = None  # the workflow came to nothing: so do all tasks
         self._withdrawing = False
@@ -84,31 +103,37 @@ class ArgoExecutor:
 
     # --- the whole run
 
-    def begin(self, totals: Mapping[str, int]) -> None:
+    def begin(self, totals: Mapping[str, int], answers: Mapping[str, bytes]) -> None:
         """See `Conductor`."""
-        self._follower.order(Begin(totals=totals))
+        self._follower.order(Begin(totals=totals))  # a run that has ended need not be submitted: nobody waits for it
+        for path, text in answers.items():
+            self.answer(path, text)
 
     def answer(self, path: str, text: bytes) -> None:
         """See `Conductor`."""
-        self._follower.order(Answer(path=path, text=text))
+        self._order(Answer(path=path, text=text))
 
     def go_on(self) -> None:
         """See `Conductor`."""
         self._withdrawing = False
-        self._follower.order(Resume())
+        self._order(Resume())
 
     def end(self, *, exit_handler: bool) -> None:
         """See `Conductor`."""
         if not self._ending:
             self._ending = True
-            self._follower.order(End(exit_handler=exit_handler))
+            self._order(End(exit_handler=exit_handler))
+
+    def _order(self, order: Order) -> None:
+        self._owed.add(order)
+        self._follower.order(order)
 
     # --- its tasks
 
     @property
     def settled(self) -> bool:
         """See `Executor`."""
-        return self._follower.settled
+        return not self._owed and (self._ending or self._waits.asks or not self._waits.given_up)
 
     def offer(self, need: Need, template: str, *, remaining: int, at_once: int | None = None) -> Offer:
         """See `Executor`."""
@@ -139,7 +164,7 @@ class ArgoExecutor:
 
     def fetch(self, paths: Sequence[str]) -> None:
         """See `Executor`."""
-        self._follower.order(Fetch(paths=paths))
+        self._order(Fetch(paths=paths))
 
     def cancel(self, jobs: Iterable[int], error: TaskError) -> None:
         """See `Executor`; pods that had begun leave what they have done, which may come late."""
@@ -150,7 +175,7 @@ class ArgoExecutor:
     def withdraw(self) -> None:
         """See `Executor`."""
         self._withdrawing = True
-        self._follower.order(Pause())
+        self._order(Pause())
 
     def close(self) -> None:
         """See `Executor`."""
@@ -170,14 +195,46 @@ class ArgoExecutor:
             case Fetched(paths=paths, lost=lost):
                 self._reports.append(Brought(paths=[path for path in paths if path not in lost]))
                 self._reports += [Brought(paths=[path], problem=why) for path, why in lost.items()]
+            case Obeyed():
+                self._obeyed(news)
+            case Waiting(waits=waits):
+                self._wait(waits)
             case Refused(why=why):
-                self._refusal = TaskError(kind="refused", type="sciflow:Refused", message=why, fatal=True)
+                self._refusal = _refusal(why)
                 asked, self._asked = self._asked, {}
                 self._reports += never_began([one.number for one in asked.values()], self._refusal)
             case Notice(text=text):
                 self._reports.append(Noticed(text=text))
             case Broken(error=error):
                 raise error
+
+    def _obeyed(self, news: Obeyed) -> None:
+        """An order is settled: of an end or a pause nothing may have come, nor then of an exit handler after it."""
+        self._owed.discard(news.order)
+        why = news.refusal
+        if not why:
+            return
+        match news.order:
+            case End():
+                self._ending, self._doom = False, None
+                exiting = [key for key in self._asked if key[0].partition("/")[0] == EXIT_NODE]
+                self._reports += never_began([self._asked.pop(key).number for key in exiting], _refusal(why))
+            case Pause():
+                self._withdrawing = False
+        self._reports.append(Denied(why=why))
+
+    def _wait(self, waits: Waits) -> None:
+        """Pods wait: that is shown; the tasks of those that cannot be started have failed after a while."""
+        if waits.text != self._waits.text:
+            self._reports.append(Noticed(text=waits.text, passing=True))
+        self._waits = waits
+        for path, why in waits.given_up.items():
+            said = f"its pod could not be started: {why}"
+            error = TaskError(kind="place", type="sciflow:PodNotStarted", message=said, fatal=True)
+            keys = [key for key in self._asked if key[0] == path]
+            self._reports += never_began([self._asked.pop(key).number for key in keys], error)
+        if waits.given_up and waits.alone:
+            self.end(exit_handler=True)
 
     def _ended(self, path: str, ends: Sequence[TaskEnd]) -> Iterator[Report]:
         for end in ends:
@@ -216,7 +273,7 @@ class ArgoExecutor:
             return
         if status.ended and news.found and not self._revived:  # else what earlier engines have seen would be all
             self._revived = self._reviving = True
-            self._follower.order(Revive())
+            self._order(Revive())
         elif status.ended:
             self._reports += self._missed(status, over=news.over)
         elif self._withdrawing:
@@ -234,9 +291,7 @@ class ArgoExecutor:
         for key in [key for key in self._asked if over or key[0] not in nodes]:
             told = next((node for node in nodes.get(key[0], ()) if node.message), None)
             message = told.message if told is not None else status.message or f"its workflow ended: {status.phase}"
-            error = self._doom or TaskError(
-                kind="place", type="sciflow:PodLost", message=f"no word of it: {_explained(message)}"
-            )
+            error = self._doom or _lost(message)
             yield from never_began([self._asked.pop(key).number], error)
 
     def _unbegun(self, status: WorkflowStatus) -> Iterator[Report]:
@@ -248,6 +303,18 @@ class ArgoExecutor:
         self._asked = {key: asked for key, asked in self._asked.items() if key[0] in live}
         if numbers:
             yield Lost(numbers=numbers)
+
+
+def _refusal(why: str) -> TaskError:
+    return TaskError(kind="refused", type="sciflow:Refused", message=why, fatal=True)
+
+
+def _lost(message: str) -> TaskError:
+    """What a task died of whose pod has left no word of it, by what Argo says; Argo tries none of them again."""
+    if OUT_OF_MEMORY in message:
+        return msgspec.convert({**out_of_memory(0), "fatal": True}, type=TaskError)
+    said = f"no word of it: {_explained(message)}"
+    return TaskError(kind="place", type="sciflow:PodLost", message=said, transient=True, fatal=True)
 
 
 def _explained(message: str) -> str:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from sciflow.errors import ConfigError, HostRefused, HostUnreachable
+from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable
 from sciflow.executors.argo.advance import NodesDue
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import WorkflowStatus
+from sciflow.executors.argo.gates import Gates
 from sciflow.executors.argo.layout import ANSWERS, OUTCOMES, Layout
-from sciflow.executors.argo.manifest import ANSWER, GIVEN
 from sciflow.executors.argo.naming import workflow_name
 from sciflow.executors.argo.news import (
     Answer,
@@ -30,19 +30,23 @@ from sciflow.executors.argo.news import (
     Fetched,
     News,
     Notice,
+    Obeyed,
     Order,
     Pause,
     Refused,
     Resume,
     Revive,
     Revived,
+    Waiting,
 )
 from sciflow.executors.argo.outcomes import Outcomes, read_outcomes
 from sciflow.executors.argo.shapes import Shapes, bring_files
+from sciflow.executors.argo.waiting import SILENT_S, Patience, Waits
 from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.batch.news import Inbox
 
-AGAIN_S = 2.0  # after a server has not answered
+AGAIN_S = 2.0  # after a server has not answered; each time twice as long
+FAILED_S = 60.0  # for which a server is asked again that has failed to do what it was ordered
 FASTER = 0.5  # of the time since the last news passes until the next look
 LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was stopped
 SETTLED_S = 1.0
@@ -74,6 +78,7 @@ class Follower:
         *,
         here: Path,
         supply: Supply,
+        patience: Patience,
         least_s: float,
         most_s: float,
     ) -> None:
@@ -87,19 +92,21 @@ class Follower:
         self._shapes = Shapes(bucket, layout)
         self._supply = supply
         self._least_s, self._most_s = least_s, most_s
+        self._patience = patience
         self._orders: Inbox[Order] = Inbox()
-        self._ordered = 0  # counted by who gives orders
-        self._obeyed = 0  # counted by the thread
         self._pending: list[Order] = []
+        self._gates = Gates(server, self._name, done=lambda answer: self.news.put(Obeyed(order=answer)))
         self._seen: dict[str, str] = {}
         self._totals: Mapping[str, int] = {}
         self._begun = False
         self._found = False
-        self._given: set[str] = set()  # suspensions that were answered before the workflow was submitted
         self._over_since: float | None = None  # when the workflow was first seen to have ended
         self._paused = False
         self._nodes_due = NodesDue()
+        self._waits = Waits()
+        self._waits_due = 0.0
         self._trouble = ""
+        self._troubled_since: float | None = None  # by a server that does not answer
         self._last_news = time.monotonic()
         self._next_look = 0.0
         self._closing = threading.Event()
@@ -107,14 +114,8 @@ class Follower:
         self._thread.start()
 
     def order(self, order: Order) -> None:
-        """Has something done, in time."""
-        self._ordered += _is_owed(order)
+        """Has something done, in time; then there is news of it."""
         self._orders.put(order)
-
-    @property
-    def settled(self) -> bool:
-        """Whether all that was ordered of the workflow is done, or came to nothing."""
-        return self._obeyed == self._ordered
 
     def close(self, seconds: float) -> None:
         """Ends after what is under way, or when so many seconds have passed."""
@@ -142,31 +143,68 @@ class Follower:
         self._pending += self._orders.take()
         if self._closing.is_set():
             return
+        self._set_aside()
         try:
             while self._pending:
                 self._obey(self._pending[0])
-                self._done()
+                if isinstance(self._pending[0], Answer):  # done when Argo knows of it
+                    del self._pending[0]
+                else:
+                    self._done()
             if self._begun and time.monotonic() >= self._next_look:
                 self._look()
             self._say("")
+            self._troubled_since = None
+        except HostFailed as error:
+            self._wait(error)
+            if self._pending and self._troubled_s() > FAILED_S:
+                self._refused(error)
         except HostUnreachable as error:
-            self._say(f"{error}; waiting")
-            self._next_look = time.monotonic() + AGAIN_S
+            self._wait(error)
         except (HostRefused, ConfigError) as error:
-            if not self._begun:
+            self._wait(error)
+            self._refused(error)
+
+    def _wait(self, error: Exception) -> None:
+        """Has the next try come later than the one before."""
+        self._troubled_since = self._troubled_since or time.monotonic()
+        pause = min(max(AGAIN_S, self._troubled_s()), max(AGAIN_S, self._most_s))
+        self._next_look = time.monotonic() + pause
+        if self._begun or isinstance(error, HostUnreachable):
+            self._say(f"{error}; waiting")
+
+    def _troubled_s(self) -> float:
+        return time.monotonic() - (self._troubled_since or time.monotonic())
+
+    def _refused(self, error: Exception) -> None:
+        """What the run cannot go on without is tried again; the rest is as it was, and whoever ordered it hears why."""
+        match self._pending[:1]:
+            case _ if not self._begun:
                 while self._pending:
                     self._done()
                 self.news.put(Refused(why=str(error)))
-                self._next_look = time.monotonic() + self._most_s
-                return
-            self._say(f"{error}; waiting")
-            if self._pending:
+            case [Pause() | End()]:
+                self._done(refusal=str(error))
+                self._troubled_since, self._next_look = None, 0.0
+            case [Revive()]:
+                self.news.put(Refused(why=str(error)))
                 self._done()
-            self._next_look = time.monotonic() + AGAIN_S
+                self.news.put(Revived())
+            case [Fetch(paths=paths)]:
+                self.news.put(Fetched(paths=paths, lost=dict.fromkeys(paths, str(error))))
+                self._done()
 
-    def _done(self) -> None:
+    def _set_aside(self) -> None:
+        """What is ordered of a workflow that is to be ended at once is not done first."""
+        last = next((order for order in reversed(self._pending) if isinstance(order, End)), None)
+        while last is not None and self._pending[0] is not last:
+            if isinstance(self._pending[0], Revive):
+                self.news.put(Revived())
+            self._done()
+
+    def _done(self, *, refusal: str = "") -> None:
         """The first of the orders was obeyed, or came to nothing."""
-        self._obeyed += _is_owed(self._pending.pop(0))
+        self.news.put(Obeyed(order=self._pending.pop(0), refusal=refusal))
 
     def _say(self, text: str) -> None:
         if text != self._trouble:
@@ -181,8 +219,9 @@ class Follower:
             case Revive():
                 self._revive()
             case Answer(path=path, text=text):
-                self._supply.send_answer(path, text)
-                self._release(path)
+                if not self._bucket.has(self._layout.answer(path)):
+                    self._supply.send_answer(path, text)
+                self._gates.add(order)
             case Pause():
                 self._server.suspend(self._name)
                 self._paused = True
@@ -191,6 +230,8 @@ class Follower:
             case End(exit_handler=exit_handler):
                 (self._server.stop if exit_handler else self._server.terminate)(self._name)
                 self._go_on()  # a workflow that is suspended does not look
+                if not self._begun:
+                    self.news.put(Refused(why="it was ended before it was submitted"))
             case Fetch(paths=paths):
                 place = f"{self._bucket!r}: {self._layout.part('')}"
                 lost = bring_files(self._shapes, self._here, paths, place=place)
@@ -209,16 +250,13 @@ class Follower:
     def _revive(self) -> None:
         self._supply.send()
         status = self._there(nodes=False)
-        try:
-            if (
-                status is None
-                or status.archived
-                or not self._server.retry(self._name, succeeded=status.phase == "Succeeded")
-            ):
-                self._there(nodes=False)  # or it is being removed, which is waited for
-                self._submit()
-        except HostRefused as error:
-            self.news.put(Refused(why=str(error)))
+        if (
+            status is None
+            or status.archived
+            or not self._server.retry(self._name, succeeded=status.phase == "Succeeded")
+        ):
+            self._there(nodes=False)  # or it is being removed, which is waited for
+            self._submit()
         self._over_since = None
         self.news.put(Revived())
 
@@ -227,21 +265,11 @@ class Follower:
             self._server.resume(self._name)
             self._paused = False
 
-    def _release(self, path: str) -> None:
-        """Lets the suspended node of that path go on, as soon as Argo has come to it."""
-        status = self._server.status(self._name, nodes=True)
-        if status is None or status.ended:
-            return
-        gate = status.gates.get(path)
-        if gate is None:
-            raise HostUnreachable(f"{self._server.url}: {self._name} has not come to {path} yet")
-        self._server.release(self._name, gate, {ANSWER: GIVEN})
-
     def _submit(self) -> None:
         """For the first time, or again after it was removed: then nobody is asked again what was answered."""
         self._supply.submit(self._totals)
         answers = self._layout.part(f"{ANSWERS}/")
-        self._given = {key.removeprefix(answers) for key in self._bucket.list(answers)}
+        self._gates.recall(key.removeprefix(answers) for key in self._bucket.list(answers))
 
     def _there(self, *, nodes: bool) -> WorkflowStatus | None:
         """How far it is; None if there is none.
@@ -256,29 +284,38 @@ class Follower:
 
     def _look(self) -> None:
         """Tells what is new."""
-        status = self._server.status(self._name, nodes=bool(self._given))  # first: what follows is all of it
+        status = self._server.status(self._name, nodes=False)  # first: what follows is all of it
         gone = status is None
         status = status or WorkflowStatus(phase="Error", message=f"{self._server.url}: {self._name} {GONE}")
-        self._tell_ends()
-        for path in self._given & status.gates.keys():
-            self._server.release(self._name, status.gates[path], {ANSWER: GIVEN})
-            self._given.remove(path)
+        fresh = self._tell_ends()
         now = time.monotonic()
         over = False
-        if status.ended or self._paused or self._nodes_due.holds(status):
+        asks = now - self._last_news >= SILENT_S and now >= self._waits_due and not status.ended
+        if status.ended or self._paused or self._gates or asks or self._nodes_due.holds(status):
             asked = time.monotonic()
             status = self._server.status(self._name, nodes=True) or status
             self._nodes_due.looked(status, time.monotonic() - asked)
+            self._gates.release(status)
+        if asks or (self._waits.text and fresh):
+            self._tell_waits(self._patience.look(status) if asks else Waits())
         if status.ended:
             self._over_since = self._over_since or now
             late_s = LATE_S if "Stopped" in status.message else SETTLED_S
             over = now - self._over_since >= late_s
         self.news.put(CaughtUp(status=status, over=over, found=self._found and not gone))
         quiet = now - self._last_news
-        self._next_look = now + min(max(self._least_s, FASTER * quiet), self._most_s)
+        late_s = SILENT_S - quiet if quiet < SILENT_S else self._most_s  # when it is asked what pods wait for
+        pause = min(max(self._least_s, FASTER * quiet), self._most_s, max(late_s, self._least_s))
+        self._next_look = now + (self._least_s if self._gates.awaited else pause)
 
-    def _tell_ends(self) -> None:
-        """Tells what pods have left."""
+    def _tell_waits(self, waits: Waits) -> None:
+        if waits != self._waits or waits.given_up:
+            self._waits = waits
+            self.news.put(Waiting(waits=waits))
+        self._waits_due = time.monotonic() + (self._least_s if waits.given_up else SILENT_S)
+
+    def _tell_ends(self) -> bool:
+        """Tells what pods have left; whether there was anything new."""
         found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
         fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
         for key, text in self._bucket.get_all(fresh).items():
@@ -288,6 +325,7 @@ class Follower:
             self._seen[key] = found[key]
         if fresh:
             self._last_news = time.monotonic()
+        return bool(fresh)
 
     # --- files
 
@@ -300,8 +338,3 @@ class Follower:
             if not (self._here / path).exists():
                 self._bucket.fetch(self._layout.part(path), self._here / path)
         self._shapes.learn_of(outcomes.head)
-
-
-def _is_owed(order: Order) -> bool:
-    """Whether it must have been obeyed before the engine leaves; a run that has ended need not be submitted."""
-    return not isinstance(order, Begin)

@@ -18,8 +18,8 @@ from typing import Any
 import msgspec
 
 from sciflow.errors import HostRefused, HostUnreachable
-from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
-from sciflow.executors.argo.connection import MISSING, TAKEN, Connection
+from sciflow.executors.argo.client import NodeStatus, PodEvent, WorkflowStatus
+from sciflow.executors.argo.connection import FORBIDDEN, MISSING, TAKEN, Connection
 from sciflow.executors.argo.pods import MAIN, Pods
 
 GROUP = "/apis/argoproj.io/v1alpha1"
@@ -29,6 +29,7 @@ METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 PHASE = "workflows.argoproj.io/phase"  # a label
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
 FOLLOW_S = 1.0  # between two looks at what pods print
+
 TRIES = 5  # to change an object that its controller changes too
 
 
@@ -63,6 +64,10 @@ class KeptWorkflow(msgspec.Struct, frozen=True):
     metadata: Metadata = Metadata()
     status: Kept = Kept()
     spec: Mapping[str, Any] = {}
+
+
+class _Events(msgspec.Struct, frozen=True):
+    items: list[PodEvent] = []
 
 
 class KubernetesApi:
@@ -164,6 +169,12 @@ class KubernetesApi:
             status = self.status(name, nodes=False)
             yield from pods.news()
             time.sleep(FOLLOW_S)
+
+    def events(self, pod: str) -> list[PodEvent]:
+        """See `Workflows`."""
+        path = f"/api/v1/namespaces/{self.namespace}/events?fieldSelector=involvedObject.name={pod}"
+        answer = self._connection.ask("GET", path, passed=(FORBIDDEN,))
+        return msgspec.json.decode(answer.content, type=_Events).items if answer.is_success else []
 
     # --- what is done with it
 

@@ -17,10 +17,13 @@ from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.manifest import RUN_LABEL, Plan, manifest
 from sciflow.executors.argo.naming import workflow_name
 from sciflow.executors.argo.outcomes import read_outcomes
+from sciflow.executors.argo.patience import BIND_S
 from sciflow.executors.argo.reaching import make_server
 from sciflow.executors.argo.sending import Sender
 from sciflow.executors.argo.shapes import Shapes, bring_files
 from sciflow.executors.argo.site import Site
+from sciflow.executors.argo.trouble import advice
+from sciflow.executors.argo.waiting import Patience
 from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.conducted import note_conductor
 from sciflow.executors.registry import Errand, Whole
@@ -59,6 +62,12 @@ def make_argo(
             settings=settings,
             site=site_of(settings, store),
             layout=layout,
+        ),
+        patience=Patience(
+            server,
+            workflow_name(run),
+            limit_s=settings.start_limit_s,
+            advise=lambda said: advice(said, settings, table=f"[executors.{name}]"),
         ),
         least_s=settings.look_least_s,
         most_s=settings.look_most_s,
@@ -175,5 +184,6 @@ def site_of(settings: ArgoSettings, store: S3Settings) -> Site:
         "endpoint": settings.endpoint_inside or store.endpoint,
         "bucket": store.bucket,
         "region": store.region,
+        "patience_s": max(store.patience_s, BIND_S),
     }
     return Site(**shared, store=inside)

@@ -21,6 +21,7 @@ from sciflow.errors import ConfigError
 from sciflow.executors.argo.dag import Surrounding, dag_templates
 from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.naming import dns_name, names, workflow_name
+from sciflow.executors.argo.patience import patient_pods
 from sciflow.executors.argo.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
 from sciflow.executors.argo.site import Delivery, Site
 from sciflow.executors.argo.told import Demands, constant_told, demands_of
@@ -130,6 +131,7 @@ class _Maker:
             "executor": {"serviceAccountName": site.executor_account},
             "securityContext": _security(site.user),
             "podMetadata": {"labels": {**labels, **site.labels}},
+            "podSpecPatch": patient_pods(),
             **{name: value for name, value in chosen.items() if value},
         }
 

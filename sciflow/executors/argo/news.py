@@ -9,6 +9,7 @@ import msgspec
 
 from sciflow.executors.argo.client import WorkflowStatus
 from sciflow.executors.argo.outcomes import TaskEnd
+from sciflow.executors.argo.waiting import Waits
 
 # --- orders
 
@@ -92,6 +93,19 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
+class Obeyed(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """An order is done, or came to nothing because somebody refuses it."""
+
+    order: Order
+    refusal: str = ""
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What pods wait for."""
+
+    waits: Waits
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """What is waited for; empty: nothing any more."""
 
@@ -104,4 +118,4 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     error: BaseException
 
 
-News: TypeAlias = Ends | CaughtUp | Revived | Fetched | Refused | Notice | Broken
+News: TypeAlias = Ends | CaughtUp | Revived | Fetched | Refused | Obeyed | Waiting | Notice | Broken

@@ -80,13 +80,13 @@ class PodLogs:
     def _look(self) -> None:
         status = self._server.status(self._name, nodes=True) or WorkflowStatus()
         nodes = [node for node in status.nodes.values() if node.type == "Pod"]
-        self._known = {name: node for node in nodes for name in (node.id, _pod_name(self._name, node))}
+        self._known = {name: node for node in nodes for name in (node.id, pod_name(self._name, node))}
 
 
 def _chunk(status: NodeStatus) -> int:
     return int(status.parameter("chunk") or 0)
 
 
-def _pod_name(workflow: str, node: NodeStatus) -> str:
+def pod_name(workflow: str, node: NodeStatus) -> str:
     """See `GeneratePodName` in Argo's `workflow/util/pod_name.go`; older Argos call a pod as its node."""
     return f"{f'{workflow}-{node.template}'[:LONGEST]}-{node.id.rpartition('-')[2]}"

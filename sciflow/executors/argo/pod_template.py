@@ -17,6 +17,7 @@ from sciflow.core.graph import Resources
 from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.site import Delivery, Site
 from sciflow.executors.argo.told import UNTOLD, Told
+from sciflow.runner.exit_codes import UNREACHABLE
 from sciflow.runner.pod import CACHE, TOLD_NUMBERS
 
 Manifest = dict[str, Any]
@@ -27,7 +28,12 @@ RUNNER, PACKAGE = f"{LIB}/runner.zip", f"{LIB}/sciflow.zip"
 BASE_PYTHON, SHELL = "python3", "/bin/sh"  # of the base image, and of an image that runs programs alone
 RUN = "{{workflow.parameters.run}}"
 PATH, CHUNK, PHASE = "{{inputs.parameters.path}}", "{{inputs.parameters.chunk}}", "{{inputs.parameters.phase}}"
-LOST = "lastRetry.status == 'Error' or asInt(lastRetry.exitCode) in [137, 143]"  # the pod was lost, its op not failed
+# The pod was lost, its op not failed: to be replaced. One that ran out of memory would again.
+LOST = (
+    "lastRetry.status == 'Error'"
+    f" or lastRetry.message contains 'bind: Error (exit code {UNREACHABLE})'"
+    " or (asInt(lastRetry.exitCode) in [137, 143] and not (lastRetry.message contains 'OOMKilled'))"
+)
 RAW: Manifest = {"archive": {"none": {}}}
 LOCKED = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from sciflow.executors.argo.client import WorkflowStatus
+from sciflow.executors.argo.client import PodEvent, WorkflowStatus
 
 
 class Workflows(Protocol):
@@ -68,8 +68,11 @@ class Workflows(Protocol):
         `tail`: the last so many of each; `follow`: until the workflow has ended. None if there is no such workflow.
         """
 
+    def events(self, pod: str) -> list[PodEvent]:
+        """What Kubernetes has noted of a pod; nothing if one may not see that. Takes a second."""
+
     def suspend(self, name: str) -> None:
-        """Begins no more pods."""
+        """Begins no more pods; nothing happens to one that has ended, here and below."""
 
     def resume(self, name: str) -> None:
         """Goes on after that."""

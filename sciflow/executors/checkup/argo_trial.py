@@ -26,8 +26,8 @@ from sciflow.executors.argo.manifest import Manifest, Plan, manifest
 from sciflow.executors.argo.outcomes import read_outcomes
 from sciflow.executors.argo.pod_template import LOCKED
 from sciflow.executors.argo.sending import GIVEN, Sender
+from sciflow.executors.argo.trouble import BLOCKED, advice
 from sciflow.executors.checkup.argo import ArgoVisit
-from sciflow.executors.checkup.argo_trouble import BLOCKED, advice
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 
 LOOK_S = 1.0
@@ -239,16 +239,20 @@ def _trouble(
     message = node.message if node is not None else ""
     if not status.ended and not (node is not None and _blocked(node)):
         waits = message or status.message or (node.phase if node is not None else "no pod yet")
-        told = advice(waits, visit.settings, table=visit.table)
+        told = _advice(waits, visit)
         found = f"did not end within {visit.wait_s:.0f} s: {waits}"
         busy = "a busy cluster is no fault: try again with more time, --wait-s 3600"
         return note(subject, found, f"{told}; {busy}" if "Unschedulable" in waits else busy)
     said = visit.server.words(visit.mark, container=container).strip()
     found = message or status.message or f"the workflow ended: {status.phase}"
     said = "" if said and said.splitlines()[-1] in found else said  # Kubernetes has told it already
-    return bad(
-        subject, f"{found}\n{said}" if said else found, advice(f"{found}\n{said}", visit.settings, table=visit.table)
-    )
+    return bad(subject, f"{found}\n{said}" if said else found, _advice(f"{found}\n{said}", visit))
+
+
+def _advice(said: str, visit: ArgoVisit) -> str:
+    space = visit.settings.namespace
+    own = f"the pod's own words are above; `argo -n {space} submit` of a workflow of your own tells whether any runs"
+    return advice(said, visit.settings, table=visit.table) or own
 
 
 def _remove(visit: ArgoVisit) -> str:

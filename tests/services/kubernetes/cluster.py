@@ -31,11 +31,11 @@ from tests.services.s3 import S3Server
 ADDRESS = "127.0.100.1"
 NAMESPACE = "argo"
 ARGO_PORT = 2746  # of 127.0.0.1, as is the next: so they are built
-_CONTROLLER_PORT = 6060
+CONTROLLER_PORT = 6060
 _SERVICES = "127.0.100.0/24"
 _ETCD = f"http://{ADDRESS}:2379"
 _ETCD_PEERS = f"http://{ADDRESS}:2380"
-_TAKEN = ((ADDRESS, 443), (ADDRESS, 2379), (ADDRESS, 10250), ("127.0.0.1", ARGO_PORT), ("127.0.0.1", _CONTROLLER_PORT))
+_TAKEN = ((ADDRESS, 443), (ADDRESS, 2379), (ADDRESS, 10250), ("127.0.0.1", ARGO_PORT), ("127.0.0.1", CONTROLLER_PORT))
 _USERS = {
     "admin": "admin,admin,system:masters",
     "kubelet": f"system:node:{ADDRESS},kubelet,system:nodes",
@@ -221,7 +221,7 @@ def _start_argo(folder: Path) -> None:
     speed = ["--kube-api-qps=200", "--kube-api-burst=400"]
     start_part(folder, "argo-server", "server", *where, *modes, *speed, env=env, program="argo")
     until(folder, "argo-server", lambda: answers(ARGO_PORT, "/api/v1/info"))
-    until(folder, "workflow-controller", lambda: answers(_CONTROLLER_PORT, "/healthz"))
+    until(folder, "workflow-controller", lambda: answers(CONTROLLER_PORT, "/healthz"))
 
 
 def _filled(folder: Path, name: str, **values: str) -> Path:

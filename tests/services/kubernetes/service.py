@@ -10,11 +10,12 @@ import json
 import os
 import subprocess
 import time
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.services import packages
-from tests.services.kubernetes import cluster, images, programs
+from tests.services.kubernetes import cluster, images, outage, programs
 from tests.services.kubernetes.parts import kubeconfig
 from tests.services.processes import Processes, ServiceFailed
 from tests.services.s3 import S3Server, SeaweedService
@@ -56,6 +57,10 @@ class Kubernetes:
             "S3_ENDPOINT": self.s3.url,
             "S3_BUCKET": self.s3.bucket,
         }
+
+    def without(self, part: str) -> AbstractContextManager[None]:
+        """`with cluster.without("argo-server"):` it is killed, and there again afterwards; also `s3`: see `outage`."""
+        return outage.without_s3(self.s3) if part == "s3" else outage.without(self.folder, part)
 
     def run(self, *argv: str, timeout_s: float = 60.0, check: bool = True, stdin: str | None = None) -> str:
         """Runs a client, `kubectl ...` or `argo ...`; what it wrote to standard output, without the last newline."""

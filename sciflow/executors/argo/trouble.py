@@ -18,6 +18,10 @@ _SIGNS: Sequence[tuple[Sequence[str], str]] = (
     (("CreateContainerConfigError", "couldn't find key"), "secret"),
     (("runAsNonRoot",), "user"),
     *(((word,), "image") for word in BLOCKED[:5]),
+    (("Failed to pull image",), "image"),
+    (("exceeded quota",), "quota"),
+    (("secret", "not found"), "secret"),
+    (("couldn't find key",), "secret"),
     ((LACKING,), "base"),
     (("failed to find name in PATH",), "python"),
     (("serviceaccount",), "account"),
@@ -30,7 +34,7 @@ _SIGNS: Sequence[tuple[Sequence[str], str]] = (
 
 
 def advice(said: str, settings: ArgoSettings, *, table: str) -> str:
-    """What to do about it; `table` is that of the executor."""
+    """What to do about it, if that is known; `table` is that of the executor."""
     space = settings.namespace
     known: Mapping[str, str] = {
         "secret": (
@@ -54,6 +58,7 @@ def advice(said: str, settings: ArgoSettings, *, table: str) -> str:
             f"Argo looks for files elsewhere than we put them: [storages.{settings.storage}] must be the bucket of its "
             "artifact repository"
         ),
+        "quota": f"it goes on when the quota of namespace {space} has room again; ask for less, or for a larger quota",
         "nodes": f"no node takes such a pod now: `node_selector` and `tolerations` in {table} say which ones may",
         "inside": f"do pods reach the bucket by that address? If by another one: `endpoint_inside` in {table}",
     }
@@ -61,4 +66,4 @@ def advice(said: str, settings: ArgoSettings, *, table: str) -> str:
     for words, which in _SIGNS:
         if all(word.lower() in lower for word in words):
             return known[which]
-    return f"the pod's own words are above; `argo -n {space} submit` of a workflow of your own tells whether any runs"
+    return ""

@@ -1,0 +1,65 @@
+"""Workflows for pods; what they note and wait for is as in `jobs`."""
+
+from __future__ import annotations
+
+from sciflow import op, suspend, workflow
+from tests.faults.programs.jobs import square, total, wait, work
+
+
+@op
+def halting(x: int) -> int:
+    """The fifth waits."""
+    if x == 4:
+        wait("go on")
+    else:
+        work(0.1)
+    return x * x
+
+
+@workflow
+def halting_fan(xs: list[int]) -> int:
+    return total(halting.options(chunk=3).map(x=xs))
+
+
+@workflow
+def spread_out(xs: list[int]) -> int:
+    return total(square.options(chunk=4).map(x=xs))
+
+
+@workflow
+def elsewhere(x: int) -> int:
+    """One of an image that does not exist, beside one that is in order, and one after that."""
+    lost = square.options(name="lost", image="localhost/no-such-image:1")(x)
+    fine = square.options(name="fine")(x)
+    return total([lost, square.options(name="after")(fine)])
+
+
+@op(memory_mb=200)
+def greedy(x: int) -> int:
+    """Asks for more memory than its pod may have, if it is the second."""
+    work(0.1)
+    taken = [b"x" * (1 << 20) for _ in range(600 * (x == 1))]
+    return x + len(taken)
+
+
+@workflow
+def greedily(xs: list[int]) -> list[int]:
+    return greedy.options(chunk=3, retries=1, backoff_s=0.1).map(x=xs)
+
+
+@workflow
+def asked_between(x: int) -> int:
+    """A pod, and another one after an answer."""
+    answer = suspend("how many?", type=int, name="gate")
+    return total([square.options(name="first")(x), square.options(name="last")(answer)])
+
+
+@op
+def napping(x: int) -> int:
+    wait("go on")
+    return x
+
+
+@workflow
+def naps(x: int) -> int:
+    return total([napping(x)])
