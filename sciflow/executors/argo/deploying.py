@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import zoneinfo
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Graph
+from sciflow.core.naming import nearest
 from sciflow.core.ports import Port
-from sciflow.errors import InvalidInput, Problem
+from sciflow.errors import ConfigError, InvalidInput, Problem
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.deployment import (
     DEPLOYED_LABEL,
@@ -39,6 +42,7 @@ from sciflow.executors.settings import ArgoSettings
 
 Manifest = dict[str, Any]
 
+_TIMES = re.compile(r"@[a-z]+( \S+)?|[\d*]\S*( +[\w*?]\S*){4}")  # which of these there are, Argo says
 RESERVED = "json"  # Argo has all parameters under this name
 
 
@@ -69,6 +73,8 @@ def prepare(
     """
     whole = errand.whole
     assert whole is not None
+    if wish.schedule is not None:
+        _check(wish.schedule)
     store = bucket_settings(name, settings, storages)
     site, delivery = site_of(settings, store), Delivery(runner=runner_zip()[0], package=package_zip()[0])
     facts = facts_of(name, settings, errand, whole)
@@ -97,6 +103,20 @@ def prepare(
     if wish.schedule is not None:
         manifests.append(cron_manifest(deployment, wish.schedule, site))
     return Prepared(deployment=deployment, facts=facts, manifests=manifests)
+
+
+def _check(schedule: Schedule) -> None:
+    """Kubernetes takes what Argo then cannot read."""
+    if not _TIMES.fullmatch(schedule.cron):
+        raise ConfigError(
+            f"{schedule.cron!r} says no times\n"
+            "    expected: minute, hour, day, month and day of the week, as * or numbers: 0 6 * * 1 is Mondays at 6"
+        )
+    zones = zoneinfo.available_timezones()  # there may be none on this machine
+    if schedule.timezone and zones and schedule.timezone not in zones:
+        near = nearest(schedule.timezone, sorted(zones))
+        hint = f"\n    fix:      did you mean {near}?" if near else ""
+        raise ConfigError(f"there is no time zone {schedule.timezone!r}\n    expected: a name as Europe/Berlin{hint}")
 
 
 def deploy(

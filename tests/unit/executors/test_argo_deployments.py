@@ -79,6 +79,17 @@ def test_a_schedule_gives_no_values(deploy):
     assert deploy("plain", "--timezone", "Europe/Berlin")[0] == 2
 
 
+def test_times_that_are_none_are_told(deploy):
+    for cron in ("x y", "0 6 * *", "", "0 6 * * 1 2"):
+        code, _, said = deploy("plain", "--cron", cron or " ")
+        assert code == 2
+        assert "says no times" in said
+    code, _, said = deploy("plain", "--cron", "@daily", "--timezone", "Europe/Berlni")
+    assert code == 2
+    assert "did you mean Europe/Berlin?" in said
+    assert deploy("plain", "--cron", "*/5 0-6 1,15 JAN-MAR MON")[0] == 0
+
+
 def test_only_executors_of_argo_take_deployments(deploy, capsys):
     assert exit_code(["deploy", f"{FLOW}:plain", "--dry-run"]) == 2
     assert "expected: an executor of type argo: cluster" in capsys.readouterr().err
