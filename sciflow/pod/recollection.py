@@ -23,6 +23,7 @@ from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.journal import Values
 from sciflow.engine.walk import exit_graph
 from sciflow.executors.argo.outcomes import TaskEnd
+from sciflow.executors.argo.tolerance import tolerant_graphs
 
 
 class Source(Protocol):
@@ -31,8 +32,8 @@ class Source(Protocol):
     def ends(self, path: str, total: int) -> Mapping[int, TaskEnd]:
         """The last attempt of each task of a node that has `total`."""
 
-    def answer(self, path: str) -> bytes:
-        """What was given at a suspension."""
+    def answer(self, path: str) -> bytes | None:
+        """What was given at a suspension; None if nothing was."""
 
 
 class Recollection:
@@ -41,6 +42,7 @@ class Recollection:
     def __init__(
         self, spec: WorkflowSpec, inputs: Mapping[str, Tree], source: Source, values: Values, *, exit_phase: str = ""
     ) -> None:
+        """`exit_phase`: the phase that Argo gives the run before its exit handler."""
         self._spec = spec
         self._inputs = inputs
         self._source = source
@@ -112,7 +114,8 @@ class Recollection:
         outputs: list[tuple[int, bytes | None]] = []
         match self._spec.templates[run.node.template]:
             case Suspend(output=output):
-                outputs = [(SINGLE, b"null" if output == NONE else self._source.answer(run.path))]
+                answer = b"null" if output == NONE else self._source.answer(run.path)
+                outputs = [] if answer is None else [(SINGLE, answer)]
             case OpTemplate():
                 ends = self._source.ends(run.path, tasks.total)
                 outputs = [(i, bytes(end.told.output)) for i, end in sorted(ends.items()) if _succeeded(end)]
@@ -152,6 +155,12 @@ class Recollection:
         if len(ends) < total:
             self._reasons.setdefault(run.path, "its pod was lost, or came to no end")
 
+    def _run_phase(self) -> str:
+        """What the run came to: Argo knows neither of failures that are put up with nor of results without a value."""
+        if self._exit_phase != Phase.SUCCEEDED.value and self._spec.entry not in tolerant_graphs(self._spec.templates):
+            return Phase.FAILED.value
+        return (Phase.FAILED if self.conclude()[0] is None else Phase.SUCCEEDED).value
+
     # --- graphs at work
 
     def _home(self, path: str) -> Activation:
@@ -167,7 +176,7 @@ class Recollection:
     def _open(self, prefix: str, above: list[str]) -> Activation:
         if prefix == f"{EXIT_NODE}!":
             handler = self._index[self._spec.entry].graph.on_exit or ""
-            inputs = {"phase": msgspec.json.encode(self._exit_phase)}
+            inputs = {"phase": msgspec.json.encode(self._run_phase())}
             return self._activation(Activation(index_graph(exit_graph(handler)), "", inputs, None))
         if not above:
             texts = {name: msgspec.json.encode(tree) for name, tree in self._inputs.items()}

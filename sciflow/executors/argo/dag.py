@@ -1,7 +1,8 @@
 """A graph as a `dag` template of Argo. Pure.
 
 Every dependency is written in full. A node that takes what is left of a fan of which some may fail begins after that
-fan however it ends, and sees itself whether enough have succeeded; also where the fan is in a graph that it takes.
+fan however it ends, and sees itself whether enough have succeeded; so does one that comes after a graph with such a
+fan in it.
 
 Whether a node is run and in how many parts is known beforehand; or Argo works it out from numbers that it is told; or
 a pod does, in a task `<node>-plan` before the node's own. That one stands there too where Argo works it out, and runs
@@ -185,19 +186,10 @@ class _Tasks:
     def _ended(self, node: Node) -> str:
         name = self._names[node.id]
         ends = ["Succeeded", "Skipped"]
-        if _may_fail_in_part(node, self._around.templates, frozenset()):
+        tolerant = node.fan is not None and node.fan.min_success is not None
+        if tolerant or node.template in self._around.demands.silent:
             ends += ["Failed", "Errored"]
         return "(" + " || ".join(f"{name}.{end}" for end in ends) + ")"
-
-
-def _may_fail_in_part(node: Node, templates: Mapping[str, Template], within: frozenset[str]) -> bool:
-    """Whether Argo may say that a node has failed which has not: who comes after it finds out."""
-    if node.fan is not None and node.fan.min_success is not None:
-        return True
-    graph = templates[node.template]
-    if not isinstance(graph, Graph) or node.template in within:
-        return False
-    return any(_may_fail_in_part(inner, templates, within | {node.template}) for inner in graph.nodes)
 
 
 def counting_of(node: Node, leaves: GraphLeaves, most_pods: int | None) -> Counting | None:

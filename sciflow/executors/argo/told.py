@@ -18,6 +18,7 @@ from sciflow.core.inference import STR, attribute_type, element_type
 from sciflow.core.ports import Type
 from sciflow.executors.argo.expr import INT64, Printed, Printer, leaf, number, truth, whole
 from sciflow.executors.argo.naming import names
+from sciflow.executors.argo.tolerance import tolerant_graphs
 from sciflow.runner.telling import LENGTHS_BELOW, NUMBERS_BELOW, told
 
 UNTOLD = "?"
@@ -37,8 +38,9 @@ class Told(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
 
 class Demands(msgspec.Struct):
-    """What is asked of the templates of a workflow."""
+    """What is asked of the templates of a workflow; of those in `silent` nothing is, see `tolerance`."""
 
+    silent: frozenset[str] = frozenset()
     results: dict[str, set[Told]] = {}
     inputs: dict[str, set[Told]] = {}
 
@@ -96,7 +98,7 @@ class GraphLeaves:
             case Output(node=id_):
                 node = self._nodes[id_]
                 template = self._templates[node.template]
-                if node.fan is not None or isinstance(template, Suspend):
+                if node.fan is not None or isinstance(template, Suspend) or node.template in self._demands.silent:
                     return None
                 type_, full = template.output, path
                 asked, place = (self._demands.results, node.template), f"tasks['{self._tasks[id_]}'].outputs"
@@ -200,7 +202,7 @@ def demands_of(
     templates: Mapping[str, Template], used: Iterable[str], *, totals: Callable[[str], Mapping[str, int]]
 ) -> Demands:
     """All that the graphs among some templates ask for: of each other, and of pods."""
-    demands, before, used = Demands(), -1, list(used)
+    demands, before, used = Demands(silent=tolerant_graphs(templates)), -1, list(used)
     graphs = {name: graph for name in used if isinstance(graph := templates[name], Graph)}
     while before != demands.size():  # what is told may rest on what others tell
         before = demands.size()
