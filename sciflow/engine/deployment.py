@@ -142,6 +142,11 @@ def _errand(folder: RunFolder, settings: config.Settings) -> Errand:
         code=bundle_of(spec, setup.sys_path),
         host=settings.host,
         whole=Whole(
-            spec=spec, inputs=inputs, reuse=setup.reuse, timeout_s=setup.timeout_s, parallelism=setup.parallelism
+            spec=spec,
+            inputs=inputs,
+            reuse=setup.reuse,
+            timeout_s=setup.timeout_s,
+            parallelism=setup.parallelism,
+            locks=setup.locks,
         ),
     )

@@ -215,6 +215,7 @@ class _Session:
                 reuse=setup.reuse,
                 timeout_s=setup.timeout_s,
                 parallelism=setup.parallelism,
+                locks=dict(settings.locks) | setup.locks,
             ),
             is_over=self._db.is_over,
         )

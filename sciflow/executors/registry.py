@@ -30,6 +30,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     reuse: Mapping[str, Tree]
     timeout_s: float | None
     parallelism: int | None
+    locks: Mapping[str, int]  # how many tasks of the run may hold one at most
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):

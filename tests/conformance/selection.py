@@ -82,9 +82,6 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "what an op says with its progress is seen, too": {
         "argo": "of progress Argo takes two whole numbers",
     },
-    "tasks that name a lock run no more at once than it lets, whatever node they are of": {
-        "argo": "Argo's server makes locks of one holder alone; others are refused",
-    },
     "of what is ready the higher priority runs first": {
         "argo": "Argo begins what is ready in the order of the graph; only whole workflows have a priority there",
     },

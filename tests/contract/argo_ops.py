@@ -26,6 +26,18 @@ def asks_and_naps(seconds: float) -> int:
 
 
 @op
+def second_time(n: int) -> int:
+    if context().attempt == 1:
+        raise ValueError("not yet")
+    return n
+
+
+@workflow
+def asks_and_stumbles() -> int:
+    return second_time(suspend("how many?", type=int, name="gate"))
+
+
+@op
 def told(phase: str) -> str:
     return phase
 

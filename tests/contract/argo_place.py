@@ -18,7 +18,10 @@ from tests.services.kubernetes.service import Kubernetes
 def settle_at_argo(
     kubernetes: Kubernetes, folder: Path, monkeypatch: pytest.MonkeyPatch, *, prefix: str, **more: Any
 ) -> None:
-    """Lets runs of this process know the executor; `prefix`: of their keys in the bucket, `more`: other settings."""
+    """Lets runs of this process know the executor; `prefix`: of their keys in the bucket, `more`: other settings.
+
+    One that is None is left out.
+    """
     bucket = {"type": "s3", "endpoint": kubernetes.s3.url, "bucket": kubernetes.s3.bucket, "prefix": prefix}
     table = {
         "type": "argo",
@@ -31,6 +34,7 @@ def settle_at_argo(
         "look_most_s": 1.0,
         **more,
     }
+    table = {name: value for name, value in table.items() if value is not None}
     settings = {"STORAGES": json.dumps({"bucket": bucket}), "EXECUTORS": json.dumps({"argo": table})}
     for name, value in {**settings, "RUNS": str(folder / "runs"), "PROGRESS": "false"}.items():
         monkeypatch.setenv(f"SCIFLOW_{name}", value)

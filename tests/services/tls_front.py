@@ -13,20 +13,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that nobody but itself has signed, and its key."""
+def certificate(folder: Path, name: str = "IP:127.0.0.1") -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1, or another name, that nobody but itself has signed, and its key."""
     made, key = folder / "certificate.pem", folder / "key.pem"
-    about = ["-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    about = ["-subj", "/CN=test", "-addext", f"subjectAltName={name}", "-days", "2"]
     argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *about, "-keyout", key, "-out", made]
     subprocess.run(argv, check=True, capture_output=True)
     return made, key
 
 
 @contextmanager
-def tls_before(port: int, *, certificate: Path, key: Path) -> Iterator[int]:
-    """A port with TLS that leads to one on this machine without."""
+def tls_before(port: int, *, certificate: Path, key: Path, client: Path | None = None) -> Iterator[int]:
+    """A port with TLS that leads to one on this machine without; `client`: the certificate that it asks for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    if client is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client)
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:

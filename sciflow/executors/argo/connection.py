@@ -207,6 +207,10 @@ class Connection:
                 return f"write in {words.place} the name that stands in the server's certificate"
             case _ if "CERTIFICATE_VERIFY_FAILED" in said:
                 return f"name the certificate of who signed the server's: {words.ca}; for a test: {words.plain}"
+            case _ if "CERTIFICATE_REQUIRED" in said:
+                return (
+                    "the server asks for a certificate of yours: `client-certificate` and `client-key` of a kubeconfig"
+                )
             case _ if "WRONG_VERSION_NUMBER" in said or "record layer" in said:
                 return f"the server speaks http: write http:// in {words.place}"
             case _ if "disconnected" in said or "reset" in said:

@@ -86,6 +86,7 @@ def prepare(
         workers=settings.workers,
         timeout_s=whole.timeout_s,
         parallelism=whole.parallelism,
+        locks=whole.locks,
     )
     deployment = Deployment(
         name=dns_name(wish.name, most=LONGEST_NAME),

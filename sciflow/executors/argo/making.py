@@ -123,6 +123,7 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
             workers=settings.workers,
             timeout_s=whole.timeout_s,
             parallelism=whole.parallelism,
+            locks=whole.locks,
             inputs=whole.inputs,
         )
         delivery = self.sender.send()

@@ -43,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float | None = None
     parallelism: int | None = None
     inputs: Mapping[str, Tree] = {}  # as far as they are known
+    locks: Mapping[str, int] = {}  # how many tasks may hold a lock at most, whatever its op says
     workflow: str = ""  # the Workflow's name, where it is not made of the run's id
     told: str = RUN  # the run's id, as pods are told it
 
@@ -74,6 +75,7 @@ class _Maker:
         self._exiting = reachable(spec, entry.on_exit)
         self._names = names([*spec.templates, *(f"{name}-{EXIT}" for name in spec.templates)])
         self._kinds: dict[PodKind, str] = {}
+        self._holders = _holders(spec, plan.locks)
         self._demands: Demands = demands_of(
             spec.templates, [*reachable(spec, spec.entry), *self._exiting], totals=self._totals
         )
@@ -214,7 +216,7 @@ class _Maker:
             resources=node.resources,
             secrets=secrets,
             cached=node.policy.cache,
-            locks=tuple(f"{self._plan.name}-{lock}" for lock in sorted(node.policy.locks)),
+            locks=tuple((f"{self._plan.name}-{lock}", self._holders[lock]) for lock in sorted(node.policy.locks)),
             exits=exits,
             asked=tuple(self._demands.of_result(node.template)) if node.fan is None else (),
         )
@@ -244,6 +246,16 @@ def reachable(spec: WorkflowSpec, start: str | None) -> list[str]:
         template = spec.templates[name]
         if isinstance(template, Graph):
             found += [n for n in dict.fromkeys(node.template for node in template.nodes) if n not in found]
+    return found
+
+
+def _holders(spec: WorkflowSpec, most: Mapping[str, int]) -> Mapping[str, int]:
+    """How many may hold each lock: the least that is said of it anywhere."""
+    graphs = (template for template in spec.templates.values() if isinstance(template, Graph))
+    said = [lock for graph in graphs for node in graph.nodes for lock in node.policy.locks.items()]
+    found: dict[str, int] = {}
+    for name, holders in said:
+        found[name] = min(holders, found.get(name, holders), most.get(name, holders))
     return found
 
 

@@ -47,7 +47,7 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     resources: Resources
     secrets: tuple[tuple[str, str], ...]  # variable -> "secret/key" of Kubernetes
     cached: bool  # outcomes go into the cache
-    locks: tuple[str, ...]  # each held by one pod at a time
+    locks: tuple[tuple[str, int], ...]  # and how many pods may hold each at a time
     exits: bool  # it is part of the exit handler, and told the run's phase
     asked: tuple[Told, ...]  # numbers of its output that it tells Argo
 
@@ -88,7 +88,7 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
     return {
         **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told),
-        **({"synchronization": {"mutexes": [{"name": lock} for lock in kind.locks]}} if kind.locks else {}),
+        **({"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
         "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},
     }
@@ -98,6 +98,18 @@ def asked_argument(told: Sequence[Told]) -> list[str]:
     """How a pod is told which numbers are asked for."""
     asked = [[one.name, one.kind, *one.path] for one in told]
     return [json.dumps(asked, separators=(",", ":"))] if asked else []
+
+
+def _mutex(lock: str, holders: int) -> Manifest:
+    """A lock that several may hold is several of one holder, shared out among the pods by their place.
+
+    Argo's own locks of several holders take their number from a ConfigMap, which its server makes for nobody. So a pod
+    may have to wait while another of the locks is free; the pods of a fan take them in turn.
+    """
+    if holders == 1:
+        return {"name": lock}
+    spread = "int(sprig.adler32sum(sprig.sha256sum(inputs.parameters.path))) + int(inputs.parameters.chunk)"
+    return {"name": f"{lock}-{{{{=({spread}) % {holders}}}}}"}
 
 
 def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest:

@@ -31,7 +31,7 @@ def problems_of_argo(
 ) -> list[Problem]:
     """All that keeps a run from being carried out by the executor of that name, of type `argo`."""
     nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
-    checks = (_other_place, _image, _secrets, _machines, _locks)
+    checks = (_other_place, _image, _secrets, _machines)
     found = [problem for node in nodes for check in checks for problem in check(node, name, settings)]
     found += _depth(spec, inputs)
     try:
@@ -100,18 +100,6 @@ def _machines(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
             found=f"nodes={node.resources.nodes}",
             fix="leave `nodes` out, or run it at a batch system",
         )
-
-
-def _locks(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
-    for lock, most in sorted(node.policy.locks.items()):
-        if most > 1:
-            yield Problem(
-                where=node.where,
-                what=f"{node.id} names a lock that several tasks may hold, and Argo's server can make none of those",
-                expected=f"locks={{{lock!r}: 1}}",
-                found=f"locks={{{lock!r}: {most}}}",
-                fix="let one task at a time hold it; or limit a fan by its `parallelism`",
-            )
 
 
 def _depth(spec: WorkflowSpec, inputs: Mapping[str, Tree]) -> Iterator[Problem]:

@@ -1,0 +1,256 @@
+"""How an executor of Argo reaches its workflows: certificates, tokens, kubeconfigs, servers that do not answer."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sciflow.errors import ConfigError, HostRefused, HostUnreachable, InvalidSettings
+from sciflow.executors.argo.connection import Access, Connection, Words
+from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.workflows import Workflows
+from sciflow.executors.settings import ArgoSettings, parse_executor
+from tests.services.tls_front import certificate, tls_before
+from tests.unit.executors.argo_stand_in import StandIn, stand_in
+
+HERE = "/apis/argoproj.io/v1alpha1/namespaces/argo/workflows/run"
+THERE = "/api/v1/workflows/argo/run"
+
+
+def workflows(**settings: Any) -> Workflows:
+    found = parse_executor("argo", {"type": "argo", "namespace": "argo", "storage": "bucket", **settings})
+    assert isinstance(found, ArgoSettings)
+    return make_server(found)
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    with stand_in() as found:
+        found.answers["GET /api/v1/version"] = 200, {"version": "v3.7.14"}
+        yield found
+
+
+# --- certificates
+
+
+@pytest.fixture
+def tls(server: StandIn, tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The same behind TLS, and the certificate of who has signed its own."""
+    made, key = certificate(tmp_path)
+    with tls_before(server.port, certificate=made, key=key) as port:
+        yield f"https://127.0.0.1:{port}", made
+
+
+def test_a_server_whose_certificate_was_signed_by_our_own_is_trusted(tls: tuple[str, Path]) -> None:
+    url, ca = tls
+    assert workflows(server=url, ca_file=str(ca)).version() == "v3.7.14"
+    assert workflows(server=url, verify=False).version() == "v3.7.14"
+
+
+def test_a_server_whose_certificate_nobody_knows_is_refused_with_the_setting_that_names_it(
+    tls: tuple[str, Path], tmp_path: Path
+) -> None:
+    url, _ = tls
+    with pytest.raises(HostRefused, match="name the certificate of who signed the server's: `ca_file`"):
+        workflows(server=url).version()
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(HostRefused, match="for a test: verify = false"):
+        workflows(server=url, ca_file=str(certificate(other)[0])).version()
+
+
+def test_a_server_whose_certificate_has_another_name_is_refused_with_what_to_write(
+    server: StandIn, tmp_path: Path
+) -> None:
+    made, key = certificate(tmp_path, "DNS:argo.example.org")
+    with (
+        tls_before(server.port, certificate=made, key=key) as port,
+        pytest.raises(HostRefused, match="write in `server` the name that stands in the server's certificate"),
+    ):
+        workflows(server=f"https://127.0.0.1:{port}", ca_file=str(made)).version()
+
+
+def test_http_and_https_are_told_from_each_other(server: StandIn, tls: tuple[str, Path]) -> None:
+    with pytest.raises(HostUnreachable, match="write http:// in `server`"):
+        workflows(server=server.url.replace("http", "https")).version()
+    with pytest.raises(HostUnreachable, match="write https:// in `server`"):
+        workflows(server=tls[0].replace("https", "http")).version()
+
+
+def test_a_file_without_certificates_is_told_by_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"`ca_file` /nowhere\.pem: No such file"):
+        workflows(server="https://127.0.0.1:9", ca_file="/nowhere.pem")
+
+
+# --- tokens
+
+
+def test_a_token_that_has_expired_is_read_anew_and_waited_for(server: StandIn, tmp_path: Path) -> None:
+    server.answers[f"GET {THERE}"] = 200, {"status": {"phase": "Running"}}
+    server.token, token = "one", tmp_path / "token"
+    token.write_text("none")
+    with pytest.raises(HostRefused, match=f"renew `token`, in {token}"):
+        workflows(server=server.url, token={"file": str(token)}).status("run", nodes=False)
+    token.write_text("one")
+    found = workflows(server=server.url, token={"file": str(token)})
+    assert found.status("run", nodes=False) is not None
+    server.token = "two"
+    with pytest.raises(HostUnreachable, match="it is missing, wrong, or has expired"):
+        found.status("run", nodes=False)
+    token.write_text("two")
+    assert found.status("run", nodes=False) is not None
+
+
+def test_a_server_that_takes_a_call_and_is_silent_is_given_up() -> None:
+    words = Words(server="the server", place="`server`", token="", ca="", plain="")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(HostUnreachable, match="no answer: timed out"):
+            Connection(lambda: Access(url=url), words, timeout_s=0.3).json("GET", "/")
+
+
+# --- what is told of workflows
+
+
+def test_a_workflow_that_only_argos_database_has_is_told_as_such(server: StandIn) -> None:
+    label = {"workflows.argoproj.io/workflow-archiving-status": "Persisted"}
+    server.answers[f"GET {THERE}"] = 200, {"metadata": {"labels": label}, "status": {"phase": "Failed"}}
+    status = workflows(server=server.url).status("run", nodes=False)
+    assert status is not None
+    assert (status.phase, status.archived) == ("Failed", True)
+
+
+@pytest.fixture
+def cluster(server: StandIn, tmp_path: Path) -> Workflows:
+    """The same server, taken for Kubernetes."""
+    return workflows(kubeconfig=str(kubeconfig(tmp_path, server.url)))
+
+
+def kubeconfig(folder: Path, url: str, *, cluster: Any = None, **user: Any) -> Path:
+    file = folder / "kubeconfig"
+    context = {"name": "here", "context": {"cluster": "c", "user": "u"}}
+    clusters = [{"name": "c", "cluster": {"server": url, **(cluster or {})}}]
+    users = [{"name": "u", "user": user}]
+    told = {"current-context": "here", "contexts": [context], "clusters": clusters, "users": users}
+    file.write_text(json.dumps(told))  # which is YAML, too
+    return file
+
+
+def packed(nodes: Any) -> str:
+    return base64.b64encode(gzip.compress(json.dumps(nodes).encode())).decode()
+
+
+GATE = {
+    "id": "n1",
+    "type": "Suspend",
+    "phase": "Running",
+    "inputs": {"parameters": [{"name": "path", "value": "gate"}]},
+    "outputs": {"parameters": [{"name": "answer", "valueFrom": {"supplied": {}}}]},
+}
+
+
+def test_nodes_that_argo_has_packed_are_read_and_changed(server: StandIn, cluster: Workflows) -> None:
+    status = {"phase": "Running", "compressedNodes": packed({"n1": GATE, "n2": {"id": "n2", "type": "DAG"}})}
+    server.answers[f"GET {HERE}"] = 200, {"metadata": {"resourceVersion": "7"}, "status": status}
+    server.answers[f"PATCH {HERE}"] = 200, {}
+    found = cluster.status("run", nodes=True)
+    assert found is not None
+    assert found.gates == {"gate": "n1"}
+    cluster.release("run", "n1", {"answer": "given"})
+    patch = server.told[-1][1]
+    assert patch["metadata"] == {"resourceVersion": "7"}
+    nodes = json.loads(gzip.decompress(base64.b64decode(patch["status"]["compressedNodes"])))
+    assert nodes["n1"]["phase"] == "Succeeded"
+    assert nodes["n1"]["outputs"] == {"parameters": [{"name": "answer", "value": "given"}]}
+    assert nodes["n2"] == {"id": "n2", "type": "DAG"}
+
+
+def test_nodes_that_are_in_a_database_are_no_nodes_and_a_gate_among_them_needs_the_server(
+    server: StandIn, cluster: Workflows
+) -> None:
+    status = {"phase": "Running", "offloadNodeStatusVersion": "fnv:1"}
+    server.answers[f"GET {HERE}"] = 200, {"metadata": {"resourceVersion": "7"}, "status": status}
+    found = cluster.status("run", nodes=True)
+    assert found is not None
+    assert found.nodes == {}
+    with pytest.raises(HostRefused, match="`server` instead of `kubeconfig`"):
+        cluster.release("run", "n1", {"answer": "given"})
+
+
+def test_a_cluster_without_argo_is_told_with_what_may_be_wrong(cluster: Workflows) -> None:
+    with pytest.raises(HostRefused, match="no workflows of Argo\n    fix:      is `context`"):
+        cluster.version()
+
+
+# --- kubeconfigs
+
+
+def test_a_certificate_speaks_for_a_user(server: StandIn, tmp_path: Path) -> None:
+    server.answers["GET /apis/argoproj.io/v1alpha1"] = 200, {}
+    made, key = certificate(tmp_path)
+    coded = {
+        "client-certificate-data": base64.b64encode(made.read_bytes()).decode(),
+        "client-key-data": base64.b64encode(key.read_bytes()).decode(),
+    }
+    with tls_before(server.port, certificate=made, key=key, client=made) as port:
+        url = f"https://127.0.0.1:{port}"
+        trusted = {"certificate-authority": made.name}  # beside the kubeconfig
+        file = kubeconfig(tmp_path, url, cluster=trusted, **coded)
+        assert workflows(kubeconfig=str(file)).version() == ""
+        file = kubeconfig(tmp_path, url, cluster=trusted, **{"client-certificate": str(made), "client-key": str(key)})
+        assert workflows(kubeconfig=str(file)).version() == ""
+        with pytest.raises(HostRefused, match="the server asks for a certificate of yours"):
+            workflows(kubeconfig=str(kubeconfig(tmp_path, url, cluster=trusted))).version()
+
+
+def test_a_program_that_the_kubeconfig_names_gives_a_token_and_a_new_one_when_it_has_expired(
+    server: StandIn, tmp_path: Path
+) -> None:
+    server.answers["GET /apis/argoproj.io/v1alpha1"] = 200, {}
+    program, token = tmp_path / "login", tmp_path / "token"
+    program.write_text('#!/bin/sh\necho "{\\"status\\": {\\"token\\": \\"$(cat $TOKEN)\\"}}"\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    told = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}
+    file = kubeconfig(tmp_path, server.url, exec={**told, "env": [{"name": "TOKEN", "value": str(token)}]})
+    token.write_text("one")
+    server.token = "one"
+    found = workflows(kubeconfig=str(file))
+    assert found.version() == ""
+    server.token = "two"
+    token.write_text("two")
+    assert found.version() == ""
+    file = kubeconfig(tmp_path, server.url, exec={**told, "command": "no-such-login", "installHint": "install it"})
+    with pytest.raises(ConfigError, match=r"no-such-login, which the kubeconfig names: No such file.*install it"):
+        workflows(kubeconfig=str(file))
+
+
+def test_a_context_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path, "http://127.0.0.1:9")
+    with pytest.raises(ConfigError, match="no context 'there'\n    found:    here"):
+        workflows(kubeconfig=str(file), context="there")
+    with pytest.raises(ConfigError, match="kubeconfig /nowhere: No such file"):
+        workflows(kubeconfig="/nowhere")
+    with pytest.raises(ConfigError, match="a pod of the cluster"):
+        workflows(kubeconfig="in-cluster")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "server is missing"),
+        ({"server": "http://x", "kubeconfig": "y"}, "server and kubeconfig"),
+        ({"server": "http://x", "context": "y"}, "context without kubeconfig"),
+        ({"kubeconfig": "y", "token": {"env": "T"}}, "token without server"),
+    ],
+)
+def test_where_workflows_are_is_said_once(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidSettings, match=said):
+        workflows(**settings)
