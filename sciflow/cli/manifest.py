@@ -22,10 +22,9 @@ def manifest_text(spec: WorkflowSpec, *, run: str, on: str | None) -> str:
         ConfigError: the executor's settings will not do.
     """
     from sciflow import config
+    from sciflow.executors.argo.parcels import package_parcel, runner_parcel
     from sciflow.executors.argo.rehearsal import rehearse
-    from sciflow.executors.argo.sending import package_zip
     from sciflow.executors.argo.site import Delivery
-    from sciflow.executors.package import runner_zip
     from sciflow.view.yaml import yaml
 
     settings = config.load()
@@ -36,7 +35,7 @@ def manifest_text(spec: WorkflowSpec, *, run: str, on: str | None) -> str:
         executor,
         settings.storages,
         run=run,
-        delivery=Delivery(runner=runner_zip()[0], package=package_zip()[0]),
+        delivery=Delivery(runner=runner_parcel().name, package=package_parcel().name),
         timeout_s=settings.timeout_s,
         parallelism=settings.parallelism,
     )

@@ -56,10 +56,11 @@ def runner_zip() -> tuple[str, bytes]:
         files[f"sciflow/author/{name}.py"] = (SCIFLOW / "author" / f"{name}.py").read_bytes()
     for place, name in _STAND_INS.items():
         files[f"sciflow/{place}"] = (SCIFLOW / "executors" / "node" / f"{name}.py").read_bytes()
-    return _named(_zipped(files))
+    return _named(zipped(files))
 
 
-def _zipped(files: Mapping[str, bytes]) -> bytes:
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """A zip of files by their names in it."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):

@@ -22,9 +22,12 @@ from sciflow.pod.binding import Binder, Place
 from sciflow.runner.exit_codes import BAD_REQUEST, UNREACHABLE
 from sciflow.storage.settings import S3Settings
 
+DEPTH = 100_000  # of calls: how long a fan is may rest on the length of another, and so on
+
 
 def main(argv: list[str]) -> int:
     """Leave in the shared volume what the runner is to do; the exit code."""
+    sys.setrecursionlimit(DEPTH)
     told = json.loads(os.environ["SCIFLOW_POD"])
     place = Place(
         volume=Path(told["volume"]),

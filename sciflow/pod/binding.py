@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -19,19 +21,25 @@ from sciflow.engine.jobs import job_of
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Facts, chunk_of
 from sciflow.executors.argo.layout import FACTS, Layout
-from sciflow.executors.argo.outcomes import Outcomes, TaskEnd, final_ends, read_outcomes
+from sciflow.executors.argo.outcomes import Outcomes, Rest, TaskEnd, final_ends, read_outcomes
 from sciflow.executors.argo.shapes import Shapes
+from sciflow.executors.argo.tolerance import tolerant_graphs
 from sciflow.executors.batch.archive import unpack
 from sciflow.executors.batch.request import Surroundings, element_of, environment, payload, renumbered
+from sciflow.pod.brought_values import BroughtValues
+from sciflow.pod.conclusion import Conclusion
+from sciflow.pod.given import Given
 from sciflow.pod.known import CachedOutcomes, Line, printed, reused
 from sciflow.pod.recollection import Recollection, total_of
-from sciflow.pod.source import BroughtValues, BucketSource
+from sciflow.pod.source import BucketSource
 from sciflow.runner.mailbox import prepare
+from sciflow.runner.node import started
 from sciflow.runner.pod import OUTCOMES, SOME_FAILED, TOLD
 
 OMITTED, UNBOUND = 11, 12  # exit codes of a pod that has nothing to run, since something before it failed
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
 ROOT, POD, CODE, MAILBOX = "run", "pod", "code", "mailbox"  # folders in the volume that the containers of a pod share
+R = TypeVar("R", bound=Recollection)
 SERVANT = "mailbox.sh"  # beside this module, and in POD
 
 
@@ -63,20 +71,30 @@ class Binder:
         if place.image:
             prepare(str(self._pod / MAILBOX))
             (self._pod / SERVANT).write_bytes(files(__package__).joinpath(SERVANT).read_bytes())
-        self._run: Recollection = Recollection(
-            self._facts.spec, self._facts.inputs, self._source, self._values(), exit_phase=place.exit_phase
-        )
+        self._run, self.values = self.recall(Recollection, exit_phase=self._run_phase())
 
-    def _values(self) -> BroughtValues:
-        self.values = BroughtValues(
-            self._root,
-            self._bucket,
-            self._layout,
-            self._shapes,
-            inline_bytes=self._facts.inline_bytes,
-            outputs=lambda number: self._run.outputs.get(number, ()),
+    def recall(self, kind: type[R], *, exit_phase: str = "") -> tuple[R, BroughtValues]:
+        """The run as this pod knows it, and its values."""
+
+        def told(number: int) -> Given:
+            return run.told(number)
+
+        facts = self._facts
+        values = BroughtValues(
+            self._root, self._bucket, self._layout, self._shapes, inline_bytes=facts.inline_bytes, told=told
         )
-        return self.values
+        run = kind(facts.spec, facts.inputs, self._source, values, pods=facts.pods, exit_phase=exit_phase)
+        return run, values
+
+    def _run_phase(self) -> str:
+        """What the run came to: Argo knows neither of failures that are put up with nor of results without a value."""
+        spec, there = self._facts.spec, self._place.exit_phase
+        if not there:
+            return ""
+        if there != Phase.SUCCEEDED.value and spec.entry not in tolerant_graphs(spec.templates):
+            return Phase.FAILED.value
+        run, _ = self.recall(Conclusion)
+        return (Phase.FAILED if run.conclude()[0] is None else Phase.SUCCEEDED).value
 
     def plan(self, path: str) -> None:
         """Leaves in how many parts a node is run: 0 if it is not."""
@@ -111,16 +129,17 @@ class Binder:
 
     def _bind(self, run: NodeRun, chunk: int, *, replaces: bool) -> None:
         assert run.tasks is not None
+        self._run.fix(run)
         text = self._source.earlier(run.path, chunk)
         earlier = read_outcomes(text) if text is not None else None
         last = final_ends(earlier.ends) if earlier is not None else {}
         run.tasks.attempts = {i: end.attempt + 1 for i, end in last.items()}
         job = self._job(run, _wanted(run, chunk, self._facts.pods, last))
-        known, cache = self._known(job, new=[i for i in job.slices if i not in last])
+        known, cache = self._known(job, new={i for i in job.slices if i not in last})
         job = element_of(job, [k for k, i in enumerate(job.slices) if i not in known], ()).job
         kept = _kept(earlier, text, known.values())
         generation = 0 if earlier is None else earlier.head.generation + 1
-        head = {"path": run.path, "chunk": chunk, "generation": generation}
+        head = {"path": run.path, "chunk": chunk, "generation": generation, "succeeded": kept.succeeded}
         if not job.slices:
             self._leave(head, kept)
             return
@@ -143,7 +162,7 @@ class Binder:
             cache={str(i): key for i, key in cache.items()},
         )
 
-    def _known(self, job: Job, new: Sequence[int]) -> tuple[dict[int, Line], dict[int, str]]:
+    def _known(self, job: Job, new: AbstractSet[int]) -> tuple[dict[int, Line], dict[int, str]]:
         """The ends of tasks that are known; under what the outcomes of the others go into the cache, by slice."""
         known = {i: line for i, line in reused(job, self._facts.reuse).items() if i in new}
         if not job.policy.cache:
@@ -157,20 +176,19 @@ class Binder:
 
     def _leave(self, head: Mapping[str, object], kept: Kept) -> None:
         """There is nothing to run: all that there is to say of the tasks is said here."""
-        lines = [msgspec.json.encode({**head, "folders": kept.folders, "executable": kept.executable}).decode()]
+        rest = {"folders": kept.folders, "executable": kept.executable}
+        lines = [msgspec.json.encode(line).decode() for line in (head, rest)]
         (self._pod / OUTCOMES).write_text("\n".join([*lines, *kept.lines]) + "\n")
-        failed = any(end.told.phase != Phase.SUCCEEDED.value for end in _last_of(kept.lines).values())
-        self._tell(code=SOME_FAILED if failed else 0)
+        self._tell(code=SOME_FAILED if kept.failed else 0)
 
     def _job(self, run: NodeRun, wanted: Sequence[int]) -> Job:
         template = self._facts.spec.templates[run.node.template]
         assert isinstance(template, OpTemplate)
         need = binding.need_of(run, self.values, self._facts.executor)
         job = job_of(run, template, need, wanted, id_=1, key=lambda i: _key(run, i, self.values))
+        texts = iter(self.values.localised((job.fixed, *(text for row in job.elements for text in row))))
         return msgspec.structs.replace(
-            job,
-            fixed=self.values.localised(job.fixed),
-            elements=[[self.values.localised(text) for text in row] for row in job.elements],
+            job, fixed=next(texts), elements=[[next(texts) for _ in row] for row in job.elements]
         )
 
     def _write_batch(self, name: str, job: Job) -> list[Job]:
@@ -196,7 +214,7 @@ class Binder:
         folder.mkdir()
         crew = {
             "workers": workers,
-            "command": [self._place.python, self._place.runner, "element", str(folder)],
+            "command": started(self._place.python, self._place.runner, "element", str(folder)),
             "gpus": gpus,
             "whole": False,
         }
@@ -239,19 +257,25 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of tasks before anything is run: lines of the file of outcomes, and shapes of files."""
 
     lines: Sequence[str]
+    succeeded: int
+    failed: int
     folders: Mapping[str, Sequence[Sequence[str]]]
     executable: Sequence[str]
 
 
 def _kept(earlier: Outcomes | None, text: bytes | None, known: Iterable[Line]) -> Kept:
-    lines = text.decode().rstrip("\n").split("\n")[1:] if text is not None else []
+    lines = text.decode().rstrip("\n").split("\n")[2:] if text is not None else []
     lines += [msgspec.json.encode(line).decode() for line in known]
-    folders = earlier.head.folders if earlier is not None else {}
-    return Kept(lines=lines, folders=folders, executable=earlier.head.executable if earlier is not None else ())
-
-
-def _last_of(lines: Sequence[str]) -> dict[int, TaskEnd]:
-    return final_ends(msgspec.json.decode(f"[{','.join(lines)}]", type=list[TaskEnd]))
+    last = final_ends(msgspec.json.decode(f"[{','.join(lines)}]", type=list[TaskEnd]))
+    succeeded = sum(end.told.phase == Phase.SUCCEEDED.value for end in last.values())
+    rest = earlier.rest if earlier is not None else Rest()
+    return Kept(
+        lines=lines,
+        succeeded=succeeded,
+        failed=len(last) - succeeded,
+        folders=rest.folders,
+        executable=rest.executable,
+    )
 
 
 def _key(run: NodeRun, slice_: int, values: BroughtValues) -> str | None:

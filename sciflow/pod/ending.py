@@ -11,6 +11,7 @@ from pathlib import Path
 from sciflow.core.expr import Tree
 from sciflow.executors.argo.layout import RESULT
 from sciflow.pod.binding import Binder
+from sciflow.pod.conclusion import Conclusion
 from sciflow.runner.pod import SOME_FAILED
 from sciflow.view.plain import plain
 
@@ -23,7 +24,8 @@ class Ender(Binder):
 
     def end(self) -> None:
         """Leaves the result; or says what has failed."""
-        text, reasons = self._run.conclude()
+        run, self.values = self.recall(Conclusion)
+        text, reasons = run.conclude()
         if text is None:
             more = [f"and {len(reasons) - SHOWN} more"] if len(reasons) > SHOWN else []
             self._tell(code=SOME_FAILED, message="\n".join(["the run has failed", *reasons[:SHOWN], *more]))

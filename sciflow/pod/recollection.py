@@ -1,36 +1,47 @@
 """A run as far as one of its pods must know it: what a node is given, told by what others have left in the bucket.
 
-`engine.walk` goes forward along the graphs, and is told what ended; this goes backward from one node, and asks.
+`engine.walk` goes forward along the graphs, and is told what ended; this goes backward from one node, and asks for no
+more than that node needs. Argo begins a pod when what it depends on has come to its end in order: that is not looked
+at once more. What a node has given is a reference, `{"$": "told"}`, until somebody wants to see it.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import msgspec
 
-from sciflow.core.expr import Tree
-from sciflow.core.graph import EXIT_NODE, Graph, OpTemplate, Suspend, WorkflowSpec
+from sciflow.core.expr import Build, Const, Expr, Index, Input, Item, Output, Tree, leaves, parts_of
+from sciflow.core.graph import EXIT_NODE, Graph, Node, OpTemplate, Suspend, WorkflowSpec
 from sciflow.core.job import SINGLE
 from sciflow.core.ports import NONE
 from sciflow.core.records import Phase
 from sciflow.engine import binding
-from sciflow.engine.activation import Activation, NodeRun, StepCount
+from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet
 from sciflow.engine.binding import BindingError
 from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.journal import Values
 from sciflow.engine.walk import exit_graph
+from sciflow.errors import RunDamaged
+from sciflow.executors.argo.facts import chunk_of
 from sciflow.executors.argo.outcomes import TaskEnd
 from sciflow.executors.argo.tolerance import tolerant_graphs
+from sciflow.pod.given import FanOutputs, Given, is_told, node_of, told_text, whole
 
 
 class Source(Protocol):
     """What others have left."""
 
-    def ends(self, path: str, total: int) -> Mapping[int, TaskEnd]:
-        """The last attempt of each task of a node that has `total`."""
+    def ends(self, path: str, chunks: Iterable[int]) -> Mapping[int, TaskEnd]:
+        """The last attempt of each task in some chunks of a node, by slice."""
+
+    def outputs(self, path: str, chunks: Iterable[int]) -> Mapping[int, bytes]:
+        """What the tasks in some chunks of a node have given that have succeeded, by slice."""
+
+    def successes(self, path: str, chunks: Iterable[int]) -> int:
+        """How many of those tasks have succeeded."""
 
     def answer(self, path: str) -> bytes | None:
         """What was given at a suspension; None if nothing was."""
@@ -40,179 +51,278 @@ class Recollection:
     """One run; a node's place in it is its path."""
 
     def __init__(
-        self, spec: WorkflowSpec, inputs: Mapping[str, Tree], source: Source, values: Values, *, exit_phase: str = ""
+        self,
+        spec: WorkflowSpec,
+        inputs: Mapping[str, Tree],
+        source: Source,
+        values: Values,
+        *,
+        pods: int,
+        exit_phase: str = "",
     ) -> None:
-        """`exit_phase`: the phase that Argo gives the run before its exit handler."""
+        """`pods`: of a fan at most, see `facts.chunk_of`; `values` ask `told` what references stand for.
+
+        `exit_phase`: what the run came to, for its exit handler.
+        """
         self._spec = spec
         self._inputs = inputs
         self._source = source
         self._values = values
+        self._pods = pods
         self._exit_phase = exit_phase
         self._index = index_spec(spec)
         self._homes: dict[str, Activation] = {}
-        self._numbers = 0  # of nodes that were given one
-        self.outputs: dict[int, list[tuple[int, bytes | None]]] = {}  # of a node's tasks that succeeded, by its number
-        self._reasons: dict[str, str] = {}  # why tasks and nodes failed, by their paths
+        self._doubtful: set[str] = set()  # prefixes of graphs at work of which some may have failed
+        self._tolerant = tolerant_graphs(spec.templates)
+        self._runs: list[NodeRun] = []  # by their number
+        self._told: dict[int, Given] = {}
+        self._reasons: dict[str, str] = {}  # why nodes and graphs have failed, by their paths
 
     def node(self, path: str) -> NodeRun:
-        """The node of a path: skipped, omitted, or with its inputs and tasks.
+        """The node of a path: skipped, omitted, or with its tasks; `fix` finds what else it is given.
 
         Raises:
             BindingError: an expression of it has no value.
         """
-        home = self._home(path)
-        run = home.nodes[home.index.position[path.removeprefix(home.prefix)]]
-        for position in home.index.needs[run.position]:
-            self._settle(home.nodes[position])
-            if home.nodes[position].phase.bad:
-                run.phase = Phase.OMITTED
-                return run
-        if not binding.holds(run, self._values):
+        run = self._placed(path)
+        if self._is_omitted(run):
+            run.phase = Phase.OMITTED
+        elif not self._holds(run):
             run.phase = Phase.SKIPPED
-            return run
-        self._begin(run)
+        else:
+            self._tasks(run)
+            run.phase = Phase.RUNNING
         return run
 
-    def conclude(self) -> tuple[bytes | None, list[str]]:
-        """The run's result; if it failed None, and why."""
-        home = self._home("")
-        for run in home.nodes:
-            self._settle(run)
-        failed = [run.path for run in home.nodes if run.phase is Phase.FAILED]
-        if failed:
-            whys = [f"{path}: {why}" for path, why in self._reasons.items() if _is_of(path, failed)]
-            return None, whys or failed
-        try:
-            return binding.result_text(home, self._values), []
-        except BindingError as error:
-            return None, [f"its result has no value: {error}"]
+    def fix(self, run: NodeRun) -> None:
+        """Finds what all tasks of a node are given.
 
-    def _begin(self, run: NodeRun) -> None:
-        if run.tasks is None or run.phase is not Phase.RUNNING:
+        Raises:
+            BindingError: an expression of it has no value.
+        """
+        if run.fixed == b"{}":
+            self._know(run.home, *run.node.inputs.values())
             template = self._spec.templates[run.node.template]
             run.fixed = binding.join_object(binding.input_texts(run, binding.ports_of(template), self._values))
             run.seed = zlib.crc32(run.path.encode())
-            run.tasks = binding.task_set(run, self._values)
-            run.phase = Phase.RUNNING
+
+    def told(self, number: int) -> Given:
+        """What a node has given: the text of its output, or those of its slices' outputs.
+
+        Raises:
+            BindingError: an expression on which it rests has no value.
+        """
+        run = self._runs[number]
+        given = self._look(run)
+        if given is None:
+            raise RunDamaged(f"{run.path}: what it has given is not in the bucket")
+        return given
+
+    # --- what has become of nodes
 
     def _settle(self, run: NodeRun) -> None:
         """Finds out what has become of a node that others need."""
-        if run.phase is not Phase.PENDING:
-            return
-        try:
-            found = self.node(run.path)
-        except BindingError as error:
-            run.phase = Phase.FAILED
-            self._reasons[run.path] = str(error)
-            return
-        if found.phase is Phase.RUNNING:
-            self._conclude(run)
+        if run.phase is Phase.PENDING:
+            try:
+                run.phase = self._phase(run)
+            except BindingError as error:
+                run.phase = Phase.FAILED
+                self._reasons[run.path] = str(error)
+            run.output = told_text(run.number)
 
-    def _conclude(self, run: NodeRun) -> None:
-        tasks = run.tasks
-        assert tasks is not None
-        outputs: list[tuple[int, bytes | None]] = []
+    def _phase(self, run: NodeRun) -> Phase:
+        if self._is_surely_well(run):
+            return Phase.SUCCEEDED if self._holds(run) else Phase.SKIPPED
+        if self._is_omitted(run):
+            return Phase.OMITTED
+        if not self._holds(run):
+            return Phase.SKIPPED
+        self.fix(run)
+        self._tasks(run)
+        return Phase.SUCCEEDED if self._successes(run) >= binding.least_successes(run) else Phase.FAILED
+
+    def _is_surely_well(self, run: NodeRun) -> bool:
+        """Whether Argo would not have begun this pod unless the node had succeeded, or was skipped."""
+        if run.home.prefix in self._doubtful or self._is_tolerant(run.node):
+            return False
+        expressions = run.node.inputs.values()
         match self._spec.templates[run.node.template]:
-            case Suspend(output=output):
-                answer = b"null" if output == NONE else self._source.answer(run.path)
-                outputs = [] if answer is None else [(SINGLE, answer)]
-            case OpTemplate():
-                ends = self._source.ends(run.path, tasks.total)
-                outputs = [(i, bytes(end.told.output)) for i, end in sorted(ends.items()) if _succeeded(end)]
-                self._explain(run, tasks.total, ends)
-            case Graph():
-                slices = [SINGLE] if tasks.single else range(tasks.total)
-                results = ((i, self._result(run, i)) for i in slices)
-                outputs = [(i, text) for i, text in results if text is not None]
-        tasks.succeeded = len(outputs)
-        run.phase = Phase.SUCCEEDED if tasks.succeeded >= binding.least_successes(run) else Phase.FAILED
-        if tasks.single and outputs:
-            run.output = outputs[0][1]
-        self.outputs[run.number] = outputs
+            case OpTemplate():  # its pods have found its inputs, if there were any
+                return run.node.fan is None or not any(map(_may_fail, expressions)) or self._tasks(run).total > 0
+            case Graph(result=result):
+                return not any(map(_may_fail, (*expressions, result)))
+            case Suspend():
+                return not any(map(_may_fail, expressions))
 
-    def _result(self, run: NodeRun, slice_: int) -> bytes | None:
-        """What one slice of a sub-workflow has given; None if it failed."""
-        prefix = f"{run.path}/" if slice_ == SINGLE else f"{run.path}/{slice_}/"
-        home = self._inside(run, slice_, prefix)
-        for inner in home.nodes:
-            self._settle(inner)
-            if inner.phase.bad:
+    def _is_tolerant(self, node: Node) -> bool:
+        """Whether some of what it runs may fail: what comes after it begins however it ends."""
+        return _may_lack(node) or node.template in self._tolerant
+
+    def _is_omitted(self, run: NodeRun) -> bool:
+        """Whether something that a node needs has failed."""
+        for position in run.home.index.needs[run.position]:
+            self._settle(run.home.nodes[position])
+            if run.home.nodes[position].phase.bad:
+                return True
+        return False
+
+    def _successes(self, run: NodeRun) -> int:
+        """How many tasks of a node have succeeded."""
+        match self._spec.templates[run.node.template]:
+            case OpTemplate():
+                return self._source.successes(run.path, self._chunks(run))
+            case Graph() | Suspend():
+                given = self._look(run)
+                if run.node.fan is not None and isinstance(given, FanOutputs):
+                    return given.successes
+                return int(given is not None)
+
+    # --- what nodes have given
+
+    def _look(self, run: NodeRun) -> Given | None:
+        """What a node has given; None if it has failed."""
+        if run.number not in self._told:
+            given = self._given(run)
+            if given is None:
                 return None
+            self._told[run.number] = given
+        return self._told[run.number]
+
+    def _given(self, run: NodeRun) -> Given | None:
+        template = self._spec.templates[run.node.template]
+        if run.node.fan is not None:
+            return self._given_by_slices(run, template)
+        match template:
+            case Suspend(output=output):
+                return b"null" if output == NONE else self._source.answer(run.path)
+            case OpTemplate():
+                return self._source.outputs(run.path, [0]).get(SINGLE)
+            case Graph():
+                return self._result(run, SINGLE)
+
+    def _given_by_slices(self, run: NodeRun, template: object) -> FanOutputs:
+        each = self._chunk(run)
+
+        def read(chunks: Iterable[int]) -> Mapping[int, bytes]:
+            if isinstance(template, OpTemplate):
+                return self._source.outputs(run.path, chunks)
+            results = ((slice_, self._result(run, slice_)) for slice_ in chunks)
+            return {slice_: whole(given) for slice_, given in results if given is not None}
+
+        return FanOutputs(run.path, self._tasks(run).total, each, read, may_lack=_may_lack(run.node))
+
+    def _result(self, run: NodeRun, slice_: int) -> Given | None:
+        """What one slice of a sub-workflow has given; None if it failed."""
+        home = self._inside(run, slice_)
+        doubtful = home.prefix in self._doubtful
+        if doubtful:
+            for inner in home.nodes:
+                self._settle(inner)
+                if inner.phase.bad:
+                    return None
         try:
-            return binding.result_text(home, self._values)
+            self._know(home, home.index.graph.result)
+            text = binding.result_text(home, self._values)
+            return self.told(node_of(text)) if is_told(text) else text
         except BindingError as error:
-            self._reasons[prefix.rstrip("/")] = f"its result has no value: {error}"
+            if not doubtful:
+                raise
+            self._reasons[home.prefix.rstrip("/")] = f"its result has no value: {error}"
             return None
 
-    def _explain(self, run: NodeRun, total: int, ends: Mapping[int, TaskEnd]) -> None:
-        """Notes down why tasks of an op have failed."""
-        for slice_, end in sorted(ends.items()):
-            told = end.told
-            if told.phase != Phase.SUCCEEDED.value and told.extra is not None and told.extra.error is not None:
-                error = told.extra.error
-                path = run.path if slice_ == SINGLE else f"{run.path}/{slice_}"
-                self._reasons[path] = f"{error.type.rpartition(':')[2]}: {error.message}"
-        if len(ends) < total:
-            self._reasons.setdefault(run.path, "its pod was lost, or came to no end")
+    # --- what nodes are given
 
-    def _run_phase(self) -> str:
-        """What the run came to: Argo knows neither of failures that are put up with nor of results without a value."""
-        if self._exit_phase != Phase.SUCCEEDED.value and self._spec.entry not in tolerant_graphs(self._spec.templates):
-            return Phase.FAILED.value
-        return (Phase.FAILED if self.conclude()[0] is None else Phase.SUCCEEDED).value
+    def _holds(self, run: NodeRun) -> bool:
+        if run.node.when is not None:
+            self._know(run.home, run.node.when)
+        return binding.holds(run, self._values)
+
+    def _tasks(self, run: NodeRun) -> TaskSet:
+        if run.tasks is None:
+            self._know(run.home, *(run.node.fan.over.values() if run.node.fan is not None else ()))
+            run.tasks = binding.task_set(run, self._values)
+        return run.tasks
+
+    def _chunk(self, run: NodeRun) -> int:
+        if not isinstance(self._spec.templates[run.node.template], OpTemplate):
+            return 1
+        return chunk_of(run.node.fan, self._tasks(run).total, self._pods)
+
+    def _chunks(self, run: NodeRun) -> range:
+        return range(-(-self._tasks(run).total // self._chunk(run)))
+
+    def _know(self, home: Activation, *expressions: Expr) -> None:
+        """Settles the nodes of which expressions speak."""
+        for leaf in (leaf for expr in expressions for leaf in leaves(expr)):
+            if isinstance(leaf, Output):
+                self._settle(home.nodes[home.index.position[leaf.node]])
 
     # --- graphs at work
 
-    def _home(self, path: str) -> Activation:
-        """The graph at work in which a node stands."""
+    def _placed(self, path: str) -> NodeRun:
+        """The node of a path; the graphs above it are at work."""
         parts = path.split("/")
         prefix = "".join(f"{part}/" for part in parts[:-1])
         if parts == [EXIT_NODE]:
             prefix = f"{EXIT_NODE}!"
         if prefix not in self._homes:
-            self._homes[prefix] = self._open(prefix, parts[:-1])
-        return self._homes[prefix]
+            self._open(prefix, parts[:-1])
+        home = self._homes[prefix]
+        return home.nodes[home.index.position[parts[-1]]]
 
-    def _open(self, prefix: str, above: list[str]) -> Activation:
+    def _open(self, prefix: str, above: list[str]) -> None:
         if prefix == f"{EXIT_NODE}!":
             handler = self._index[self._spec.entry].graph.on_exit or ""
-            inputs = {"phase": msgspec.json.encode(self._run_phase())}
-            return self._activation(Activation(index_graph(exit_graph(handler)), "", inputs, None))
-        if not above:
+            inputs = {"phase": msgspec.json.encode(self._exit_phase)}
+            self._activate(prefix, Activation(index_graph(exit_graph(handler)), "", inputs, None))
+        elif not above:
             texts = {name: msgspec.json.encode(tree) for name, tree in self._inputs.items()}
             index = self._index[self._spec.entry]
-            return self._activation(Activation(index, "", binding.graph_inputs(index.graph, texts), None))
-        slice_ = int(above.pop()) if above[-1].isdigit() else SINGLE
-        parent = self.node("/".join(above))
-        if parent.phase is not Phase.RUNNING:
-            raise BindingError(f"what {parent.path} needs has failed")
-        return self._inside(parent, slice_, prefix)
+            self._activate(prefix, Activation(index, "", binding.graph_inputs(index.graph, texts), None))
+        else:
+            slice_ = int(above.pop()) if above[-1].isdigit() else SINGLE
+            parent = self._placed("/".join(above))
+            if self._is_omitted(parent):
+                raise BindingError(f"what {parent.path} needs has failed")
+            self._inside(parent, slice_)
+            self._doubtful.discard(prefix)  # this pod is in it
 
-    def _inside(self, parent: NodeRun, slice_: int, prefix: str) -> Activation:
+    def _inside(self, parent: NodeRun, slice_: int) -> Activation:
+        prefix = f"{parent.path}/" if slice_ == SINGLE else f"{parent.path}/{slice_}/"
         if prefix not in self._homes:
-            self._begin(parent)
-            assert parent.tasks is not None
+            self.fix(parent)
+            tasks = self._tasks(parent)
             index = self._index[parent.node.template]
-            elements = parent.tasks.elements(slice_) if slice_ >= 0 else ()
-            texts = dict(zip(parent.tasks.columns, elements, strict=True)) if slice_ >= 0 else {}
+            elements = tasks.elements(slice_) if slice_ >= 0 else ()
+            texts = dict(zip(tasks.columns, elements, strict=True)) if slice_ >= 0 else {}
             inputs = binding.graph_inputs(index.graph, binding.split_object(parent.fixed) | texts)
-            self._homes[prefix] = self._activation(Activation(index, prefix, inputs, parent, slice_))
+            if parent.home.prefix in self._doubtful or self._is_tolerant(parent.node):
+                self._doubtful.add(prefix)
+            self._activate(prefix, Activation(index, prefix, inputs, parent, slice_))
         return self._homes[prefix]
 
-    def _activation(self, home: Activation) -> Activation:
+    def _activate(self, prefix: str, home: Activation) -> None:
         for position, node in enumerate(home.index.graph.nodes):
             path = home.prefix + node.id
-            self._numbers += 1
-            home.nodes.append(NodeRun(self._numbers, path, node, position, home, 0, StepCount(path)))
-        return home
+            home.nodes.append(NodeRun(len(self._runs), path, node, position, home, 0, StepCount(path)))
+            self._runs.append(home.nodes[-1])
+        self._homes[prefix] = home
 
 
-def _is_of(path: str, nodes: list[str]) -> bool:
-    return any(f"{path}/".startswith(f"{node}/") for node in nodes)
+def _may_fail(expr: Expr) -> bool:
+    """Whether an expression may have no value though all that it speaks of has."""
+    match expr:
+        case Const() | Input() | Output() | Item() | Index():
+            return False
+        case Build():
+            return any(map(_may_fail, parts_of(expr)))
+        case _:
+            return True
 
 
-def _succeeded(end: TaskEnd) -> bool:
-    return end.told.phase == Phase.SUCCEEDED.value
+def _may_lack(node: Node) -> bool:
+    """Whether some of its slices may fail."""
+    return node.fan is not None and node.fan.min_success is not None
 
 
 def total_of(run: NodeRun) -> int:

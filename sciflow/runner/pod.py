@@ -47,7 +47,8 @@ class Pod:
         with open(f"{folder}/{TOLD}", encoding="utf-8") as file:
             self._told = parse(file.read())
         self._folder = folder
-        self._ends: list[Tree] = []  # [slice, attempt, worker, where its text begins in both logs, the reply]
+        self._lines: list[str] = []  # texts of [slice, attempt, worker, where its text begins in both logs, the reply]
+        self._last: dict[int, Tree] = {}  # the last of those of each slice
         self._known: dict[str, int] = {}  # bytes of each file of replies that were read
         self._tails: dict[str, list[int]] = {}  # where the text of the next task begins, by worker
         self._attempts: dict[int, int] = {}  # that have ended here, by the number of the task
@@ -74,11 +75,12 @@ class Pod:
         teller.join()
         self._collect()
         self.save()
+        self._progress.write(self._succeeded())
         if self._told["cache"]:
             self._remember()
         if self._stopped or lost:
             return STOPPED
-        return SOME_FAILED if any(end[5][2] != "Succeeded" for end in self._last().values()) else 0
+        return SOME_FAILED if any(end[5][2] != "Succeeded" for end in self._last.values()) else 0
 
     def _play(self, batch: str) -> bool:
         """Run a batch; whether a program of ours did not come to its end in order, twice."""
@@ -121,7 +123,8 @@ class Pod:
             self._shapes.add(said[3])
             if "error" in (said[8] or {}):
                 said[8]["error"] = self._memory.explained(said[8]["error"])
-            self._ends.append([slice_, attempt, worker, *begins, said])
+            self._last[slice_] = [slice_, attempt, worker, *begins, said]
+            self._lines.append(dump(self._last[slice_]))
             self._tails[worker] = said[6:8]
         elif said[0] == PROGRESS:
             self._progress.hear(said)
@@ -134,29 +137,26 @@ class Pod:
         self._attempts[number] = before + 1
         return slice_, first + before
 
-    def _last(self) -> dict[int, Tree]:
-        return {end[0]: end for end in self._ends}
-
     def save(self) -> None:
         """Write down all that has ended."""
         with self._lock:
-            ends = list(self._ends)
+            lines, succeeded = list(self._lines), self._succeeded()
+            left = [slice_ for slice_, _ in self._told["tasks"].values() if slice_ not in self._last]
             folders, executable = dict(self._shapes.folders), list(self._shapes.executable)
-        known = {end[0] for end in ends}
-        earlier = self._told["earlier"]
-        head = {
-            **self._told["head"],
-            "folders": {**earlier["folders"], **folders},
-            "executable": [*earlier["executable"], *executable],
-            "left": [slice_ for slice_, _ in self._told["tasks"].values() if slice_ not in known],
-        }
-        lines = [dump(head), *earlier["lines"], *map(dump, ends)]
-        write_whole(f"{self._folder}/{OUTCOMES}", ("\n".join(lines) + "\n").encode())
+        head, earlier = self._told["head"], self._told["earlier"]
+        head = {**head, "succeeded": head["succeeded"] + succeeded}
+        folders = {**earlier["folders"], **folders}
+        rest = {"folders": folders, "executable": [*earlier["executable"], *executable], "left": left}
+        text = "\n".join([dump(head), dump(rest), *earlier["lines"], *lines])
+        write_whole(f"{self._folder}/{OUTCOMES}", f"{text}\n".encode())
+
+    def _succeeded(self) -> int:
+        return sum(end[5][2] == "Succeeded" for end in self._last.values())
 
     def _remember(self) -> None:
         """Leave what has succeeded for the cache, unless it goes by more than its inputs."""
         os.makedirs(f"{self._folder}/{CACHE}", exist_ok=True)
-        for slice_, end in self._last().items():
+        for slice_, end in self._last.items():
             _, _, phase, output, *_, extra = end[5]
             key = self._told["cache"].get(str(slice_))
             if key is None or phase != "Succeeded" or (extra or {}).get("needs"):
@@ -177,7 +177,7 @@ class Pod:
         """Another batch of the tasks that have failed and are to be tried again, after their back-off; None: none."""
         policy = self._told["policy"]
         waits: dict[int, float] = {}
-        for slice_, end in self._last().items():
+        for slice_, end in self._last.items():
             extra = end[5][8] or {}
             tries = end[1] - self._told["spent"].get(str(slice_), 0)
             if "error" in extra and end[5][2] != "Succeeded" and error_may_retry(extra["error"], policy, tries):
@@ -221,7 +221,7 @@ class Pod:
                 saved = time.monotonic()
                 self._collect()
                 self.save()
-            self._progress.write(sum(1 for end in self._last().values() if end[5][2] == "Succeeded"))
+                self._progress.write(self._succeeded())
 
     def _print(self, shown: dict[str, int]) -> None:
         logs = f"{self._told['root']}/logs"

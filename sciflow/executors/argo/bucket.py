@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 from sciflow.storage.s3_client import MISSING, explained, make_client
 from sciflow.storage.settings import S3Settings
 
 THREADS = 8
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Bucket:
@@ -57,12 +60,18 @@ class Bucket:
                 answer.close()
                 answer.release_conn()
 
-    def get_all(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """What is under several keys, without those under which nothing is."""
+    def get_all(self, keys: Iterable[str], *, most: int = 0) -> dict[str, bytes]:
+        """What is under several keys, without those under which nothing is; at `most` so many bytes, 0 for all."""
         keys = list(keys)
+        found = zip(keys, self.at_once(lambda key: self.part(key, 0, most), keys), strict=True)
+        return {key: data for key, data in found if data is not None}
+
+    def at_once(self, call: Callable[[T], R], each: Sequence[T]) -> list[R]:
+        """What a call comes to for each of several; a few are made at a time, since what takes long is to wait."""
+        if len(each) < 2:
+            return [call(one) for one in each]
         with ThreadPoolExecutor(THREADS, thread_name_prefix="sciflow-bucket") as pool:
-            found = dict(zip(keys, pool.map(self.get, keys), strict=True))
-        return {key: data for key, data in found.items() if data is not None}
+            return list(pool.map(call, each))
 
     def fetch(self, key: str, target: Path) -> bool:
         """Brings an object to a new file, whole; False if there is none."""
@@ -92,8 +101,7 @@ class Bucket:
 
     def put_files(self, files: Mapping[str, Path]) -> None:
         """Puts several files under their keys."""
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="sciflow-bucket") as pool:
-            list(pool.map(lambda pair: self.put_file(*pair), files.items()))
+        self.at_once(lambda key: self.put_file(key, files[key]), list(files))
 
     def copy(self, key: str, to: str) -> bool:
         """Has the server copy an object; False if there is none."""

@@ -33,10 +33,10 @@ from sciflow.executors.argo.making import bucket_settings, facts_of, layout_of, 
 from sciflow.executors.argo.manifest import Plan
 from sciflow.executors.argo.naming import dns_name
 from sciflow.executors.argo.parameters import Parameter, parameter_of
-from sciflow.executors.argo.sending import GIVEN, Sender, package_zip
+from sciflow.executors.argo.parcels import package_parcel, runner_parcel
+from sciflow.executors.argo.sending import GIVEN, Sender
 from sciflow.executors.argo.shelf import open_shelf
 from sciflow.executors.argo.site import Delivery
-from sciflow.executors.package import runner_zip
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import ArgoSettings
 
@@ -76,7 +76,7 @@ def prepare(
     if wish.schedule is not None:
         _check(wish.schedule)
     store = bucket_settings(name, settings, storages)
-    site, delivery = site_of(settings, store), Delivery(runner=runner_zip()[0], package=package_zip()[0])
+    site, delivery = site_of(settings, store), Delivery(runner=runner_parcel().name, package=package_parcel().name)
     facts = facts_of(name, settings, errand, whole)
     layout = layout_of(store, RUN)
     plan = Plan(

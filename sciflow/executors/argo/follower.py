@@ -8,7 +8,7 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -318,10 +318,10 @@ class Follower:
         """Tells what pods have left; whether there was anything new."""
         found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
         fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
-        for key, text in self._bucket.get_all(fresh).items():
-            outcomes = read_outcomes(text)
-            self._bring(outcomes)
-            self.news.put(Ends(path=outcomes.head.path, ends=outcomes.ends, left=outcomes.head.left))
+        told = {key: read_outcomes(text) for key, text in self._bucket.get_all(fresh).items()}
+        self._bring(told.values())
+        for key, outcomes in told.items():
+            self.news.put(Ends(path=outcomes.head.path, ends=outcomes.ends, left=outcomes.rest.left))
             self._seen[key] = found[key]
         if fresh:
             self._last_news = time.monotonic()
@@ -329,12 +329,16 @@ class Follower:
 
     # --- files
 
-    def _bring(self, outcomes: Outcomes) -> None:
+    def _bring(self, told: Collection[Outcomes]) -> None:
         """Logs and values, before anybody hears of what they belong to."""
-        workers = {end.worker for end in outcomes.ends}
-        values = {end.worker for end in outcomes.ends if b'"$":"value"' in bytes(end.reply)}
-        wanted = [f"logs/{worker}.{kind}" for worker in workers for kind in ("out", "err")]
-        for path in (*wanted, *(f"values/{worker}" for worker in values)):
-            if not (self._here / path).exists():
-                self._bucket.fetch(self._layout.part(path), self._here / path)
-        self._shapes.learn_of(outcomes.head)
+        wanted = {path for outcomes in told for path in _spoken_of(outcomes)}
+        missing = [path for path in sorted(wanted) if not (self._here / path).exists()]
+        self._bucket.at_once(lambda path: self._bucket.fetch(self._layout.part(path), self._here / path), missing)
+        for outcomes in told:
+            self._shapes.learn_of(outcomes.rest)
+
+
+def _spoken_of(outcomes: Outcomes) -> set[str]:
+    """The logs of tasks, and the packs that have their values."""
+    logs = {f"logs/{end.worker}.{kind}" for end in outcomes.ends for kind in ("out", "err")}
+    return logs | {f"values/{end.worker}" for end in outcomes.ends if b'"$":"value"' in bytes(end.reply)}

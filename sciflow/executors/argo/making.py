@@ -116,17 +116,17 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
     def submit(self, totals: Mapping[str, int]) -> None:
         """See `Supply`."""
         run, whole, settings = self.layout.run, self.whole, self.settings
+        delivery = self.sender.send()
         plan = Plan(
             run=run,
             totals=totals,
-            pods=settings.pods,
+            pods=self.sender.pods(),
             workers=settings.workers,
             timeout_s=whole.timeout_s,
             parallelism=whole.parallelism,
             locks=whole.locks,
             inputs=whole.inputs,
         )
-        delivery = self.sender.send()
         made = manifest(whole.spec, plan, layout=self.layout, site=self.site, delivery=delivery)
         if not self.server.create(made) and self.server.label(workflow_name(run), RUN_LABEL) != workflow_name(run):
             raise ConfigError(f"{self.server.url}: another workflow has the name {workflow_name(run)}")
@@ -140,7 +140,7 @@ def fetch_from_bucket(
     bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
     shapes = Shapes(bucket, layout)
     for text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).values():
-        shapes.learn_of(read_outcomes(text).head)
+        shapes.learn_of(read_outcomes(text).rest)
     return bring_files(shapes, root, paths, place=f"{bucket!r}: {layout.part('')}")
 
 

@@ -8,16 +8,24 @@ import msgspec
 
 from sciflow.core.records import Reply
 
+HEAD_BYTES = 8192  # in which the first line is, since keys have at most 1024
+
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line."""
+    """The first line: how far a chunk is can be told without reading all of it."""
 
     path: str
     chunk: int
     generation: int = 0  # pods that have worked on this chunk before
+    succeeded: int = 0  # tasks, in whichever pod
+
+
+class Rest(msgspec.Struct, frozen=True, kw_only=True):
+    """The second line."""
+
     folders: Mapping[str, Sequence[Sequence[str]]] = {}  # what is in each: (relative path, kind, where a link points)
     executable: tuple[str, ...] = ()  # files
-    left: tuple[int, ...] = ()  # slices that have not ended: the pod was stopped, or lost
+    left: tuple[int, ...] = ()  # that have not ended: the pod was stopped, or lost
 
 
 class TaskEnd(msgspec.Struct, frozen=True, array_like=True):
@@ -37,6 +45,7 @@ class TaskEnd(msgspec.Struct, frozen=True, array_like=True):
 
 
 _HEAD = msgspec.json.Decoder(Head)
+_REST = msgspec.json.Decoder(Rest)
 _ENDS = msgspec.json.Decoder(list[TaskEnd])
 _REPLY = msgspec.json.Decoder(Reply)
 
@@ -45,6 +54,7 @@ class Outcomes(msgspec.Struct, frozen=True):
     """A pod's file."""
 
     head: Head
+    rest: Rest
     ends: Sequence[TaskEnd]  # in the order in which they came
 
 
@@ -54,9 +64,14 @@ def read_outcomes(text: bytes) -> Outcomes:
     Raises:
         msgspec.DecodeError: it is none.
     """
-    first, _, rest = text.partition(b"\n")
+    first, second, rest = text.split(b"\n", 2)
     lines = rest.rstrip(b"\n").replace(b"\n", b",")
-    return Outcomes(_HEAD.decode(first), _ENDS.decode(b"[%s]" % lines))
+    return Outcomes(_HEAD.decode(first), _REST.decode(second), _ENDS.decode(b"[%s]" % lines))
+
+
+def read_head(text: bytes) -> Head:
+    """The first line of a file that begins so."""
+    return _HEAD.decode(text.partition(b"\n")[0])
 
 
 def final_ends(ends: Sequence[TaskEnd]) -> dict[int, TaskEnd]:

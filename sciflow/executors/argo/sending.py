@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import stat
-import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -16,26 +12,11 @@ import msgspec
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Facts, Given
 from sciflow.executors.argo.layout import FACTS, Layout
+from sciflow.executors.argo.parcels import package_parcel, runner_parcel
 from sciflow.executors.argo.site import Delivery
-from sciflow.executors.package import SCIFLOW, runner_zip
 from sciflow.runner.shapes import inside
 
 GIVEN = ("artifacts", "values", "code")  # parts of a run folder that there are before anything has run
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)
-
-
-@cache
-def package_zip() -> tuple[str, bytes]:
-    """Sciflow itself, for the container that comes before a task's own: SHA-256 and content of a zip to import from."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted((*SCIFLOW.rglob("*.py"), *SCIFLOW.rglob("*.sh"))):
-            if path.relative_to(SCIFLOW).parts[0] not in {"cli", "testing"}:
-                member = zipfile.ZipInfo(f"sciflow/{path.relative_to(SCIFLOW)}", _LONG_AGO)
-                member.external_attr = 0o644 << 16
-                archive.writestr(member, path.read_bytes(), zipfile.ZIP_DEFLATED, 9)
-    content = made.getvalue()
-    return hashlib.sha256(content).hexdigest(), content
 
 
 class Sender:
@@ -51,15 +32,25 @@ class Sender:
 
     def send(self) -> Delivery:
         """The runner, sciflow and users' modules, unless they are there; what the run was given; at last what it is."""
-        (runner, runner_data), (package, package_data) = runner_zip(), package_zip()
-        for sha256, data in {runner: runner_data, package: package_data, **self._bundles}.items():
-            if not self._bucket.has(self._layout.code(sha256)):
-                self._bucket.put(self._layout.code(sha256), data)
+        runner, package = runner_parcel(), package_parcel()
+        names = (runner.name, package.name, *self._bundles)
+        missing = {name for name in names if not self._bucket.has(self._layout.code(name))}
+        ours = {parcel.name: parcel.content() for parcel in (runner, package) if parcel.name in missing}
+        for name, content in {**self._bundles, **ours}.items():
+            if name in missing:
+                self._bucket.put(self._layout.code(name), content)
         given = self.send_parts(GIVEN)
         code = tuple(path.partition("/")[2] for path in _files(self._root, "code"))
-        told = msgspec.structs.replace(self._facts, folders=given.folders, executable=given.executable, code=code)
+        told = msgspec.structs.replace(
+            self._facts, pods=self.pods(), folders=given.folders, executable=given.executable, code=code
+        )
         self._bucket.put(self._layout.part(FACTS), msgspec.json.encode(told))
-        return Delivery(runner=runner, package=package)
+        return Delivery(runner=runner.name, package=package.name)
+
+    def pods(self) -> int:
+        """Of a fan: as many as when the run began, since its chunks are known by their numbers."""
+        before = self._bucket.get(self._layout.part(FACTS))
+        return self._facts.pods if before is None else msgspec.json.decode(before, type=Facts).pods
 
     def send_answer(self, path: str, text: bytes) -> None:
         """What was given at a suspension, its files first."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.outcomes import Head
+from sciflow.executors.argo.outcomes import Rest
 from sciflow.executors.batch.fetching import gone
 from sciflow.executors.conducted import noted_conductor
 
@@ -28,32 +29,38 @@ class Shapes:
         self._folders.update(folders)
         self._executable.update(executable)
 
-    def learn_of(self, head: Head) -> None:
+    def learn_of(self, rest: Rest) -> None:
         """The same, of what a pod has left."""
-        self.learn(head.folders, head.executable)
+        self.learn(rest.folders, rest.executable)
 
     def bring(self, path: str, target: Path) -> bool:
         """Brings a file or a folder of the run, as far as it is not there; False if it is not to be had."""
         inside = self._inside(path)
         if inside is not None:
             target.mkdir(parents=True, exist_ok=True)
-            came = [self._part(path, target, *part) for part in inside]
-            return all(came)
+            return all(self._bucket.at_once(lambda part: self._part(path, target, *part), inside))
         return self._file(path, target, executable=path in self._executable) or self._all_below(path, target)
+
+    def bring_all(self, targets: Mapping[str, Path]) -> set[str]:
+        """The same of several; those that are there now."""
+        paths = list(targets)
+        came = self._bucket.at_once(lambda path: self.bring(path, targets[path]), paths)
+        return {path for path, here in zip(paths, came, strict=True) if here}
 
     def _all_below(self, path: str, target: Path) -> bool:
         """What a task has left besides its outputs: whatever is there."""
         head = f"{self._layout.part(path)}/"
         found = [key.removeprefix(head) for key in self._bucket.list(head)]
-        came = [self._file(f"{path}/{name}", target / name, executable=False) for name in found]
+        came = self._bucket.at_once(lambda name: self._file(f"{path}/{name}", target / name, executable=False), found)
         return bool(found) and all(came)
 
     def _part(self, path: str, target: Path, place: str, kind: str, points_to: str) -> bool:
         match kind:
             case "folder":
-                (target / place).mkdir(exist_ok=True)
+                (target / place).mkdir(parents=True, exist_ok=True)
             case "link":
-                if not (target / place).is_symlink():
+                (target / place).parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileExistsError):
                     (target / place).symlink_to(points_to)
             case _:
                 return self._file(f"{path}/{place}", target / place, executable=kind == "program")
@@ -83,8 +90,5 @@ class Shapes:
 def bring_files(shapes: Shapes, here: Path, paths: Sequence[str], *, place: str) -> dict[str, str]:
     """Brings files and folders to the same paths in the run folder; of those that are not to be had, why."""
     why = "" if noted_conductor(here) else "`sciflow clean --remote` has removed what the run had there"
-    lost = {}
-    for path in paths:
-        if not shapes.bring(path, here / path):
-            lost[path] = gone(f"{place}{path}", here, why)
-    return lost
+    came = shapes.bring_all({path: here / path for path in paths})
+    return {path: gone(f"{place}{path}", here, why) for path in paths if path not in came}

@@ -25,7 +25,7 @@ HOSTILE = ["", "a b", "$(touch x)`id`", "'\"\\", "two\nlines\n\n", "*", "-n", "Ð
 ENV = {"SET": "by\nthe 'op'\n", "sciflow_value": "1"}
 NOTHING_BEFORE: dict[str, Any] = {
     "run": "r1",
-    "head": {},
+    "head": {"succeeded": 0},
     "spent": {},
     "policy": {"retries": 0, "retry_on": [], "backoff_s": 0.0, "backoff_factor": 1.0, "backoff_max_s": 0.0},
     "earlier": {"folders": {}, "executable": [], "lines": []},
@@ -78,7 +78,7 @@ class Pod:
 
     def ends(self) -> dict[int, Any]:
         """The replies, by task."""
-        lines = (self.folder / "outcomes").read_text().splitlines()[1:]
+        lines = (self.folder / "outcomes").read_text().splitlines()[2:]
         return {end[0]: end[5] for end in map(json.loads, lines)}
 
     def error(self, task: int = 0) -> tuple[Any, ...]:
