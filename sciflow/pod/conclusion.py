@@ -22,6 +22,9 @@ class Conclusion(Recollection):
         self._open("", [])
         self._doubtful.add("")
         home = self._homes[""]
+        missing = [port.name for port in home.index.graph.inputs if port.name not in home.inputs]
+        if missing:  # what it was given was no value, and so nothing has begun
+            return None, [f"there is no value for {', '.join(missing)}"]
         for run in home.nodes:
             self._settle(run)
         failed = [run.path for run in home.nodes if run.phase is Phase.FAILED]
