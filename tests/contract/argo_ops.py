@@ -65,10 +65,10 @@ def stumble(n: int) -> int:
 
 @workflow
 def talk(names: list[str]) -> list[str]:
-    """One that counts to 20 by itself, and a fan of which two have a pod together; of another fan most fail."""
+    """One that counts to 30 by itself, and a fan of which two have a pod together; of another fan most fail."""
     stumble.options(chunk=3, min_success=1).map(n=[0, 1, 2])
-    alone = speak.options(name="alone")(20.0)
-    return said([alone], speak.options(name="many", chunk=2).partial(seconds=9.0).map(name=names))
+    alone = speak.options(name="alone")(30.0)
+    return said([alone], speak.options(name="many", chunk=2).partial(seconds=14.0).map(name=names))
 
 
 @op

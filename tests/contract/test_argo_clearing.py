@@ -40,7 +40,7 @@ def test_what_runs_have_in_the_bucket_and_their_workflows_are_removed_and_runs_g
     assert exit_code(["fetch", first.id, "written"]) == 2
     assert "`sciflow clean --remote` has removed what the run had there" in capsys.readouterr().err
 
-    until(lambda: phase_there(kubernetes, at_work) == "Running")
+    until(lambda: phase_there(kubernetes, at_work) == "Running", patience_s=300)
     kill_engine(at_work)
     assert exit_code(["clean", "--remote", "--discard", "--yes"]) == 1
     assert "the run is not over" in capsys.readouterr().err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -21,20 +20,22 @@ def test_what_running_pods_print_and_how_far_they_are_is_seen_here_and_at_argo(
 ) -> None:
     settle_at_argo(kubernetes, tmp_path, monkeypatch, prefix="live")
     run = talk.submit(["a", "b", "c"], on="argo")
-    until(lambda: len(run.tasks()) > 0 and "alone says 2" in run.logs("alone"))
+    until(lambda: len(run.tasks()) > 0 and "alone says 2" in run.logs("alone"), patience_s=300)
     assert run.phase == "Running"
     assert "b says" not in run.logs("many/2")  # another pod's
 
-    lines = run.follow()
-    seen = list(takewhile(lambda line: (line.who, line.text) != ("many, pod 0", "b says 2"), lines))
-    assert ("alone", "alone says 0") in seen
-    assert ("many, pod 1", "c says 2") in seen
+    wanted = {("alone", "alone says 0"), ("many, pod 0", "b says 2"), ("many, pod 1", "c says 2")}
+    seen = next(line for line in run.follow() if not (wanted := wanted - {(line.who, line.text)}))
+    assert seen.text.endswith(("says 0", "says 2"))
 
     at_argo = ("kubectl", "-n", kubernetes.namespace, "get", "workflow", dns_name(run.id), "-o")
-    told = kubernetes.run(*at_argo, "jsonpath={range .status.nodes.*}{.displayName} {.progress}{'\\n'}{end}")
-    progress = dict(line.rsplit(" ", 1) for line in told.splitlines())
-    assert progress["alone(0)"].endswith("/20")
-    assert progress["many(0:0)(0)"] == "1/2"
+    jsonpath = "jsonpath={range .status.nodes.*}{.displayName} {.progress}{'\\n'}{end}"
+
+    def progress() -> dict[str, str]:
+        return dict(line.rsplit(" ", 1) for line in kubernetes.run(*at_argo, jsonpath).splitlines())
+
+    until(lambda: progress()["many(0:0)(0)"] == "1/2")
+    assert progress()["alone(0)"].endswith("/30")
     log = (
         "kubectl",
         "-n",
@@ -48,8 +49,8 @@ def test_what_running_pods_print_and_how_far_they_are_is_seen_here_and_at_argo(
     assert "b says 2" in kubernetes.run(*log, "--tail=-1")
 
     messages = {step.message for picture in run.watch() for step in picture.steps}
-    assert any(message.startswith("alone: 1") and message.endswith("/20") for message in messages), messages
-    assert any(message in ("many: 2/3 in 2 pods", "many: 1/2") for message in messages), messages
+    assert any(message.startswith("alone: ") and message.endswith("/30") for message in messages), messages
+    assert any(message.startswith("many: ") for message in messages), messages
     assert run.result == ["alone", "a", "b", "c"]
     assert list(run.follow()) == []
     said = kubernetes.run(*at_argo, "jsonpath={.status.nodes.*.message}")
