@@ -73,10 +73,13 @@ class Connection:
         self._served = False
         self.url = ""
         self._client: httpx.Client = self._connected()
+        self._outworn: httpx.Client | None = None
 
     def close(self) -> None:
         """Lets go of it."""
         self._client.close()
+        if self._outworn is not None:
+            self._outworn.close()
 
     def json(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """What a call answers."""
@@ -169,9 +172,12 @@ class Connection:
     def _renewed(self) -> bool:
         """Reads anew who speaks; False if that cannot be read now."""
         try:
-            self._client = self._connected()  # the other one may be in use elsewhere
+            renewed = self._connected()
         except ConfigError:
             return False
+        if self._outworn is not None:
+            self._outworn.close()
+        self._outworn, self._client = self._client, renewed  # the one may be in use elsewhere
         return True
 
     def _judge(self, answer: httpx.Response, call: str, passed: Sequence[int]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable
-from sciflow.executors.argo.advance import NodesDue
+from sciflow.executors.argo.advance import COSTS, NodesDue
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import WorkflowStatus
 from sciflow.executors.argo.gates import Gates
@@ -47,7 +47,9 @@ from sciflow.executors.batch.news import Inbox
 
 AGAIN_S = 2.0  # after a server has not answered; each time twice as long
 FAILED_S = 60.0  # for which a server is asked again that has failed to do what it was ordered
-FASTER = 0.5  # of the time since the last news passes until the next look
+# Of the time since the last news passes until the next look: so much later than it is an end is seen at most. A watch
+# would tell it at once, but with the whole object, which may be megabytes, at each change of any of its nodes.
+FASTER = 0.1
 LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was stopped
 SETTLED_S = 1.0
 GONE = "is there no more: somebody has removed it; `sciflow retry` submits it again, and nothing twice that has ended"
@@ -284,7 +286,9 @@ class Follower:
 
     def _look(self) -> None:
         """Tells what is new."""
+        began = time.monotonic()
         status = self._server.status(self._name, nodes=False)  # first: what follows is all of it
+        least_s = max(self._least_s, COSTS * (time.monotonic() - began))  # the larger it is, the more Argo has to do
         gone = status is None
         status = status or WorkflowStatus(phase="Error", message=f"{self._server.url}: {self._name} {GONE}")
         fresh = self._tell_ends()
@@ -305,7 +309,7 @@ class Follower:
         self.news.put(CaughtUp(status=status, over=over, found=self._found and not gone))
         quiet = now - self._last_news
         late_s = SILENT_S - quiet if quiet < SILENT_S else self._most_s  # when it is asked what pods wait for
-        pause = min(max(self._least_s, FASTER * quiet), self._most_s, max(late_s, self._least_s))
+        pause = min(max(least_s, FASTER * quiet), self._most_s, max(late_s, least_s))
         self._next_look = now + (self._least_s if self._gates.awaited else pause)
 
     def _tell_waits(self, waits: Waits) -> None:

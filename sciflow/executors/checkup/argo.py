@@ -89,12 +89,12 @@ def server(visit: ArgoVisit) -> Iterator[Finding]:
     """Whether Argo's server is there, and new enough."""
     try:
         version = visit.server.version()
-    except HostUnreachable as error:
-        yield bad("server", str(error).partition(": is `server` right")[0], _way_there(str(error), visit.table))
+    except (HostError, ConfigError) as error:
+        said, _, fix = str(error).partition("\n    fix:      ")
+        yield bad("server", said, _way_there(said, fix, visit))
         return
-    except HostError as error:
-        fix = f"is this the address of Argo's server? `server` in {visit.table} is what one opens in a browser"
-        yield bad("server", str(error).partition("\n")[0], fix)
+    if not visit.settings.server:
+        yield ok("server", f"{visit.server.url}: Kubernetes, with the workflows of some Argo")
         return
     numbers = re.match(r"v?(\d+)\.(\d+)", version)
     if numbers is None:
@@ -106,37 +106,28 @@ def server(visit: ArgoVisit) -> Iterator[Finding]:
         yield ok("server", f"Argo {version}")
 
 
-def _way_there(said: str, table: str) -> str:
-    match said:
-        case _ if "CERTIFICATE_VERIFY_FAILED" in said:
-            return f"name the certificate of who signed the server's: `ca_file` in {table}; for a test: verify = false"
-        case _ if "WRONG_VERSION_NUMBER" in said or "record layer" in said:
-            return f"the server speaks http: write http:// in `server` of {table}"
-        case _ if "disconnected" in said or "reset" in said:
-            return f"if the server speaks https, write https:// in `server` of {table}"
-        case _ if "refused" in said:
-            return (
-                f"is Argo's server up, and the port in `server` of {table} right? Where it is reached through kubectl: "
-                "kubectl -n argo port-forward service/argo-server 2746"
-            )
-        case _:
-            return f"is this machine on the network (VPN), and `server` in {table} right?"
+def _way_there(said: str, fix: str, visit: ArgoVisit) -> str:
+    if visit.settings.server and "refused" in said:
+        return f"{fix} Where it is reached through kubectl: kubectl -n argo port-forward service/argo-server 2746"
+    return fix or f"is this the address of Argo's server? `server` in {visit.table} is what one opens in a browser"
 
 
 def account(visit: ArgoVisit) -> Iterator[Finding]:
     """Whose token it is; whether it is good shows in what it may do."""
     token = visit.settings.token
-    if token is None:
+    if token is None and visit.settings.server:
         yield note("account", "no token", f"enough where the server asks for none; else `token` in {visit.table}")
         return
-    origin = f"${token.env}" if token.env else str(token.file)
+    origin = visit.settings.kubeconfig
+    if token is not None:
+        origin = f"${token.env}" if token.env else str(token.file)
     try:
         name = visit.server.account()
     except HostError as error:
         yield bad("account", str(error), f"a new token belongs in {origin}")
         return
     if name:
-        yield ok("account", f"{name}, by the token in {origin}")
+        yield ok("account", f"{name}, by the token in {origin}" if token is not None else f"{name}, by {origin}")
     else:
         yield note("account", f"the token in {origin}: whose it is, the server does not say")
 

@@ -19,7 +19,8 @@ def doctor(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
 
     def findings(*args, **settings):
-        monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": NOWHERE | settings}))
+        table = {name: value for name, value in (NOWHERE | settings).items() if value is not None}
+        monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": table}))
         code = exit_code(["doctor", "argo", "--json", *args])
         return {found["subject"]: found for found in json.loads(capsys.readouterr().out)}, code
 
@@ -74,6 +75,17 @@ def test_all_is_in_order_up_to_a_task_that_ran(there, kubernetes):
     assert "4 MiB unchanged" in found["bucket"]["found"]
     assert found["artifacts"]["state"] == "ok"
     assert f"ran in {kubernetes.base_image} (Python 3." in found["test task"]["found"]
+
+
+def test_a_cluster_without_argos_server_is_examined_through_its_kubeconfig(there, kubernetes):
+    found, code = there("--no-job", server=None, token=None, kubeconfig=str(kubernetes.kubeconfig))
+    assert code == 0, found
+    assert found["server"]["found"].endswith("Kubernetes, with the workflows of some Argo")
+    assert found["account"]["found"] == f"admin, by {kubernetes.kubeconfig}"
+    assert found["permissions"]["state"] == "ok"
+    found, code = there("--no-job", server=None, token=None, kubeconfig="/nowhere")
+    assert code == 1
+    assert found["server"]["found"] == "kubeconfig /nowhere: No such file or directory"
 
 
 def test_a_token_of_nobody_and_a_namespace_of_others(there, monkeypatch):

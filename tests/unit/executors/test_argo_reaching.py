@@ -7,7 +7,7 @@ import gzip
 import json
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,23 @@ HERE = "/apis/argoproj.io/v1alpha1/namespaces/argo/workflows/run"
 THERE = "/api/v1/workflows/argo/run"
 
 
-def workflows(**settings: Any) -> Workflows:
-    found = parse_executor("argo", {"type": "argo", "namespace": "argo", "storage": "bucket", **settings})
-    assert isinstance(found, ArgoSettings)
-    return make_server(found)
+Reach = Callable[..., Workflows]
+
+
+@pytest.fixture
+def workflows() -> Iterator[Reach]:
+    """Those that an executor with such settings has."""
+    made: list[Workflows] = []
+
+    def reach(**settings: Any) -> Workflows:
+        found = parse_executor("argo", {"type": "argo", "namespace": "argo", "storage": "bucket", **settings})
+        assert isinstance(found, ArgoSettings)
+        made.append(make_server(found))
+        return made[-1]
+
+    yield reach
+    for one in made:
+        one.close()
 
 
 @pytest.fixture
@@ -49,14 +62,14 @@ def tls(server: StandIn, tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield f"https://127.0.0.1:{port}", made
 
 
-def test_a_server_whose_certificate_was_signed_by_our_own_is_trusted(tls: tuple[str, Path]) -> None:
+def test_a_server_whose_certificate_was_signed_by_our_own_is_trusted(workflows: Reach, tls: tuple[str, Path]) -> None:
     url, ca = tls
     assert workflows(server=url, ca_file=str(ca)).version() == "v3.7.14"
     assert workflows(server=url, verify=False).version() == "v3.7.14"
 
 
 def test_a_server_whose_certificate_nobody_knows_is_refused_with_the_setting_that_names_it(
-    tls: tuple[str, Path], tmp_path: Path
+    workflows: Reach, tls: tuple[str, Path], tmp_path: Path
 ) -> None:
     url, _ = tls
     with pytest.raises(HostRefused, match="name the certificate of who signed the server's: `ca_file`"):
@@ -68,7 +81,7 @@ def test_a_server_whose_certificate_nobody_knows_is_refused_with_the_setting_tha
 
 
 def test_a_server_whose_certificate_has_another_name_is_refused_with_what_to_write(
-    server: StandIn, tmp_path: Path
+    workflows: Reach, server: StandIn, tmp_path: Path
 ) -> None:
     made, key = certificate(tmp_path, "DNS:argo.example.org")
     with (
@@ -78,14 +91,14 @@ def test_a_server_whose_certificate_has_another_name_is_refused_with_what_to_wri
         workflows(server=f"https://127.0.0.1:{port}", ca_file=str(made)).version()
 
 
-def test_http_and_https_are_told_from_each_other(server: StandIn, tls: tuple[str, Path]) -> None:
+def test_http_and_https_are_told_from_each_other(workflows: Reach, server: StandIn, tls: tuple[str, Path]) -> None:
     with pytest.raises(HostUnreachable, match="write http:// in `server`"):
         workflows(server=server.url.replace("http", "https")).version()
     with pytest.raises(HostUnreachable, match="write https:// in `server`"):
         workflows(server=tls[0].replace("https", "http")).version()
 
 
-def test_a_file_without_certificates_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_file_without_certificates_is_told_by_its_name(workflows: Reach, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"`ca_file` /nowhere\.pem: No such file"):
         workflows(server="https://127.0.0.1:9", ca_file="/nowhere.pem")
 
@@ -93,7 +106,9 @@ def test_a_file_without_certificates_is_told_by_its_name(tmp_path: Path) -> None
 # --- tokens
 
 
-def test_a_token_that_has_expired_is_read_anew_and_waited_for(server: StandIn, tmp_path: Path) -> None:
+def test_a_token_that_has_expired_is_read_anew_and_waited_for(
+    workflows: Reach, server: StandIn, tmp_path: Path
+) -> None:
     server.answers[f"GET {THERE}"] = 200, {"status": {"phase": "Running"}}
     server.token, token = "one", tmp_path / "token"
     token.write_text("none")
@@ -113,14 +128,16 @@ def test_a_server_that_takes_a_call_and_is_silent_is_given_up() -> None:
     words = Words(server="the server", place="`server`", token="", ca="", plain="")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        connection = Connection(lambda: Access(url=url), words, timeout_s=0.3)
         with pytest.raises(HostUnreachable, match="no answer: timed out"):
-            Connection(lambda: Access(url=url), words, timeout_s=0.3).json("GET", "/")
+            connection.json("GET", "/")
+        connection.close()
 
 
 # --- what is told of workflows
 
 
-def test_a_workflow_that_only_argos_database_has_is_told_as_such(server: StandIn) -> None:
+def test_a_workflow_that_only_argos_database_has_is_told_as_such(workflows: Reach, server: StandIn) -> None:
     label = {"workflows.argoproj.io/workflow-archiving-status": "Persisted"}
     server.answers[f"GET {THERE}"] = 200, {"metadata": {"labels": label}, "status": {"phase": "Failed"}}
     status = workflows(server=server.url).status("run", nodes=False)
@@ -129,7 +146,7 @@ def test_a_workflow_that_only_argos_database_has_is_told_as_such(server: StandIn
 
 
 @pytest.fixture
-def cluster(server: StandIn, tmp_path: Path) -> Workflows:
+def cluster(workflows: Reach, server: StandIn, tmp_path: Path) -> Workflows:
     """The same server, taken for Kubernetes."""
     return workflows(kubeconfig=str(kubeconfig(tmp_path, server.url)))
 
@@ -193,7 +210,7 @@ def test_a_cluster_without_argo_is_told_with_what_may_be_wrong(cluster: Workflow
 # --- kubeconfigs
 
 
-def test_a_certificate_speaks_for_a_user(server: StandIn, tmp_path: Path) -> None:
+def test_a_certificate_speaks_for_a_user(workflows: Reach, server: StandIn, tmp_path: Path) -> None:
     server.answers["GET /apis/argoproj.io/v1alpha1"] = 200, {}
     made, key = certificate(tmp_path)
     coded = {
@@ -212,7 +229,7 @@ def test_a_certificate_speaks_for_a_user(server: StandIn, tmp_path: Path) -> Non
 
 
 def test_a_program_that_the_kubeconfig_names_gives_a_token_and_a_new_one_when_it_has_expired(
-    server: StandIn, tmp_path: Path
+    workflows: Reach, server: StandIn, tmp_path: Path
 ) -> None:
     server.answers["GET /apis/argoproj.io/v1alpha1"] = 200, {}
     program, token = tmp_path / "login", tmp_path / "token"
@@ -232,7 +249,7 @@ def test_a_program_that_the_kubeconfig_names_gives_a_token_and_a_new_one_when_it
         workflows(kubeconfig=str(file))
 
 
-def test_a_context_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+def test_a_context_that_is_not_there_is_told_with_those_that_are(workflows: Reach, tmp_path: Path) -> None:
     file = kubeconfig(tmp_path, "http://127.0.0.1:9")
     with pytest.raises(ConfigError, match="no context 'there'\n    found:    here"):
         workflows(kubeconfig=str(file), context="there")
@@ -251,6 +268,6 @@ def test_a_context_that_is_not_there_is_told_with_those_that_are(tmp_path: Path)
         ({"kubeconfig": "y", "token": {"env": "T"}}, "token without server"),
     ],
 )
-def test_where_workflows_are_is_said_once(settings: dict[str, Any], said: str) -> None:
+def test_where_workflows_are_is_said_once(workflows: Reach, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidSettings, match=said):
         workflows(**settings)
