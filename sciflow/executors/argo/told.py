@@ -84,6 +84,7 @@ class GraphLeaves:
         self._tasks = task_names(graph)
         self._nodes = {node.id: node for node in graph.nodes}
         self._conditions = {node.id: conjuncts(node.when) for node in graph.nodes if node.when is not None}
+        self._slices: dict[str, Printed | None] = {}  # of fans: others may be as long as they are
         self.printer = Printer(self)
 
     # --- leaves
@@ -112,12 +113,16 @@ class GraphLeaves:
 
     def slices(self, node: str) -> Printed | None:
         """See `Leaves`."""
-        found = self._nodes[node]
-        if found.fan is None:
+        if node not in self._slices:
+            self._slices[node] = self._slices_of(self._nodes[node])
+        return self._slices[node]
+
+    def _slices_of(self, node: Node) -> Printed | None:
+        if node.fan is None:
             return None
-        if self._totals.get(node):
-            return whole(self._totals[node])
-        total = self.total(found.fan)
+        if self._totals.get(node.id):
+            return whole(self._totals[node.id])
+        total = self.total(node.fan)
         return None if total is None or total.unequal else total.slices
 
     # --- nodes
@@ -208,9 +213,9 @@ def demands_of(
         before = demands.size()
         for name, graph in graphs.items():
             leaves = GraphLeaves(name, graph, templates, totals=totals(name), demands=demands)
-            leaves.results()
             for node in graph.nodes:
                 leaves.demand(node)
+            leaves.results()
     return demands
 
 

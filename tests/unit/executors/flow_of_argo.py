@@ -96,3 +96,10 @@ def demanding(n: int) -> int:
     small = double.options(cpus=2, memory_mb=500)(n)
     large = double.options(gpus=1, gpu_type="amd.com/gpu", image="tools:1.2")(small)
     return looked_up(large)
+
+
+@workflow
+def long(xs: list[int]) -> list[int]:
+    for _ in range(400):
+        xs = double.map(x=xs)
+    return xs

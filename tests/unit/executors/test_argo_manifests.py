@@ -129,3 +129,10 @@ def changes(ours, theirs, where="spec"):
             yield from changes(one, other, f"{where}[{number}]")
     elif ours != theirs:
         yield f"{where}: {ours!r} became {theirs!r}"
+
+
+def test_a_fan_after_hundreds_of_fans_is_as_long_as_the_first(manifest):
+    made = yaml.safe_load(manifest("long"))
+    tasks = {task["name"]: task for task in made["spec"]["templates"][0]["dag"]["tasks"]}
+    assert "double-400" in tasks
+    assert tasks["double-400"]["withSequence"]["count"].count("inputs.parameters") == 2  # of whose length it is
