@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.argo_rows import argo_chain, argo_fan
 from benchmarks.cluster_rows import cluster
 from benchmarks.map_rows import durable_chain, durable_map, map_huge, map_large, map_small
 from benchmarks.measure import ROOT, python
@@ -22,6 +23,7 @@ def all_rows(*, quick: bool) -> list[Row]:
         _scheduler(100_000 // few, 1_000_000 // few), durable_map("durable-map-10k", 10_000 // few),
         durable_map("durable-map-100k", 100_000 // few), durable_chain(200 // min(few, 10)),
         stored_large(1024 // few), stored_many(10_000 // few), cluster(10_000 // few),
+        argo_fan(1000 // min(few, 10)), argo_chain(10 // min(few, 5)),
     ]  # fmt: skip
 
 
