@@ -74,7 +74,7 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
         "argo": "the cluster of the tests has no GPU",
     },
     "cores are counted and told to the op": {
-        "argo": "the machine of the tests has two cores, and what else runs on its node has a part of them",
+        "argo": "its node has two cores, and beside each task is a container of Argo's that asks for a part of one",
     },
     "where a node runs may depend on an input": {
         "argo": "the workflow is known to Argo as a whole before it begins",

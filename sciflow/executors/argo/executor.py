@@ -6,7 +6,6 @@ their way by themselves. An engine that dies leaves the workflow to go on, and t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
@@ -18,6 +17,7 @@ from sciflow.core.records import Phase, TaskError
 from sciflow.executors.argo.advance import advances
 from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.follower import Follower
+from sciflow.executors.argo.losses import lost, not_started, refusal
 from sciflow.executors.argo.news import (
     Answer,
     Begin,
@@ -52,12 +52,10 @@ from sciflow.executors.executor import (
     Watch,
     never_began,
 )
-from sciflow.runner.memory import out_of_memory
 
 Slice: TypeAlias = tuple[str, int]  # of a node's path
 
 CLOSING_S = 5.0
-OUT_OF_MEMORY = "OOMKilled"  # says Kubernetes
 LIVE = frozenset({"Pending", "Running"})  # phases of pods
 
 
@@ -200,7 +198,7 @@ class ArgoExecutor:
             case Waiting(waits=waits):
                 self._wait(waits)
             case Refused(why=why):
-                self._refusal = _refusal(why)
+                self._refusal = refusal(why)
                 asked, self._asked = self._asked, {}
                 self._reports += never_began([one.number for one in asked.values()], self._refusal)
             case Notice(text=text):
@@ -218,7 +216,7 @@ class ArgoExecutor:
             case End():
                 self._ending, self._doom = False, None
                 exiting = [key for key in self._asked if key[0].partition("/")[0] == EXIT_NODE]
-                self._reports += never_began([self._asked.pop(key).number for key in exiting], _refusal(why))
+                self._reports += never_began([self._asked.pop(key).number for key in exiting], refusal(why))
             case Pause():
                 self._withdrawing = False
         self._reports.append(Denied(why=why))
@@ -229,8 +227,7 @@ class ArgoExecutor:
             self._reports.append(Noticed(text=waits.text, passing=True))
         self._waits = waits
         for path, why in waits.given_up.items():
-            said = f"its pod could not be started: {why}"
-            error = TaskError(kind="place", type="sciflow:PodNotStarted", message=said, fatal=True)
+            error = not_started(why)
             keys = [key for key in self._asked if key[0] == path]
             self._reports += never_began([self._asked.pop(key).number for key in keys], error)
         if waits.given_up and waits.alone:
@@ -291,7 +288,7 @@ class ArgoExecutor:
         for key in [key for key in self._asked if over or key[0] not in nodes]:
             told = next((node for node in nodes.get(key[0], ()) if node.message), None)
             message = told.message if told is not None else status.message or f"its workflow ended: {status.phase}"
-            error = self._doom or _lost(message)
+            error = self._doom or lost(message)
             yield from never_began([self._asked.pop(key).number], error)
 
     def _unbegun(self, status: WorkflowStatus) -> Iterator[Report]:
@@ -303,28 +300,6 @@ class ArgoExecutor:
         self._asked = {key: asked for key, asked in self._asked.items() if key[0] in live}
         if numbers:
             yield Lost(numbers=numbers)
-
-
-def _refusal(why: str) -> TaskError:
-    return TaskError(kind="refused", type="sciflow:Refused", message=why, fatal=True)
-
-
-def _lost(message: str) -> TaskError:
-    """What a task died of whose pod has left no word of it, by what Argo says; Argo tries none of them again."""
-    if OUT_OF_MEMORY in message:
-        return msgspec.convert({**out_of_memory(0), "fatal": True}, type=TaskError)
-    said = f"no word of it: {_explained(message)}"
-    return TaskError(kind="place", type="sciflow:PodLost", message=said, transient=True, fatal=True)
-
-
-def _explained(message: str) -> str:
-    """What Argo says of a pod, and what is to be done about it."""
-    lacking = re.search(r'failed to find name in PATH: exec: "([^"]+)"', message)
-    if lacking is None:
-        return message
-    return (
-        f"{message}\n    fix:      take an image that has {lacking[1]}: programs need a shell there, functions Python"
-    )
 
 
 def _nodes_by_path(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -17,7 +17,8 @@ from sciflow.executors.argo.advance import COSTS, NodesDue
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import WorkflowStatus
 from sciflow.executors.argo.gates import Gates
-from sciflow.executors.argo.layout import ANSWERS, OUTCOMES, Layout
+from sciflow.executors.argo.harvest import Harvest
+from sciflow.executors.argo.layout import ANSWERS, Layout
 from sciflow.executors.argo.naming import workflow_name
 from sciflow.executors.argo.news import (
     Answer,
@@ -25,7 +26,6 @@ from sciflow.executors.argo.news import (
     Broken,
     CaughtUp,
     End,
-    Ends,
     Fetch,
     Fetched,
     News,
@@ -39,8 +39,6 @@ from sciflow.executors.argo.news import (
     Revived,
     Waiting,
 )
-from sciflow.executors.argo.outcomes import Outcomes, read_outcomes
-from sciflow.executors.argo.shapes import Shapes, bring_files
 from sciflow.executors.argo.waiting import SILENT_S, Patience, Waits
 from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.batch.news import Inbox
@@ -90,15 +88,13 @@ class Follower:
         self._server = server
         self._bucket = bucket
         self._layout = layout
-        self._here = here
-        self._shapes = Shapes(bucket, layout)
+        self._harvest = Harvest(bucket, layout, here)
         self._supply = supply
         self._least_s, self._most_s = least_s, most_s
         self._patience = patience
         self._orders: Inbox[Order] = Inbox()
         self._pending: list[Order] = []
         self._gates = Gates(server, self._name, done=lambda answer: self.news.put(Obeyed(order=answer)))
-        self._seen: dict[str, str] = {}
         self._totals: Mapping[str, int] = {}
         self._begun = False
         self._found = False
@@ -235,9 +231,7 @@ class Follower:
                 if not self._begun:
                     self.news.put(Refused(why="it was ended before it was submitted"))
             case Fetch(paths=paths):
-                place = f"{self._bucket!r}: {self._layout.part('')}"
-                lost = bring_files(self._shapes, self._here, paths, place=place)
-                self.news.put(Fetched(paths=paths, lost=lost))
+                self.news.put(self._harvest.fetch(paths))
 
     def _begin(self, totals: Mapping[str, int]) -> None:
         self._totals = totals
@@ -291,7 +285,11 @@ class Follower:
         least_s = max(self._least_s, COSTS * (time.monotonic() - began))  # the larger it is, the more Argo has to do
         gone = status is None
         status = status or WorkflowStatus(phase="Error", message=f"{self._server.url}: {self._name} {GONE}")
-        fresh = self._tell_ends()
+        before = self._last_news
+        for ends in self._harvest.news():
+            self._last_news = time.monotonic()
+            self.news.put(ends)
+        fresh = self._last_news > before
         now = time.monotonic()
         over = False
         asks = now - self._last_news >= SILENT_S and now >= self._waits_due and not status.ended
@@ -317,32 +315,3 @@ class Follower:
             self._waits = waits
             self.news.put(Waiting(waits=waits))
         self._waits_due = time.monotonic() + (self._least_s if waits.given_up else SILENT_S)
-
-    def _tell_ends(self) -> bool:
-        """Tells what pods have left; whether there was anything new."""
-        found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
-        fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
-        told = {key: read_outcomes(text) for key, text in self._bucket.get_all(fresh).items()}
-        self._bring(told.values())
-        for key, outcomes in told.items():
-            self.news.put(Ends(path=outcomes.head.path, ends=outcomes.ends, left=outcomes.rest.left))
-            self._seen[key] = found[key]
-        if fresh:
-            self._last_news = time.monotonic()
-        return bool(fresh)
-
-    # --- files
-
-    def _bring(self, told: Collection[Outcomes]) -> None:
-        """Logs and values, before anybody hears of what they belong to."""
-        wanted = {path for outcomes in told for path in _spoken_of(outcomes)}
-        missing = [path for path in sorted(wanted) if not (self._here / path).exists()]
-        self._bucket.at_once(lambda path: self._bucket.fetch(self._layout.part(path), self._here / path), missing)
-        for outcomes in told:
-            self._shapes.learn_of(outcomes.rest)
-
-
-def _spoken_of(outcomes: Outcomes) -> set[str]:
-    """The logs of tasks, and the packs that have their values."""
-    logs = {f"logs/{end.worker}.{kind}" for end in outcomes.ends for kind in ("out", "err")}
-    return logs | {f"values/{end.worker}" for end in outcomes.ends if b'"$":"value"' in bytes(end.reply)}

@@ -28,7 +28,7 @@ from sciflow.storage.settings import S3Settings
 OLDEST = (3, 5)
 PATIENCE_S = 5.0  # with a bucket that does not answer: somebody sits here
 TRIP_BYTES = 4 << 20
-RIGHTS = "workflows: create, get, list, watch, update, patch, delete; pods and pods/log: get, list, watch"
+RIGHTS = "workflows: create, get, list, watch, update, patch, delete; pods, pods/log, events: get, list, watch"
 
 
 class ArgoVisit:

@@ -1,0 +1,53 @@
+"""What the pods of one run have left in the bucket, brought here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.layout import OUTCOMES, Layout
+from sciflow.executors.argo.news import Ends, Fetched
+from sciflow.executors.argo.outcomes import Outcomes, read_outcomes
+from sciflow.executors.argo.shapes import Shapes, bring_files
+
+
+class Harvest:
+    """Knows what it has told."""
+
+    def __init__(self, bucket: Bucket, layout: Layout, here: Path) -> None:
+        """`here`: the run folder."""
+        self._bucket = bucket
+        self._layout = layout
+        self._here = here
+        self._shapes = Shapes(bucket, layout)
+        self._seen: dict[str, str] = {}
+
+    def news(self) -> Iterator[Ends]:
+        """How tasks have ended of which it was not told yet; their logs and values are here then."""
+        found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
+        fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
+        told = {key: read_outcomes(text) for key, text in self._bucket.get_all(fresh).items()}
+        self._bring(told.values())
+        for key, outcomes in told.items():
+            yield Ends(path=outcomes.head.path, ends=outcomes.ends, left=outcomes.rest.left)
+            self._seen[key] = found[key]
+
+    def fetch(self, paths: Sequence[str]) -> Fetched:
+        """Brings files and folders that tasks have left."""
+        place = f"{self._bucket!r}: {self._layout.part('')}"
+        return Fetched(paths=paths, lost=bring_files(self._shapes, self._here, paths, place=place))
+
+    def _bring(self, told: Collection[Outcomes]) -> None:
+        """Logs and values, before anybody hears of what they belong to."""
+        wanted = {path for outcomes in told for path in _spoken_of(outcomes)}
+        missing = [path for path in sorted(wanted) if not (self._here / path).exists()]
+        self._bucket.at_once(lambda path: self._bucket.fetch(self._layout.part(path), self._here / path), missing)
+        for outcomes in told:
+            self._shapes.learn_of(outcomes.rest)
+
+
+def _spoken_of(outcomes: Outcomes) -> set[str]:
+    """The logs of tasks, and the packs that have their values."""
+    logs = {f"logs/{end.worker}.{kind}" for end in outcomes.ends for kind in ("out", "err")}
+    return logs | {f"values/{end.worker}" for end in outcomes.ends if b'"$":"value"' in bytes(end.reply)}
