@@ -32,9 +32,11 @@ from sciflow import op, workflow
 def double(x: int) -> int:
     return 2 * x
 
-@workflow
-def fan(numbers: list[int]) -> list[int]:
-    return double.map(x=numbers)
+def fan_of(chunk):
+    @workflow
+    def fan(numbers: list[int]) -> list[int]:
+        return double.options(chunk=chunk).map(x=numbers)
+    return fan
 
 def chain_of(steps):
     @workflow
@@ -45,8 +47,8 @@ def chain_of(steps):
     return chain
 
 if __name__ == "__main__":
-    what, size = sys.argv[1], int(sys.argv[2])
-    made = fan.run(list(range(size)), on="argo") if what == "fan" else chain_of(size).run(1, on="argo")
+    what, size, chunk = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]) or None
+    made = fan_of(chunk).run(list(range(size)), on="argo") if what == "fan" else chain_of(size).run(1, on="argo")
     print(json.dumps([made.id, made.result]))
 """
 _DOUBLE = "open('/tmp/out', 'w').write(str(2 * int(%s)))"
@@ -66,8 +68,13 @@ def _used_s() -> float:
 
 
 def fan(size: int, folder: Path) -> Figures:
-    """A fan, at the executor's own settings."""
+    """A fan, in as many pods as the executor takes by itself."""
     return _run("fan", size, folder, list(range(0, 2 * size, 2)))
+
+
+def fan_in_ten(size: int, folder: Path) -> Figures:
+    """A fan in ten pods, as one says whose slices are short."""
+    return _run("fan", size, folder, list(range(0, 2 * size, 2)), chunk=max(1, size // 10))
 
 
 def chain(steps: int, folder: Path) -> Figures:
@@ -75,7 +82,7 @@ def chain(steps: int, folder: Path) -> Figures:
     return _run("chain", steps, folder, 2**steps)
 
 
-def _run(what: str, size: int, folder: Path, expected: object) -> Figures:
+def _run(what: str, size: int, folder: Path, expected: object, *, chunk: int = 0) -> Figures:
     with _cluster() as cluster:
         bucket = {"type": "s3", "endpoint": cluster.s3.url, "bucket": cluster.s3.bucket, "prefix": "bench"}
         table = {
@@ -101,7 +108,7 @@ def _run(what: str, size: int, folder: Path, expected: object) -> Figures:
         script = folder / "study.py"
         script.write_text(_STUDY)
         used, began = _used_s(), time.perf_counter()
-        argv = [sys.executable, str(script), what, str(size)]
+        argv = [sys.executable, str(script), what, str(size), str(chunk)]
         said = subprocess.run(argv, env=environ, stdout=subprocess.PIPE, text=True, check=True).stdout
         seconds, used = time.perf_counter() - began, _used_s() - used
         run, found = json.loads(said)
