@@ -11,6 +11,7 @@ from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.shapes import Shapes
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.conclusion import Conclusion
+from sciflow.pod.given import Given
 from sciflow.storage.settings import S3Settings
 from tests.unit.pod import recollection_flow as flow
 from tests.unit.pod.test_recollection import Left
@@ -21,8 +22,10 @@ def test_a_run_whose_inputs_were_no_values_has_failed(tmp_path: Path, monkeypatc
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
     bucket = Bucket("none", S3Settings(endpoint="http://127.0.0.1:9", bucket="none"))  # nothing is brought
     layout = Layout("", "run")
-    values = BroughtValues(
-        tmp_path, bucket, layout, Shapes(bucket, layout), inline_bytes=4096, told=lambda number: run.told(number)
-    )
-    run = Conclusion(flow.tolerant.spec(), {}, Left({}, {}), values, pods=4)
+
+    def told(number: int) -> Given:
+        return run.told(number)
+
+    values = BroughtValues(tmp_path, bucket, layout, Shapes(bucket, layout), inline_bytes=4096, told=told)
+    run: Conclusion = Conclusion(flow.tolerant.spec(), {}, Left({}, {}), values, pods=4)
     assert run.conclude() == (None, ["there is no value for n"])
