@@ -38,7 +38,7 @@ def chain(n: int) -> int:
 @workflow
 def fan(n: int) -> int:
     """A fan known only while running, one over constants, and what gathers both."""
-    known = double.options(chunk=2).map(x=[1, 2, 3, 4, 5])
+    known = double.options(chunk=2, locks={"licence": 2}).map(x=[1, 2, 3, 4, 5])
     later = double.options(min_success=0.5).map(x=numbers(n))
     return total([lenient(later), total(known)])
 
