@@ -21,7 +21,7 @@ def why_failed(outcomes: str) -> str:
     """The first of the tasks that have failed, by the file of a pod's outcomes; empty if none has."""
     try:
         with open(outcomes, encoding="utf-8") as file:
-            head, *lines = file.read().splitlines()
+            head, _, *lines = file.read().rstrip("\n").split("\n")  # a text may hold other ends of lines
     except (FileNotFoundError, ValueError):
         return ""
     ends = {end[0]: end for end in map(parse, lines)}
