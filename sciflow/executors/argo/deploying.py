@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from sciflow.core.expr import Tree
-from sciflow.core.graph import Graph
+from sciflow.core.graph import Graph, Suspend
 from sciflow.core.naming import nearest
-from sciflow.core.ports import Port
+from sciflow.core.ports import NONE, Port
 from sciflow.errors import ConfigError, InvalidInput, Problem
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.deployment import (
@@ -178,7 +178,10 @@ def _parameters(facts: Facts, *, scheduled: bool) -> list[Parameter]:
     """Those of the inputs that can be given; the others must have a value, and keep it."""
     entry = facts.spec.templates[facts.spec.entry]
     assert isinstance(entry, Graph)
-    made, problems = [], []
+    made: list[Parameter] = []
+    problems = [
+        _asking(one) for one in facts.spec.templates.values() if isinstance(one, Suspend) and one.output != NONE
+    ]
     for port in entry.inputs:
         value = _value(port, facts.inputs)
         parameter = parameter_of(port.name, port.type, value)
@@ -191,6 +194,16 @@ def _parameters(facts: Facts, *, scheduled: bool) -> list[Parameter]:
     if problems:
         raise InvalidInput(problems)
     return made
+
+
+def _asking(gate: Suspend) -> Problem:
+    return Problem(
+        where=gate.where,
+        what=f"{gate.name} asks for a value, which only an engine can give, and no engine looks after a deployed run",
+        expected="a suspension without a type, which Argo lets go itself",
+        found=f"type={gate.output}",
+        fix="make the value an input; or divide the workflow there, and deploy both parts",
+    )
 
 
 def _value(port: Port, inputs: Mapping[str, Tree]) -> list[Tree]:

@@ -62,3 +62,8 @@ def plain(n: int = 1) -> int:
 @workflow
 def of_atoms(atoms: Atoms, json: int, größe: int = 1) -> Any:  # noqa: PLC2401
     return double(json)
+
+
+@workflow
+def asks(n: int = 1) -> int:
+    return double(suspend("how many?", type=int, name="gate") + n)

@@ -71,6 +71,12 @@ def test_what_no_text_can_say_has_to_be_given_and_some_names_are_taken(deploy):
     assert "Argo takes no parameter of the name 'größe'" in said
 
 
+def test_a_question_that_only_an_engine_can_answer_is_refused(deploy):
+    code, _, said = deploy("asks")
+    assert code == 2
+    assert "gate asks for a value, which only an engine can give" in said
+
+
 def test_a_schedule_gives_no_values(deploy):
     code, _, said = deploy("many", "--cron", "0 6 * * *")
     assert code == 2
