@@ -17,7 +17,7 @@ from sciflow.executors.argo.naming import workflow_name
 from sciflow.executors.argo.reaching import make_server
 from sciflow.executors.settings import ArgoSettings
 
-LEAVING_S = 60.0  # for which a workflow may still be leaving whose tasks have all ended
+LEAVING_S = 120.0  # for which a workflow may still be leaving whose tasks have all ended, or were found in the cache
 LOOK_S = 1.0
 
 Storages = Mapping[str, Mapping[str, Any]]
