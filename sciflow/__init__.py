@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from sciflow.author.suspension import suspend
     from sciflow.author.text import text
     from sciflow.author.workflow import Workflow, workflow
-    from sciflow.engine.api import list_runs, open_run
+    from sciflow.engine.api import adopt, list_runs, open_run
     from sciflow.engine.handle import Run
     from sciflow.errors import (
         ConfigError,
@@ -36,7 +36,7 @@ _MODULES = {
     "sciflow.author.suspension": ("suspend",),
     "sciflow.author.text": ("text",),
     "sciflow.author.workflow": ("Workflow", "workflow"),
-    "sciflow.engine.api": ("list_runs", "open_run"),
+    "sciflow.engine.api": ("adopt", "list_runs", "open_run"),
     "sciflow.engine.handle": ("Run",),
     "sciflow.errors": (
         "ConfigError", "InvalidInput", "InvalidWorkflow", "MissingExtra", "RunBusy", "RunError", "RunFailed",
@@ -64,6 +64,7 @@ __all__ = [
     "SciflowError",
     "TransientError",
     "Workflow",
+    "adopt",
     "choose",
     "command",
     "contains",

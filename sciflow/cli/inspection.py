@@ -24,13 +24,17 @@ PHASES = click.Choice([phase.value for phase in Phase], case_sensitive=False)
 @runs_option
 @click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only so many, the newest.")
 @click.option("--phase", type=PHASES, metavar="PHASE", help="Only those in this phase.")
+@click.option("--on", "executor", metavar="NAME", help="Those that this executor has, of type argo; newest first.")
 @json_option
-def list_(runs: Path | None, number: int | None, phase: str | None, as_json: bool) -> None:
+def list_(*, runs: Path | None, number: int | None, phase: str | None, executor: str | None, as_json: bool) -> None:
     """List the runs, newest last."""
     from sciflow.engine import api
     from sciflow.view.runs import for_terminal
 
     folder = runs_folder(runs)
+    if executor is not None:
+        _list_elsewhere(executor, folder, number=number, phase=phase, as_json=as_json)
+        return
     found = [run for run in api.list_runs(runs=folder) if phase is None or run.phase.lower() == phase.lower()]
     found = found[-number:] if number else found
     if as_json:
@@ -39,6 +43,20 @@ def list_(runs: Path | None, number: int | None, phase: str | None, as_json: boo
         show(for_terminal(found, now_s=time.time()))
     else:
         note(f"no runs in {folder}")
+
+
+def _list_elsewhere(executor: str, folder: Path, *, number: int | None, phase: str | None, as_json: bool) -> None:
+    from sciflow.engine import api
+    from sciflow.view.runs import for_terminal_elsewhere
+
+    found = api.list_runs(runs=folder, on=executor, most=number if phase is None else None)
+    found = [run for run in found if phase is None or run.phase.lower() == phase.lower()][:number]
+    if as_json:
+        show_json(found)
+    elif found:
+        show(for_terminal_elsewhere(found, now_s=time.time()))
+    else:
+        note(f"no runs at {executor}")
 
 
 @click.command("show")

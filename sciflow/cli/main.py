@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "deploy": ("deploying", "deploy", "Let others start runs of a workflow on Argo, or begin them at times."),
     "deployed": ("deploying", "deployed", "List what is deployed on Argo, or remove it."),
     "list": ("inspection", "list_", "List the runs, newest last."),
+    "adopt": ("adopting", "adopt", "Follow a run from here that was begun elsewhere, on Argo."),
     "show": ("inspection", "show_", "Show a run: its steps, and its result or what went wrong."),
     "watch": ("inspection", "watch", "Follow a run until it ends."),
     "logs": ("inspection", "logs", "Print what tasks wrote to stdout and stderr."),

@@ -82,6 +82,18 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""  # what is wrong with the run itself
 
 
+class RunElsewhere(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as the server of an executor knows it that carries out whole runs."""
+
+    id: str
+    name: str  # of its workflow
+    phase: Phase
+    started: float
+    ended: float | None = None
+    by: str = ""  # who has started it, as far as the server knows
+    here: bool = False  # there is a folder of it among the runs
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One task of a run, as it was recorded."""
 

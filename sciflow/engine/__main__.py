@@ -1,4 +1,4 @@
-"""The engine of a detached run: `python -m sciflow.engine RUN_FOLDER [--reopen]`."""
+"""The engine of a detached run: `python -m sciflow.engine RUN_FOLDER [--reopen | --follow]`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def main() -> None:
     """Carries the run on; what goes wrong stands in `logs/engine.log` and in the run's database."""
     folder = RunFolder(Path(sys.argv[1]))
     try:
-        outcome = carry_on(folder, reopen="--reopen" in sys.argv[2:])
+        outcome = carry_on(folder, reopen="--reopen" in sys.argv[2:], follow="--follow" in sys.argv[2:])
     except RunBusy as error:
         sys.exit(f"{error}")
     except SciflowError as error:

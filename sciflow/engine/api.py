@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from sciflow import config
 from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
-from sciflow.core.progress import Plan, RunSummary
+from sciflow.core.progress import Plan, RunElsewhere, RunSummary
 from sciflow.engine.creation import create_run, setup_of
 from sciflow.engine.handle import Run
 from sciflow.engine.preflight import preflight
@@ -17,7 +17,7 @@ from sciflow.engine.run_folder import find_run_folder, list_run_folders
 from sciflow.engine.setup import RunOptions
 from sciflow.engine.status import summary
 
-__all__ = ["Run", "RunOptions", "list_runs", "open_run", "plan", "run", "submit"]
+__all__ = ["Run", "RunOptions", "adopt", "list_runs", "open_run", "plan", "run", "submit"]
 
 
 def run(spec: WorkflowSpec, args: Mapping[str, Tree], *, options: RunOptions = RunOptions()) -> Run[Any]:  # noqa: B008
@@ -70,7 +70,43 @@ def open_run(reference: str | Path, *, runs: Path | None = None) -> Run[Any]:
     return Run(find_run_folder(reference, folder))
 
 
-def list_runs(*, runs: Path | None = None) -> list[RunSummary]:
-    """Every run in the folder of runs, the oldest first."""
+def adopt(reference: str, *, on: str, runs: Path | None = None) -> Run[Any]:
+    """A run that was begun elsewhere, on another machine or by Argo itself, at an executor of type argo.
+
+    Its folder is made here from what the executor's bucket has, and an engine of its own follows it. It is known by
+    its id, the name of its Workflow, or the beginning of its id. One that is here is followed, if no engine does.
+
+    Raises:
+        RunNotFound: there is none, or there are several.
+        ConfigError: the settings do not name the executor as where the run was begun.
+        HostError: Argo's server or the bucket gives no answer.
+        RunDamaged: no folder can be made.
+    """
+    from sciflow.engine.adoption import adopt_run
+
+    return Run(adopt_run(reference, on, runs))
+
+
+@overload
+def list_runs(*, runs: Path | None = None, on: None = None, most: int | None = None) -> list[RunSummary]: ...
+@overload
+def list_runs(*, runs: Path | None = None, on: str, most: int | None = None) -> list[RunElsewhere]: ...
+
+
+def list_runs(
+    *, runs: Path | None = None, on: str | None = None, most: int | None = None
+) -> list[RunSummary] | list[RunElsewhere]:
+    """Every run in the folder of runs, the oldest first; or those that an executor of type argo has, the newest first.
+
+    `most`: only so many, the newest.
+
+    Raises:
+        ConfigError: there is no such executor.
+        HostError: Argo's server gives no answer.
+    """
+    if on is not None:
+        from sciflow.engine.adoption import runs_elsewhere
+
+        return runs_elsewhere(on, runs, most=most)
     folder = runs if runs is not None else config.load().runs
-    return [summary(found) for found in list_run_folders(folder)]
+    return [summary(found) for found in list_run_folders(folder)[-(most or 0) :]]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 
 from sciflow import config
 from sciflow.engine.elsewhere import files_elsewhere
+from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 from sciflow.engine.rows import TaskRow
 from sciflow.engine.setup import RunSetup
@@ -30,8 +32,9 @@ def bring_values(root: Path, texts: Iterable[bytes]) -> None:
     wanted: dict[str, set[str]] = {}
     stored: dict[str, list[Placed]] = {}
     index = read_index(root)
+    home = _adopter(root)
     for text in texts:
-        for at, path in files_elsewhere(root, text, home="" if index else None):
+        for at, path in files_elsewhere(root, text, home=home or ("" if index else None)):
             if (root / path).exists():
                 continue
             path = os.path.relpath(path, root) if os.path.isabs(path) else path  # noqa: PLW2901
@@ -41,6 +44,14 @@ def bring_values(root: Path, texts: Iterable[bytes]) -> None:
                 wanted.setdefault(at, set()).add(path)
     _bring_stored(root, stored)
     _bring(root, wanted)
+
+
+def _adopter(root: Path) -> str | None:
+    """The executor that has also the files that the run was given: it was adopted, and they were not brought."""
+    if not (root / "run.db").exists():
+        return None
+    with closing(Reader(root / "run.db")) as reader:
+        return reader.text("adopted-from") or None
 
 
 def bring_tasks(replica: Replica, path: str | None, *, of: Collection[str] | None = None) -> int:

@@ -148,5 +148,11 @@ def _errand(folder: RunFolder, settings: config.Settings) -> Errand:
             timeout_s=setup.timeout_s,
             parallelism=setup.parallelism,
             locks=setup.locks,
+            setup=msgspec.Raw(msgspec.json.encode(_impersonal(setup))),
         ),
     )
+
+
+def _impersonal(setup: RunSetup) -> RunSetup:
+    """What does not depend on where it was deployed from, so that the same has the same version."""
+    return msgspec.structs.replace(setup, cwd="", argv=(), sys_path=(), script=None, reuse={})

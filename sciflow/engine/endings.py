@@ -21,6 +21,7 @@ def ending_of(report: Ended | Died) -> Ending:
                 (report.stdout_start, reply.stdout_end),
                 (report.stderr_start, reply.stderr_end),
                 reply.extra,
+                followed=report.followed,
             )
         case Died(error=error):
             phase = Phase.FAILED if error.kind == "timeout" else Phase.ERROR

@@ -24,11 +24,25 @@ from sciflow.engine.freight import Freight
 from sciflow.engine.journal import Ending
 from sciflow.engine.parts import Halt, Level, Parts
 from sciflow.engine.patience import Patience
+from sciflow.engine.replies import Replies
+from sciflow.engine.resting import Rest
 from sciflow.engine.standing import outcome_of
 from sciflow.engine.stowage_making import keep_all
 from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
-from sciflow.executors.executor import Advanced, Brought, Denied, Died, Ended, Identified, Lost, Noticed, Report
+from sciflow.executors.executor import (
+    Advanced,
+    Answered,
+    Brought,
+    Denied,
+    Died,
+    Ended,
+    Identified,
+    Lost,
+    Noticed,
+    Report,
+    Steered,
+)
 from sciflow.executors.registry import LOCAL
 
 LOOK_S = 0.25  # between looks at requests, time limit and watchers
@@ -54,10 +68,11 @@ class Engine:
         self._next_commit = 0.0
         self._calm = False  # no news is urgent
         self._unidentified: dict[str, list[NodeRun]] = {}  # by template: nodes that wait for its identity
-        self._answers: dict[str, bytes] = {}  # path of a suspended node -> text
+        self._replies = Replies(parts.scheduler, parts.db, parts.conductor)
+        self._rest = Rest(parts.db, lasting=parts.follows)
         self._inbox = Inbox(parts.folder.part("control"))
         self._broadcast = Broadcast(parts, why=lambda: self._halt.why)
-        self._freight = Freight(parts.executors, parts.folder.root, parts.stowage)
+        self._freight = Freight(parts.executors, parts.folder.root, parts.stowage, home=parts.home)
         patience = Patience(
             limit_s=parts.full_disk_wait_s, say=self._broadcast.notify, ends=lambda: self._halt.level > Level.NONE
         )
@@ -84,8 +99,11 @@ class Engine:
             if self._halt.level is Level.NONE:
                 self._dispatch()
             self._commit()
+            self._replies.hand_on()
             outcome = self._outcome()
-            if outcome is None or not self._complete(outcome):
+            if outcome is None or not self._complete(outcome) or self._rest.lasts(outcome):
+                if outcome is None:
+                    self._rest.end()
                 self._wait()
                 self._collect()
             elif not self._begin_exit(outcome):
@@ -107,8 +125,14 @@ class Engine:
         An engine that was told to leave waits for neither, one that rests not for files.
         """
         interrupted = self._halt.level >= Level.STOP and not self._halt.ends
+        conductor = self._parts.conductor
+        if conductor is not None and self._halt.ends and outcome.phase is Phase.FAILED:
+            killed = self._halt.level is Level.KILL
+            conductor.end(exit_handler=self._halt.exit_handler, killed=killed, why=self._halt.why)
         if not interrupted and not all(executor.settled for executor in self._parts.executors.values()):
             return False
+        if outcome.phase is Phase.SUSPENDED and not interrupted and conductor is not None and not conductor.informed:
+            return False  # somebody may have given an answer
         brought = self._freight.bring(outcome.result)
         if self._halt.leaves or outcome.phase is Phase.SUSPENDED or not brought:
             return brought
@@ -188,7 +212,7 @@ class Engine:
     def _write(self) -> None:
         self._db.commit()
         conductor = self._parts.conductor
-        self._inbox.settle(self._answers, halted=conductor is None or conductor.settled)
+        self._inbox.settle(self._replies.unsettled, halted=conductor is None or conductor.settled)
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -225,6 +249,13 @@ class Engine:
                 self._finish(reply.number, ending_of(report), now)
             case Died(number=number):
                 self._finish(number, ending_of(report), now)
+            case Brought():
+                self._take(self._freight.brought(report), now)
+            case _:
+                self._hear(report)
+
+    def _hear(self, report: Lost | Progress | Advanced | Identified | Noticed | Denied | Answered | Steered) -> None:
+        match report:
             case Lost(numbers=numbers):
                 positions: dict[int, list[int]] = {}
                 for number in numbers:
@@ -235,10 +266,12 @@ class Engine:
                 self._broadcast.hear(report)
             case Identified():
                 self._identified(report)
-            case Brought():
-                self._take(self._freight.brought(report), now)
             case Noticed() | Denied():
                 self._told(report)
+            case Answered():
+                self._replies.hear(report)
+            case Steered():
+                self._steer(report)
 
     def _finish(self, number: int, ending: Ending, now: float) -> None:
         flight = self._scheduler.in_flight[job_of(number)]
@@ -263,7 +296,7 @@ class Engine:
             raise RunDamaged(f"{self._parts.folder.root}: the run's folder was deleted or moved while it ran")
         for request in self._inbox.collect():
             self._obey(request)
-        self._answer()
+        self._replies.give()
         if self._parts.deadline is not None and time.monotonic() > self._parts.deadline:
             self.halt(Halt(Level.KILL, "the run took longer than its time limit", ends=True))
         if self._halt.level is Level.KILL:
@@ -276,7 +309,8 @@ class Engine:
         error = TaskError(kind="cancelled", type="sciflow:Cancelled", message=self._halt.why)
         self._take_unsent()
         if self._parts.conductor is not None and self._halt.ends:
-            self._parts.conductor.end(exit_handler=self._halt.exit_handler)
+            exits, why = self._halt.exit_handler, self._halt.why
+            self._parts.conductor.end(exit_handler=exits, killed=True, why=why)
         for executor in self._parts.executors.values():
             if self._halt.ends or not executor.outlives:
                 executor.cancel(list(self._scheduler.in_flight), error)
@@ -302,12 +336,12 @@ class Engine:
             case Request(verb=Verb.SUSPEND):
                 self.halt(Halt(Level.PAUSE, "the run was suspended"))
             case Request(verb=Verb.RESUME, node=""):
-                self._withdrawn = False
-                self._halt = Halt() if self._halt.level is Level.PAUSE else self._halt
+                self._go_on()
                 if self._parts.conductor is not None:
                     self._parts.conductor.go_on()
             case Request(verb=Verb.RESUME, node=node, value=value):
-                self._answers[node] = self._parts.probe.taken(value)
+                self._rest.end()
+                self._replies.take(node, self._parts.probe.taken(value))
         self._db.put_event(time.time(), request.verb.value, request.node)
 
     def _told(self, report: Noticed | Denied) -> None:
@@ -320,13 +354,22 @@ class Engine:
                 self._parts.deadline = None
                 self._broadcast.notify(f"it was asked to end or to pause, and goes on: {why}")
 
-    def _answer(self) -> None:
-        """Gives suspended nodes the answers that are there for them, also those that came before the engine did."""
-        for path in list(self._answers):
-            if path in self._scheduler.gates:
-                text = self._answers.pop(path)
-                self._scheduler.answer(path, text)
-                if self._parts.conductor is not None:
-                    self._parts.conductor.answer(path, text)
-            elif self._db.has_ended(path):  # somebody else was quicker
-                del self._answers[path]
+    def _steer(self, said: Steered) -> None:
+        """Does what somebody else has asked of the run; its end is told again as long as the run goes on here."""
+        if self._scheduler.outcome is not None or self._exited:
+            return
+        busy = bool(self._unidentified) or self._parts.probe.carries
+        match said.level:
+            case "pause":
+                self.halt(Halt(Level.PAUSE, said.why))
+            case "go on":
+                self._go_on()
+            case "stop" if not busy:
+                self.halt(Halt(Level.STOP, said.why, ends=True))
+            case "kill" if not busy:
+                self.halt(Halt(Level.KILL, said.why, ends=True, exit_handler=said.exit_handler))
+
+    def _go_on(self) -> None:
+        self._withdrawn = False
+        self._halt = Halt() if self._halt.level is Level.PAUSE else self._halt
+        self._rest.end()

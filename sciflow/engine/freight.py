@@ -33,12 +33,19 @@ class Waiting(msgspec.Struct, kw_only=True, eq=False):
 class Freight:
     """The executors of a run, and what is on its way between them."""
 
-    def __init__(self, executors: Mapping[str, Executor], root: Path, stowage: Stowage | None = None) -> None:
-        """`stowage` is one of the executors, if the run has a storage."""
+    def __init__(
+        self,
+        executors: Mapping[str, Executor],
+        root: Path,
+        stowage: Stowage | None = None,
+        *,
+        home: str | None = None,
+    ) -> None:
+        """`stowage` is one of the executors, if the run has a storage; `home` the one that has what it was given."""
         self._executors = executors
         self._root = root
         self._stowage = stowage
-        self._home = None if stowage is None else stowage.name
+        self._home = home if home is not None or stowage is None else stowage.name
         self._remote = len(executors) > 1
         self._waiting: list[Waiting] = []
         self._asked: set[str] = set()  # paths that are on their way

@@ -25,13 +25,16 @@ from sciflow.storage.storage import Stored
 class Intake:
     """Takes in for one run."""
 
-    def __init__(self, root: Path, values: Values) -> None:
+    def __init__(self, root: Path, values: Values, *, mark: str = "") -> None:
+        """`mark` sets its groups apart from those of others that take in for the same run on other machines."""
         self._root = root
+        self._mark = mark
         self._values = values
         self._storage = DirectoryStorage(root)
         self._known: dict[tuple[str, int, int, int], dict[str, Tree]] = {}
         self._stored_first: dict[tuple[str, str], Stored] = {}  # by hash and name
         self._groups: list[str] = []
+        self._number = 0  # of the last of them
         self._used: dict[str, int] = {}  # name -> in how many of the groups it is
         self._ready: dict[str, dict[str, Tree] | RunDamaged] = {}  # by source: taken in ahead, or why not
         self._lock = threading.Lock()
@@ -128,15 +131,15 @@ class Intake:
 
     def _new_group(self) -> str:
         """What an earlier session has left, whole or not, lies in groups of its own."""
-        number = int(self._groups[-1]) if self._groups else 0
         while True:
-            number += 1
-            folder = os.path.dirname(f"{self._root}/{artifact_key(str(number), 'name')}")
+            self._number += 1
+            group = f"{self._number}{self._mark}"
+            folder = os.path.dirname(f"{self._root}/{artifact_key(group, 'name')}")
             try:
                 os.mkdir(folder)
             except FileExistsError:
                 continue
-            return str(number)
+            return group
 
 
 def _name(source: str) -> str:

@@ -24,6 +24,7 @@ class Ending(msgspec.Struct, frozen=True):
     stderr: tuple[int, int] = (0, 0)
     extra: Extra | None = None
     cached: str = ""  # the run and task that it was taken from
+    followed: bool = False  # by another attempt, which is known to have begun
 
 
 class Journal(Protocol):

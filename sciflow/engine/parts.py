@@ -65,6 +65,8 @@ class Parts(msgspec.Struct, kw_only=True, eq=False):
     inputs: Mapping[str, bytes]
     stowage: Any = None  # a `Stowage`, one of the executors
     conductor: Conductor | None = None  # one of the executors, if it carries out the run as a whole
+    home: str | None = None  # the executor that has files that the run was given, where they are not here
+    follows: bool = False  # a run that is somebody else's, also while it waits for somebody
     deadline: float | None = None  # by the monotonic clock
     full_disk_wait_s: float = 0.0  # before it gives up
     started: float = msgspec.field(default_factory=time.time)

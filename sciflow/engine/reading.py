@@ -28,6 +28,7 @@ from sciflow.engine.watching import Watching
 from sciflow.errors import RunFailed
 from sciflow.runner import codec
 from sciflow.runner.duration import check_seconds
+from sciflow.runner.failures import CodecError
 from sciflow.runner.packs import Pack
 from sciflow.runner.text import parse as parse_json
 
@@ -266,9 +267,13 @@ class RunRecord(Generic[R_co]):
             return None
         bring_values(self.folder, [text])
         pack = Pack(str(self.folder), "", inline_bytes=0)
-        return codec.decode(
-            parse_json(text.decode()),
-            types=codec.import_type,
-            store=pack.load,
-            artifact=lambda tree: self.folder / tree["path"],
-        )
+        try:
+            return codec.decode(
+                parse_json(text.decode()),
+                types=codec.import_type,
+                store=pack.load,
+                artifact=lambda tree: self.folder / tree["path"],
+            )
+        except CodecError as error:
+            fix = "put the module on sys.path, or take result_tree() and tasks(), which need no classes"
+            raise CodecError(f"{error}\n    fix:      {fix}") from error

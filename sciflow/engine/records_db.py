@@ -303,6 +303,18 @@ class Writer(Reader):
                 "DELETE FROM task WHERE node IN (SELECT id FROM node WHERE path = ? OR path LIKE ?)", (path, like)
             )
 
+    def start_over(self) -> None:
+        """Forgets what has become of the run, but for the events: it is going to be told again."""
+        self.commit()
+        with clear(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            for table in ("task", "attempt", "node"):
+                self._db.execute(f"DELETE FROM {table}")
+            names = "'live', 'result', 'ended', 'message', 'because', 'exit-phase'"
+            self._db.execute(f"DELETE FROM fact WHERE name IN ({names})")
+            self._db.execute("COMMIT")
+        self._numbers = {}
+
     def close(self) -> None:
         """Lets go of the file, which then stands by itself: no log beside it, readable in a copy."""
         with suppress(sqlite3.Error):  # a reader has it open, or the disk is full: the next writer does it

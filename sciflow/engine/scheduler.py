@@ -184,7 +184,7 @@ class Scheduler:
         if (
             error is not None
             and ending.phase is not Phase.SUCCEEDED
-            and self._try_again(run, slice_, attempt, error, now)
+            and (self._follows(run, slice_, attempt, ending, now) or self._try_again(run, slice_, attempt, error, now))
         ):
             self._journal.attempt(run, slice_, attempt, ending)
             self._leave(flight)
@@ -220,6 +220,15 @@ class Scheduler:
         self._serial += 1
         heapq.heappush(self._delayed, (now + _backoff_s(policy, tries), self._serial, slice_, run))
         return True
+
+    def _follows(self, run: NodeRun, slice_: int, attempt: int, ending: Ending, now: float) -> bool:
+        """Waits for another attempt at once, if there is known to be one."""
+        if ending.followed:
+            assert run.tasks is not None
+            run.tasks.attempts[slice_] = attempt + 1
+            self._serial += 1
+            heapq.heappush(self._delayed, (now, self._serial, slice_, run))
+        return ending.followed
 
     def wake(self, now: float) -> None:
         """Makes ready what has waited out its back-off."""

@@ -20,7 +20,7 @@ from sciflow import config
 from sciflow.core.expr import Tree
 from sciflow.core.graph import EXIT_NODE, Function, OpTemplate, WorkflowSpec, decode_spec
 from sciflow.core.progress import Snapshot
-from sciflow.core.records import Phase
+from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine.clearing import by_policy
 from sciflow.engine.conclusion import open_writer, put_end, settings_of
 from sciflow.engine.control import Inbox
@@ -52,8 +52,12 @@ if TYPE_CHECKING:
 Watcher = Callable[[Snapshot], None]
 
 
-def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: bool = False) -> Outcome:
-    """Carries a run on until it ends, waits for somebody, or is interrupted; `reopen` takes up again what failed.
+def carry_on(
+    folder: RunFolder, *, on_update: Watcher | None = None, reopen: bool = False, follow: bool = False
+) -> Outcome:
+    """Carries a run on until it ends, waits for somebody, or is interrupted.
+
+    `reopen` takes up again what failed; `follow` only looks on at a run that an executor carries out as a whole.
 
     Raises:
         RunBusy: another engine works on it.
@@ -69,7 +73,7 @@ def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: boo
         if reopen:
             db.put_event(time.time(), "retry", f"{db.reopen()} tasks to be run again")
             db.forget(EXIT_NODE)  # it runs at every end of the run
-        session = _Session(folder, db, stack)
+        session = _Session(folder, db, stack, reopen=reopen, follow=follow)
         try:
             engine = session.engine(on_update)
         except SciflowError as error:
@@ -83,8 +87,11 @@ def carry_on(folder: RunFolder, *, on_update: Watcher | None = None, reopen: boo
 
 
 class _Session:
-    def __init__(self, folder: RunFolder, db: Writer, stack: ExitStack) -> None:
+    def __init__(self, folder: RunFolder, db: Writer, stack: ExitStack, *, reopen: bool, follow: bool) -> None:
         self._folder = folder
+        self._follows = follow
+        self._adopted = db.text("adopted")  # a word of its own, if the run was begun by somebody else
+        self._again = not follow and (reopen or db.text("phase") in RUN_ENDS)  # somebody wants what has ended to go on
         self._db = db
         self._stack = stack
         self._setup = msgspec.json.decode(db.fact("setup") or b"{}", type=RunSetup)
@@ -97,9 +104,9 @@ class _Session:
         """The engine with all its parts; the stack closes them."""
         setup, db, root = self._setup, self._db, self._folder.root
         settings = settings_of(setup)
-        if self._number > 1:
+        if self._number > 1 and not self._follows:
             preflight(self._spec, setup, settings, self._inputs)  # it may go on elsewhere than it was made
-        pack = f"values/{self._number}-engine"
+        pack = f"values/{self._number}-engine{self._adopted}"
         values = StoredValues(root, pack=pack, inline_bytes=setup.inline_bytes, outputs=db.outputs)
         timeout_s = _shortest(setup.timeout_s, self._spec)
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
@@ -116,7 +123,7 @@ class _Session:
             executors=(setup.executor, *sorted(places)),
             keys=db.keys(),
         )
-        probe = self._probe(Intake(root, values))
+        probe = self._probe(Intake(root, values, mark=self._adopted))
         inputs = {name: msgspec.json.encode(tree) for name, tree in self._inputs.items()}
         return Engine(
             Parts(
@@ -128,6 +135,8 @@ class _Session:
                 executors=executors,
                 stowage=stowage,
                 conductor=self._conductor(settings, executors),
+                home=db.text("adopted-from") or None,
+                follows=self._follows,
                 probe=probe,
                 spec=self._spec,
                 inputs=inputs,
@@ -199,7 +208,8 @@ class _Session:
         names = used_executors(self._spec, setup.executor, settings.executors) - {LOCAL}
         if not names:
             return {}
-        bundle, script = bundle_of(self._spec, setup.sys_path), self._script
+        script = self._script
+        bundle = bundle_of(self._spec, setup.sys_path, script=script)
         errand = Errand(
             root=self._folder.root,
             sys_path=setup.sys_path,
@@ -216,6 +226,11 @@ class _Session:
                 timeout_s=setup.timeout_s,
                 parallelism=setup.parallelism,
                 locks=dict(settings.locks) | setup.locks,
+                setup=msgspec.Raw(self._db.fact("setup") or b"{}"),
+                started=self._started,
+                begins=not self._follows and (self._again or not self._adopted),
+                goes_on=not self._follows,
+                revives=self._again,
             ),
             is_over=self._db.is_over,
         )
@@ -252,15 +267,21 @@ class _Session:
         message = outcome.error.message if outcome.error is not None else ""
         put_end(self._db, outcome.phase, message, because=outcome.because)
         _remove_scratch(self._folder.part("work"))
-        by_policy(self._folder, outcome.phase, warn=self._warn)
+        if not self._follows:  # it is for others to say how long they need them
+            by_policy(self._folder, outcome.phase, warn=self._warn)
 
 
-def bundle_of(spec: WorkflowSpec, sys_path: Sequence[str]) -> dict[str, bytes]:
-    """The user's own modules that ops of a workflow need, by the name of their content."""
+def bundle_of(spec: WorkflowSpec, sys_path: Sequence[str], *, script: Path | None = None) -> dict[str, bytes]:
+    """The user's own modules that ops of a workflow need, by the name of their content.
+
+    `script`: the run's copy of a script, where that itself is not on this machine.
+    """
     from sciflow.executors.package import user_bundle
 
     functions = [t.code for t in spec.templates.values() if isinstance(t, OpTemplate) and isinstance(t.code, Function)]
     modules = {code.script or code.module for code in functions if code.pickled is None}
+    if script is not None:
+        modules = {str(script) if os.path.isabs(m) and not os.path.exists(m) else m for m in modules}
     bundle = user_bundle(modules, sys_path)
     return {bundle.name: bundle.content}
 

@@ -65,14 +65,15 @@ def reap() -> None:
             _ENGINES.discard(pid)
 
 
-def detach(folder: RunFolder, *, reopen: bool) -> None:
+def detach(folder: RunFolder, *, reopen: bool = False, follow: bool = False) -> None:
     """Starts an engine for the run in a process of its own, which outlives this one.
 
     Raises:
         RunDamaged: the folder is gone or cannot be written.
     """
     root = str(Path(__file__).parents[2])
-    argv = [sys.executable, "-P", "-c", _START, root, str(folder.root), *(["--reopen"] if reopen else [])]
+    argv = [sys.executable, "-P", "-c", _START, root, str(folder.root)]
+    argv += [*(["--reopen"] if reopen else []), *(["--follow"] if follow else [])]
     log = str(folder.part("logs") / "engine.log")
     append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions: list[Any] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]

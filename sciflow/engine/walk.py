@@ -188,6 +188,8 @@ class GraphWalk:
             run.tasks.end(slice_, succeeded=succeeded)
             run.step.done += succeeded
             run.step.failed += not succeeded
+            if not succeeded:
+                run.because = run.because or (run.path if run.tasks.single else f"{run.path}/{slice_}")
             run.step.cached += cached
             run.step.earlier += not cached
             run.step.flagged += flagged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     worker: str
     stdout_start: int
     stderr_start: int
+    followed: bool = False  # by another attempt, whatever the engine thinks of it
 
 
 class Died(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +104,27 @@ class Denied(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-Report: TypeAlias = Ended | Died | Lost | Progress | Advanced | Identified | Brought | Noticed | Denied
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
+    """What was given for a suspended node, here or by somebody else; None: nothing could be given."""
+
+    path: str
+    text: bytes | None
+
+
+class Steered(msgspec.Struct, frozen=True, kw_only=True):
+    """What somebody else has asked of the whole run, at its place.
+
+    "pause" and "go on"; "stop": it ends, and what ran was let to its end; "kill": it ends, and what ran was ended.
+    """
+
+    level: Literal["pause", "go on", "stop", "kill"]
+    why: str = ""
+    exit_handler: bool = True  # it is run, or was, after "stop" and "kill"
+
+
+Report: TypeAlias = (
+    Ended | Died | Lost | Progress | Advanced | Identified | Brought | Noticed | Denied | Answered | Steered
+)
 
 
 class Executor(Protocol):
@@ -171,11 +192,18 @@ class Conductor(Protocol):
             answers: what was given at suspended nodes before; an engine that has died may not have passed it on.
         """
 
+    @property
+    def informed(self) -> bool:
+        """Whether all is reported that had happened there when the run was taken up."""
+
     def answer(self, path: str, text: bytes) -> None:
-        """Lets a suspended node go on with the value given for it."""
+        """Lets a suspended node go on with the value given for it; reported as `Answered`."""
 
     def go_on(self) -> None:
         """Begins new tasks again after `withdraw`."""
 
-    def end(self, *, exit_handler: bool) -> None:
-        """Ends what runs; then the exit handler is run, if it is to be."""
+    def end(self, *, exit_handler: bool, killed: bool, why: str) -> None:
+        """Ends what runs; then the exit handler is run, if it is to be.
+
+        `killed`: what ran is ended by this, and was not let to its end before; `why` is for whoever follows the run.
+        """

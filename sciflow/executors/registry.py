@@ -31,6 +31,11 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float | None
     parallelism: int | None
     locks: Mapping[str, int]  # how many tasks of the run may hold one at most
+    setup: msgspec.Raw  # of the run, as its database has it
+    started: float = 0.0
+    begins: bool = True  # it is begun there if it is not there
+    goes_on: bool = True  # if it is suspended there, it goes on
+    revives: bool = True  # what has failed is run again, if it has ended there
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):

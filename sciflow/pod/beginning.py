@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
@@ -129,6 +130,7 @@ class Beginner:
         told = msgspec.structs.replace(
             facts,
             inputs=inputs,
+            started=time.time(),
             folders={**came.folders, **facts.folders},
             executable=(*facts.executable, *came.executable),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sciflow.core.progress import Counts, RunSummary, Snapshot
+from sciflow.core.progress import Counts, RunElsewhere, RunSummary, Snapshot
 from sciflow.core.records import Phase
 from sciflow.view.phases import LOOKS
 from sciflow.view.quantity import count, day, duration
@@ -29,6 +29,26 @@ def for_terminal(runs: Sequence[RunSummary], *, now_s: float) -> Table:
         told = run.message or tally(run.counts)
         phase = Text(f"{look.mark} {run.phase}", style=look.style)
         grid.add_row(Text(run.id), phase, day(run.started, now_s=now_s), duration(run.seconds), told)
+    return grid
+
+
+def for_terminal_elsewhere(runs: Sequence[RunElsewhere], *, now_s: float) -> Table:
+    """The same of runs that a server knows: it does not know of their tasks, but who has begun them."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in ("run", "workflow", "phase", "started"):
+        grid.add_column(name, no_wrap=True)
+    grid.add_column("time", justify="right", no_wrap=True)
+    for name in ("by", "here"):
+        grid.add_column(name)
+    for run in runs:
+        look = LOOKS[run.phase]
+        phase = Text(f"{look.mark} {run.phase}", style=look.style)
+        seconds = (run.ended or now_s) - run.started
+        told = (day(run.started, now_s=now_s), duration(seconds), run.by, "yes" if run.here else "")
+        grid.add_row(Text(run.id), Text(run.name), phase, *told)
     return grid
 
 

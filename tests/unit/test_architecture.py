@@ -43,8 +43,8 @@ def test_the_public_names_are_these() -> None:
     assert sorted(sciflow.__all__) == [
         "ConfigError", "FatalError", "InvalidInput", "InvalidWorkflow", "MissingExtra", "Op", "Pickled", "Run",
         "RunBusy", "RunError", "RunFailed", "RunInterrupted", "RunNotFound", "SciflowError", "TransientError",
-        "Workflow", "choose", "command", "contains", "context", "length", "list_runs", "not_", "op", "open_run",
-        "secret", "sequence", "suspend", "text", "when", "workflow",
+        "Workflow", "adopt", "choose", "command", "contains", "context", "length", "list_runs", "not_", "op",
+        "open_run", "secret", "sequence", "suspend", "text", "when", "workflow",
     ]  # fmt: skip
 
 

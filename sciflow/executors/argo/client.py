@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -12,7 +14,17 @@ from sciflow.executors.argo.connection import MISSING, TAKEN, Connection
 
 ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"  # a label: "Persisted" if only Argo's database has it
 EVENTS_S = 1.0  # for which no further one has come: there are no more
-FIELDS = "metadata.labels,metadata.deletionTimestamp,spec.suspend,status.phase,status.message,status.progress"
+FIELDS = (
+    "metadata.labels,metadata.deletionTimestamp,spec.suspend,spec.shutdown,"
+    "status.phase,status.message,status.progress,status.finishedAt"
+)
+
+
+PAGE = 200  # workflows of a list that are asked for at once
+LISTED = (  # of each
+    "metadata.name", "metadata.labels", "metadata.annotations", "metadata.creationTimestamp",
+    "spec.suspend", "status.phase", "status.finishedAt",
+)  # fmt: skip
 
 
 class PodEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -40,6 +52,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     progress: str = ""  # "N/M"
     template: str = msgspec.field(default="", name="templateName")
     inputs: Mapping[str, Any] = {}
+    outputs: msgspec.Raw = msgspec.Raw(b"")  # of a suspension: what it was told
 
     def parameter(self, name: str) -> str:
         """The value of an input parameter; empty if there is none."""
@@ -56,6 +69,10 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
     suspended: bool = False  # as a whole
     archived: bool = False  # Kubernetes has it no more
     leaving: bool = False  # it is being removed
+    gone: bool = False  # there is no such workflow any more
+    shutdown: str = ""  # Stop or Terminate, once somebody has asked for it
+    finished: datetime | None = msgspec.field(default=None, name="finishedAt")
+    partial: bool = False  # what its object says besides phase and progress was not looked at
 
     @property
     def gates(self) -> Mapping[str, str]:
@@ -66,7 +83,15 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ended(self) -> bool:
         """Whether nothing more happens to it, short of a retry."""
-        return self.phase in ("Succeeded", "Failed", "Error")
+        return self.gone or self.phase in ("Succeeded", "Failed", "Error")
+
+
+def has_ended(status: WorkflowStatus, path: str, chunk: int) -> bool:
+    """Whether the pod of a chunk of a node has ended; a workflow that is retried forgets the pods that run again."""
+    wanted = {"path": path, "chunk": str(chunk)}
+    pods = [node for node in status.nodes.values() if node.type == "Pod"]
+    phases = [pod.phase for pod in pods if all(pod.parameter(name) == value for name, value in wanted.items())]
+    return bool(phases) and not {"Pending", "Running"}.intersection(phases)
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -148,6 +173,7 @@ class ArgoServer:
         return msgspec.structs.replace(
             found.status,
             suspended=bool(found.spec.get("suspend")),
+            shutdown=str(found.spec.get("shutdown") or ""),
             archived=found.metadata.labels.get(ARCHIVED) == "Persisted",
             leaving=bool(found.metadata.deletion_timestamp),
         )
@@ -156,6 +182,24 @@ class ArgoServer:
         """See `Workflows`."""
         answer = self._connection.json("GET", f"{self._place(name)}?fields=metadata.labels")
         return str(answer.get("metadata", {}).get("labels", {}).get(label, ""))
+
+    def annotation(self, name: str, annotation: str) -> str:
+        """See `Workflows`."""
+        answer = self._connection.ask("GET", f"{self._place(name)}?fields=metadata.annotations", passed=(MISSING,))
+        told = {} if answer.status_code == MISSING else msgspec.json.decode(answer.content)
+        return str(told.get("metadata", {}).get("annotations", {}).get(annotation, ""))
+
+    def pages(self, selector: str) -> Iterator[list[dict[str, Any]]]:
+        """See `Workflows`."""
+        wanted = ",".join(["metadata.continue", *(f"items.{field}" for field in LISTED)])
+        asked = {"listOptions.labelSelector": selector, "listOptions.limit": str(PAGE), "fields": wanted}
+        while True:
+            answer = self._connection.json("GET", f"{self._all}?{urlencode(asked)}")
+            yield answer.get("items") or []
+            more = str(answer.get("metadata", {}).get("continue") or "")
+            if not more:
+                return
+            asked["listOptions.continue"] = more
 
     def repository(self, name: str) -> Mapping[str, Any]:
         """See `Workflows`."""

@@ -7,7 +7,7 @@ their way by themselves. An engine that dies leaves the workflow to go on, and t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,7 @@ from sciflow.core.records import Phase, TaskError
 from sciflow.executors.argo.advance import advances
 from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.follower import Follower
+from sciflow.executors.argo.halting import Halted
 from sciflow.executors.argo.losses import lost, not_started, refusal
 from sciflow.executors.argo.news import (
     Answer,
@@ -36,12 +37,13 @@ from sciflow.executors.argo.news import (
     Resume,
     Revive,
     Revived,
+    Told,
     Waiting,
 )
-from sciflow.executors.argo.outcomes import TaskEnd
 from sciflow.executors.argo.waiting import Waits
 from sciflow.executors.executor import (
     Advanced,
+    Answered,
     Brought,
     Denied,
     Ended,
@@ -49,6 +51,7 @@ from sciflow.executors.executor import (
     Noticed,
     Offer,
     Report,
+    Steered,
     Watch,
     never_began,
 )
@@ -84,8 +87,10 @@ class ArgoExecutor:
     outlives = True
     throttles = True  # Argo sees to it
 
-    def __init__(self, follower: Follower) -> None:
+    def __init__(self, follower: Follower, *, revives: bool = True) -> None:
+        """`revives`: a workflow that has ended is to go on with what has failed."""
         self._follower = follower
+        self._revives = revives
         self._asked: dict[Slice, Asked] = {}
         self._known: dict[Slice, list[Known]] = {}
         self._heard: set[tuple[str, int, str, int]] = set()  # ends, by path, slice, worker and attempt
@@ -97,6 +102,10 @@ class ArgoExecutor:
         self._refusal: TaskError | None = None  # the workflow came to nothing: so do all tasks
         self._withdrawing = False
         self._ending = False
+        self._suspended = False  # as the workflow was last seen
+        self._halted = False  # somebody else has ended it
+        self._moved = False  # a task was handed over or has ended since that, or an answer was given
+        self._told: set[str] = set()  # paths of suspended nodes whose answers hold
         self._reviving = self._revived = False  # a workflow that had ended is to go on, or does
 
     # --- the whole run
@@ -107,20 +116,25 @@ class ArgoExecutor:
         for path, text in answers.items():
             self.answer(path, text)
 
+    @property
+    def informed(self) -> bool:
+        """See `Conductor`."""
+        return not self._first
+
     def answer(self, path: str, text: bytes) -> None:
         """See `Conductor`."""
         self._order(Answer(path=path, text=text))
 
     def go_on(self) -> None:
         """See `Conductor`."""
-        self._withdrawing = False
+        self._withdrawing = self._suspended = False
         self._order(Resume())
 
-    def end(self, *, exit_handler: bool) -> None:
+    def end(self, *, exit_handler: bool, killed: bool, why: str) -> None:
         """See `Conductor`."""
-        if not self._ending:
+        if not (self._ending or self._halted):
             self._ending = True
-            self._order(End(exit_handler=exit_handler))
+            self._order(End(halt=Halted(killed=killed, exit_handler=exit_handler, why=why)))
 
     def _order(self, order: Order) -> None:
         self._owed.add(order)
@@ -140,8 +154,9 @@ class ArgoExecutor:
 
     def submit(self, job: Job) -> None:
         """See `Executor`."""
-        if job.path.partition("/")[0] == EXIT_NODE and self._withdrawing:
-            self.end(exit_handler=True)
+        self._moved = True
+        if job.path.partition("/")[0] == EXIT_NODE:
+            self._withdrawing = False
         if self._refusal is not None:
             self._reports += never_began(map(job.number, range(len(job.slices))), self._refusal)
             return
@@ -168,12 +183,13 @@ class ArgoExecutor:
         """See `Executor`; pods that had begun leave what they have done, which may come late."""
         del jobs
         self._doom = error
-        self.end(exit_handler=True)
+        self.end(exit_handler=True, killed=True, why=error.message)
 
     def withdraw(self) -> None:
         """See `Executor`."""
         self._withdrawing = True
-        self._order(Pause())
+        if not (self._suspended or self._halted):
+            self._order(Pause())
 
     def close(self) -> None:
         """See `Executor`."""
@@ -183,9 +199,13 @@ class ArgoExecutor:
 
     def _hear(self, news: News) -> None:
         match news:
-            case Ends(path=path, ends=ends, left=left):
-                self._reports += self._ended(path, ends)
+            case Ends(path=path, left=left):
+                self._reports += self._ended(news)
                 self._reports += self._cut(path, left)
+            case Told(path=path, text=text):
+                self._moved = True
+                self._told.add(path)
+                self._reports.append(Answered(path=path, text=text))
             case CaughtUp():
                 self._caught_up(news)
             case Revived():
@@ -199,16 +219,17 @@ class ArgoExecutor:
                 self._wait(waits)
             case Refused(why=why):
                 self._refusal = refusal(why)
+                self._first = False
                 asked, self._asked = self._asked, {}
                 self._reports += never_began([one.number for one in asked.values()], self._refusal)
-            case Notice(text=text):
-                self._reports.append(Noticed(text=text))
-            case Broken(error=error):
-                raise error
+            case Notice() | Broken():
+                self._reports += _noticed(news)
 
     def _obeyed(self, news: Obeyed) -> None:
         """An order is settled: of an end or a pause nothing may have come, nor then of an exit handler after it."""
         self._owed.discard(news.order)
+        if isinstance(news.order, Answer) and news.order.path not in self._told:
+            self._reports.append(Answered(path=news.order.path, text=None))
         why = news.refusal
         if not why:
             return
@@ -231,15 +252,20 @@ class ArgoExecutor:
             keys = [key for key in self._asked if key[0] == path]
             self._reports += never_began([self._asked.pop(key).number for key in keys], error)
         if waits.given_up and waits.alone:
-            self.end(exit_handler=True)
+            self.end(exit_handler=True, killed=True, why="its pods could not be started")
 
-    def _ended(self, path: str, ends: Sequence[TaskEnd]) -> Iterator[Report]:
-        for end in ends:
+    def _ended(self, news: Ends) -> Iterator[Report]:
+        path, last = news.path, {end.slice: end.attempt for end in news.ends}
+        for end in news.ends:
             if (mark := (path, end.slice, end.worker, end.attempt)) in self._heard:
                 continue
             self._heard.add(mark)
             report = Ended(
-                reply=end.told, worker=end.worker, stdout_start=end.stdout_start, stderr_start=end.stderr_start
+                reply=end.told,
+                worker=end.worker,
+                stdout_start=end.stdout_start,
+                stderr_start=end.stderr_start,
+                followed=news.again or end.attempt < last[end.slice],
             )
             known = Known(end.attempt, report, fresh=not self._first)
             self._known.setdefault((path, end.slice), []).append(known)
@@ -259,6 +285,7 @@ class ArgoExecutor:
         known = self._known.get(key, [])
         found = next((one for one in known if one.answers(asked.attempt)), None)
         if found is not None:
+            self._moved = True
             del self._asked[key]
             known.remove(found)
             yield _numbered(found.ended, asked.number)
@@ -266,15 +293,38 @@ class ArgoExecutor:
     def _caught_up(self, news: CaughtUp) -> None:
         status, self._first = news.status, False
         self._reports += self._advanced(status)
-        if self._reviving or (status.ended and not self._asked):
+        still, self._moved = not self._moved, False
+        if self._reviving:
             return
-        if status.ended and news.found and not self._revived:  # else what earlier engines have seen would be all
+        if self._revives and news.found and not self._revived and (status.ended or status.shutdown):
+            self._revive(status, still=still)
+            return
+        if still and not self._owed:
+            self._reports += self._steered(news)
+        if status.ended and (news.halted is None or self._ending or self._doom is not None or self._withdrawing):
+            self._reports += self._missed(status, over=news.over)
+        elif self._withdrawing and not status.ended:
+            self._reports += self._unbegun(status)
+
+    def _revive(self, status: WorkflowStatus, *, still: bool) -> None:
+        """Has a workflow go on that has ended, or is about to: what earlier engines have seen would be all else."""
+        if status.ended and (self._asked or (still and status.shutdown)):
             self._revived = self._reviving = True
             self._order(Revive())
-        elif status.ended:
-            self._reports += self._missed(status, over=news.over)
-        elif self._withdrawing:
-            self._reports += self._unbegun(status)
+
+    def _steered(self, news: CaughtUp) -> Iterator[Report]:
+        """What somebody else has asked of the workflow; told when all is that had ended before."""
+        halted, suspended = news.halted, news.status.suspended
+        if halted is None and news.over and not self._asked:  # what the run waits for will not come
+            message = news.status.message or f"it ended: {news.status.phase}"
+            halted = Halted(why=f"its workflow does not go on: {message}")
+        if halted is not None:
+            self._halted = True
+            level: Literal["kill", "stop"] = "kill" if halted.killed else "stop"
+            yield Steered(level=level, why=halted.why, exit_handler=halted.exit_handler)
+        elif suspended != self._suspended:
+            self._suspended = suspended
+            yield Steered(level="pause" if suspended else "go on", why="the run was suspended" if suspended else "")
 
     def _advanced(self, status: WorkflowStatus) -> Iterator[Report]:
         """How far the pods are of tasks that are waited for."""
@@ -285,7 +335,11 @@ class ArgoExecutor:
     def _missed(self, status: WorkflowStatus, *, over: bool) -> Iterator[Report]:
         """The ends of tasks of which a workflow that has ended has left nothing, or can leave nothing."""
         nodes = _nodes_by_path(status)
-        for key in [key for key in self._asked if over or key[0] not in nodes]:
+        gone = [key for key in self._asked if over or key[0] not in nodes]
+        if gone and self._withdrawing and self._doom is None:  # it was stopped before their turn came
+            yield Lost(numbers=[self._asked.pop(key).number for key in gone])
+            return
+        for key in gone:
             told = next((node for node in nodes.get(key[0], ()) if node.message), None)
             message = told.message if told is not None else status.message or f"its workflow ended: {status.phase}"
             error = self._doom or lost(message)
@@ -300,6 +354,12 @@ class ArgoExecutor:
         self._asked = {key: asked for key, asked in self._asked.items() if key[0] in live}
         if numbers:
             yield Lost(numbers=numbers)
+
+
+def _noticed(news: Notice | Broken) -> Iterator[Report]:
+    if isinstance(news, Broken):
+        raise news.error
+    yield Noticed(text=news.text)
 
 
 def _nodes_by_path(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:

@@ -13,6 +13,8 @@ from sciflow.core.graph import Fan, WorkflowSpec
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """See above."""
 
+    started: float = 0.0  # when the run began; nothing of what is deployed
+    setup: msgspec.Raw = msgspec.Raw(b"{}")  # how it is executed, for whoever adopts it: `engine.setup.RunSetup`
     spec: WorkflowSpec
     inputs: Mapping[str, Tree]
     reuse: Mapping[str, Tree]  # outputs that were given for tasks, by their keys

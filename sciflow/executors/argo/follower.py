@@ -12,13 +12,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable
 from sciflow.executors.argo.advance import COSTS, NodesDue
+from sciflow.executors.argo.answers import Answers
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import WorkflowStatus
 from sciflow.executors.argo.gates import Gates
+from sciflow.executors.argo.halting import read_halted, write_halted
 from sciflow.executors.argo.harvest import Harvest
-from sciflow.executors.argo.layout import ANSWERS, Layout
+from sciflow.executors.argo.layout import ANSWERS, HALTED, Layout
 from sciflow.executors.argo.naming import workflow_name
 from sciflow.executors.argo.news import (
     Answer,
@@ -66,6 +70,14 @@ class Supply(Protocol):
         """What was given at a suspension."""
 
 
+class Mission(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done about a workflow that is found."""
+
+    begins: bool  # or not found: it is submitted
+    goes_on: bool  # if it is suspended
+    gates: bool  # its run may wait for answers
+
+
 class Follower:
     """Looks after one workflow for the executor of one run."""
 
@@ -81,8 +93,10 @@ class Follower:
         patience: Patience,
         least_s: float,
         most_s: float,
+        mission: Mission,
     ) -> None:
         """`here`: the run folder."""
+        self._mission = mission
         self.news: Inbox[News] = Inbox()
         self._name = workflow_name(run)
         self._server = server
@@ -95,11 +109,14 @@ class Follower:
         self._orders: Inbox[Order] = Inbox()
         self._pending: list[Order] = []
         self._gates = Gates(server, self._name, done=lambda answer: self.news.put(Obeyed(order=answer)))
+        self._answers = Answers(bucket, layout, here=here, tell=self.news.put)
         self._totals: Mapping[str, int] = {}
         self._begun = False
         self._found = False
         self._over_since: float | None = None  # when the workflow was first seen to have ended
         self._paused = False
+        self._suspended = False  # as it was last seen
+        self._looked = False
         self._nodes_due = NodesDue()
         self._waits = Waits()
         self._waits_due = 0.0
@@ -217,16 +234,19 @@ class Follower:
             case Revive():
                 self._revive()
             case Answer(path=path, text=text):
-                if not self._bucket.has(self._layout.answer(path)):
+                held = self._answers.given(path)
+                if held is None:
                     self._supply.send_answer(path, text)
                 self._gates.add(order)
+                self._answers.tell(path, text if held is None else held)
             case Pause():
                 self._server.suspend(self._name)
                 self._paused = True
             case Resume():
                 self._go_on()
-            case End(exit_handler=exit_handler):
-                (self._server.stop if exit_handler else self._server.terminate)(self._name)
+            case End(halt=halt):
+                write_halted(self._bucket, self._layout, halt)
+                (self._server.stop if halt.exit_handler else self._server.terminate)(self._name)
                 self._go_on()  # a workflow that is suspended does not look
                 if not self._begun:
                     self.news.put(Refused(why="it was ended before it was submitted"))
@@ -236,30 +256,36 @@ class Follower:
     def _begin(self, totals: Mapping[str, int]) -> None:
         self._totals = totals
         status = self._there(nodes=True)
-        self._found = status is not None
-        if status is None:
+        self._found = status is not None or not self._mission.begins
+        if status is None and self._mission.begins:
             self._submit()
-        elif status.suspended:
+        elif status is not None and status.suspended and self._mission.goes_on:
             self._server.resume(self._name)
         self._begun = True
 
     def _revive(self) -> None:
         self._supply.send()
         status = self._there(nodes=False)
-        if (
-            status is None
-            or status.archived
-            or not self._server.retry(self._name, succeeded=status.phase == "Succeeded")
-        ):
+        self._bucket.delete(self._layout.part(HALTED))
+        if status is None or status.archived or not self._retried(status):
             self._there(nodes=False)  # or it is being removed, which is waited for
             self._submit()
         self._over_since = None
         self.news.put(Revived())
 
+    def _retried(self, status: WorkflowStatus) -> bool:
+        try:
+            return self._server.retry(self._name, succeeded=status.phase == "Succeeded")
+        except (HostRefused, HostFailed):
+            now = self._there(nodes=False)
+            if now is None or now.ended:
+                raise
+            return True  # somebody else was quicker
+
     def _go_on(self) -> None:
-        if self._paused:
+        if self._paused or self._suspended:
             self._server.resume(self._name)
-            self._paused = False
+            self._paused = self._suspended = False
 
     def _submit(self) -> None:
         """For the first time, or again after it was removed: then nobody is asked again what was answered."""
@@ -280,35 +306,50 @@ class Follower:
 
     def _look(self) -> None:
         """Tells what is new."""
-        began = time.monotonic()
-        status = self._server.status(self._name, nodes=False)  # first: what follows is all of it
-        least_s = max(self._least_s, COSTS * (time.monotonic() - began))  # the larger it is, the more Argo has to do
-        gone = status is None
-        status = status or WorkflowStatus(phase="Error", message=f"{self._server.url}: {self._name} {GONE}")
+        asked = time.monotonic()
+        begins, self._looked = self._found and not self._looked, True
+        status = self._seen_status(nodes=begins)  # first: what follows is all of it
+        least_s = max(self._least_s, COSTS * (time.monotonic() - asked))  # the larger it is, the more Argo has to do
         before = self._last_news
-        for ends in self._harvest.news():
+        for ends in self._harvest.news(status if begins and not status.ended else None):
             self._last_news = time.monotonic()
             self.news.put(ends)
         fresh = self._last_news > before
+        if self._mission.gates:
+            self._gates.recall(self._answers.look())  # whoever gave one may have come to an end before Argo knew of it
         now = time.monotonic()
-        over = False
         asks = now - self._last_news >= SILENT_S and now >= self._waits_due and not status.ended
-        if status.ended or self._paused or self._gates or asks or self._nodes_due.holds(status):
+        paused = self._paused or status.suspended
+        if status.ended or paused or self._gates or asks or self._nodes_due.holds(status):
             asked = time.monotonic()
-            status = self._server.status(self._name, nodes=True) or status
+            status = status if status.gone else self._seen_status(nodes=True)
             self._nodes_due.looked(status, time.monotonic() - asked)
             self._gates.release(status)
+        self._suspended = status.suspended
         if asks or (self._waits.text and fresh):
             self._tell_waits(self._patience.look(status) if asks else Waits())
-        if status.ended:
-            self._over_since = self._over_since or now
-            late_s = LATE_S if "Stopped" in status.message else SETTLED_S
-            over = now - self._over_since >= late_s
-        self.news.put(CaughtUp(status=status, over=over, found=self._found and not gone))
+        over = status.ended and self._is_over(status)
+        halted = read_halted(self._bucket, self._layout, status)
+        self.news.put(CaughtUp(status=status, over=over, found=self._found and not status.gone, halted=halted))
         quiet = now - self._last_news
         late_s = SILENT_S - quiet if quiet < SILENT_S else self._most_s  # when it is asked what pods wait for
         pause = min(max(least_s, FASTER * quiet), self._most_s, max(late_s, least_s))
         self._next_look = now + (self._least_s if self._gates.awaited else pause)
+
+    def _seen_status(self, *, nodes: bool) -> WorkflowStatus:
+        """How far it is; what was not looked at is as it was."""
+        status = self._server.status(self._name, nodes=nodes)
+        if status is None:
+            return WorkflowStatus(phase="Error", gone=True, message=f"{self._server.url}: {self._name} {GONE}")
+        return msgspec.structs.replace(status, suspended=self._suspended) if status.partial else status
+
+    def _is_over(self, status: WorkflowStatus) -> bool:
+        """Whether nothing more comes of a workflow that has ended."""
+        now = time.monotonic()
+        self._over_since = self._over_since or now
+        late_s = LATE_S if "Stopped" in status.message else SETTLED_S
+        since_s = 0.0 if status.finished is None else time.time() - status.finished.timestamp()
+        return status.gone or max(now - self._over_since, since_s) >= late_s
 
     def _tell_waits(self, waits: Waits) -> None:
         if waits != self._waits or waits.given_up:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.client import WorkflowStatus, has_ended
+from sciflow.executors.argo.given import learn_given
 from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.news import Ends, Fetched
 from sciflow.executors.argo.outcomes import Outcomes, read_outcomes
@@ -23,18 +25,24 @@ class Harvest:
         self._shapes = Shapes(bucket, layout)
         self._seen: dict[str, str] = {}
 
-    def news(self) -> Iterator[Ends]:
-        """How tasks have ended of which it was not told yet; their logs and values are here then."""
+    def news(self, begun: WorkflowStatus | None) -> Iterator[Ends]:
+        """How tasks have ended of which it was not told yet; their logs and values are here then.
+
+        `begun`: how far a workflow is that goes on, and is seen for the first time.
+        """
         found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
         fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
         told = {key: read_outcomes(text) for key, text in self._bucket.get_all(fresh).items()}
         self._bring(told.values())
         for key, outcomes in told.items():
-            yield Ends(path=outcomes.head.path, ends=outcomes.ends, left=outcomes.rest.left)
+            head = outcomes.head
+            again = begun is not None and not has_ended(begun, head.path, head.chunk)
+            yield Ends(path=head.path, ends=outcomes.ends, left=outcomes.rest.left, again=again)
             self._seen[key] = found[key]
 
     def fetch(self, paths: Sequence[str]) -> Fetched:
-        """Brings files and folders that tasks have left."""
+        """Brings files and folders that tasks have left, or that the run was given."""
+        learn_given(self._bucket, self._layout, self._shapes)
         place = f"{self._bucket!r}: {self._layout.part('')}"
         return Fetched(paths=paths, lost=bring_files(self._shapes, self._here, paths, place=place))
 

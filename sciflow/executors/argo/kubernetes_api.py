@@ -14,17 +14,19 @@ import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
 from sciflow.errors import HostRefused, HostUnreachable
-from sciflow.executors.argo.client import NodeStatus, PodEvent, WorkflowStatus
+from sciflow.executors.argo.client import PAGE, NodeStatus, PodEvent, WorkflowStatus
 from sciflow.executors.argo.connection import FORBIDDEN, MISSING, TAKEN, Connection
 from sciflow.executors.argo.pods import MAIN, Pods
 
 GROUP = "/apis/argoproj.io/v1alpha1"
 REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 MERGE = "application/merge-patch+json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 PHASE = "workflows.argoproj.io/phase"  # a label
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
@@ -38,6 +40,7 @@ class Metadata(msgspec.Struct, frozen=True, rename="camel"):
 
     name: str = ""
     labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
     resource_version: str = ""
     deletion_timestamp: str = ""
 
@@ -53,6 +56,7 @@ class Kept(msgspec.Struct, frozen=True, rename="camel"):
 
     phase: str = ""
     message: str = ""
+    finished_at: datetime | None = None
     nodes: Mapping[str, NodeStatus] = {}
     compressed_nodes: str = ""
     offload_node_status_version: str = ""
@@ -123,7 +127,7 @@ class KubernetesApi:
         phase = described.labels.get(PHASE, "")
         if not nodes and phase not in ENDED:
             version, leaving = described.resource_version, bool(described.deletion_timestamp)
-            return WorkflowStatus(phase=phase, progress=version, leaving=leaving)
+            return WorkflowStatus(phase=phase, progress=version, leaving=leaving, partial=True)
         answer = self._connection.ask("GET", self._place(name), passed=(MISSING,))
         if answer.status_code == MISSING:
             return None
@@ -134,6 +138,8 @@ class KubernetesApi:
             progress=found.metadata.resource_version,
             nodes=_nodes(found.status) if nodes else {},
             suspended=bool(found.spec.get("suspend")),
+            shutdown=str(found.spec.get("shutdown") or ""),
+            finished=found.status.finished_at,
             leaving=bool(found.metadata.deletion_timestamp),
         )
 
@@ -141,6 +147,23 @@ class KubernetesApi:
         """See `Workflows`."""
         described = self._described(name)
         return described.labels.get(label, "") if described is not None else ""
+
+    def annotation(self, name: str, annotation: str) -> str:
+        """See `Workflows`."""
+        described = self._described(name)
+        return described.annotations.get(annotation, "") if described is not None else ""
+
+    def pages(self, selector: str) -> Iterator[list[dict[str, Any]]]:
+        """See `Workflows`; of each what its labels say: Kubernetes sends whole objects else."""
+        asked = {"labelSelector": selector, "limit": str(PAGE)}
+        while True:
+            answer = self._connection.ask("GET", f"{self._all}?{urlencode(asked)}", wanted=METADATA_LIST)
+            told = msgspec.json.decode(answer.content)
+            yield [{"metadata": item["metadata"], "status": _labelled(item)} for item in told.get("items") or []]
+            more = str(told.get("metadata", {}).get("continue") or "")
+            if not more:
+                return
+            asked["continue"] = more
 
     def repository(self, name: str) -> Mapping[str, Any]:
         """See `Workflows`."""
@@ -253,6 +276,11 @@ class KubernetesApi:
         )
         at = {"resourceVersion": found["metadata"]["resourceVersion"]}
         return self._change(name, {"metadata": at, "status": told}, passed=(TAKEN,))
+
+
+def _labelled(item: Mapping[str, Any]) -> dict[str, Any]:
+    """As much of the status as the labels say."""
+    return {"phase": item["metadata"].get("labels", {}).get(PHASE, "")}
 
 
 def _whole(workflow: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import msgspec
 
 FACTS = "facts.json"  # of a run: what its pods must know of it
 OUTCOMES = "outcomes"  # <node's path>/<chunk>: how the tasks of a pod have ended
+HALTED = "halted"  # that somebody has ended the run, and why
 ANSWERS = "answers"  # <node's path>: what was given at a suspension
 PARAMETERS = "parameters.json"  # of what is deployed: what its runs may be given
 RESULT = "result.json"  # of a run that no engine looks after

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
+from sciflow.core.graph import Suspend
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.follower import Follower
+from sciflow.executors.argo.follower import Follower, Mission
+from sciflow.executors.argo.given import learn_given
 from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.manifest import RUN_LABEL, Plan, manifest
 from sciflow.executors.argo.naming import workflow_name
@@ -71,13 +73,20 @@ def make_argo(
         ),
         least_s=settings.look_least_s,
         most_s=settings.look_most_s,
+        mission=Mission(
+            begins=whole.begins,
+            goes_on=whole.goes_on,
+            gates=any(isinstance(template, Suspend) for template in whole.spec.templates.values()),
+        ),
     )
-    return ArgoExecutor(follower)
+    return ArgoExecutor(follower, revives=whole.revives)
 
 
 def facts_of(name: str, settings: ArgoSettings, errand: Errand, whole: Whole) -> Facts:
     """What the pods of a run must know, but for its files: those are told by who sends them."""
     return Facts(
+        started=whole.started,
+        setup=whole.setup,
         spec=whole.spec,
         inputs=whole.inputs,
         reuse=whole.reuse,
@@ -139,6 +148,7 @@ def fetch_from_bucket(
     store = bucket_settings(name, settings, storages)
     bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
     shapes = Shapes(bucket, layout)
+    learn_given(bucket, layout, shapes)
     for text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).values():
         shapes.learn_of(read_outcomes(text).rest)
     return bring_files(shapes, root, paths, place=f"{bucket!r}: {layout.part('')}")

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from sciflow.executors.argo.client import WorkflowStatus
+from sciflow.executors.argo.halting import Halted
 from sciflow.executors.argo.outcomes import TaskEnd
 from sciflow.executors.argo.waiting import Waits
 
@@ -42,7 +43,7 @@ class Resume(msgspec.Struct, eq=False):
 class End(msgspec.Struct, kw_only=True, eq=False):
     """End all pods; then the exit handler runs, or not."""
 
-    exit_handler: bool
+    halt: Halted
 
 
 class Fetch(msgspec.Struct, kw_only=True, eq=False):
@@ -63,17 +64,26 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     ends: Sequence[TaskEnd]
     left: Sequence[int]  # slices that it has not brought to an end
+    again: bool = False  # it is at work again on those that have failed
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What was given for a suspended node, here or elsewhere; None: nothing could be given."""
+
+    path: str
+    text: bytes | None
 
 
 class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):
     """All that the bucket has is told; how the workflow is.
 
-    `over`: nothing more will come of it; `found`: it was there before this engine.
+    `over`: nothing more will come of it; `found`: it was there before this engine; `halted`: somebody has ended it.
     """
 
     status: WorkflowStatus
     over: bool
     found: bool
+    halted: Halted | None = None
 
 
 class Revived(msgspec.Struct, frozen=True):
@@ -118,4 +128,4 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     error: BaseException
 
 
-News: TypeAlias = Ends | CaughtUp | Revived | Fetched | Refused | Obeyed | Waiting | Notice | Broken
+News: TypeAlias = Ends | Told | CaughtUp | Revived | Fetched | Refused | Obeyed | Waiting | Notice | Broken

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Facts, Given
+from sciflow.executors.argo.given import read_facts
 from sciflow.executors.argo.layout import FACTS, Layout
 from sciflow.executors.argo.parcels import package_parcel, runner_parcel
 from sciflow.executors.argo.site import Delivery
 from sciflow.runner.shapes import inside
+
+Shapes = Mapping[str, Sequence[Sequence[str]]]
 
 GIVEN = ("artifacts", "values", "code")  # parts of a run folder that there are before anything has run
 
@@ -41,8 +44,13 @@ class Sender:
                 self._bucket.put(self._layout.code(name), content)
         given = self.send_parts(GIVEN)
         code = tuple(path.partition("/")[2] for path in _files(self._root, "code"))
+        earlier = read_facts(self._bucket, self._layout) or self._facts
         told = msgspec.structs.replace(
-            self._facts, pods=self.pods(), folders=given.folders, executable=given.executable, code=code
+            self._facts,
+            pods=earlier.pods,  # as when the run began, since its chunks are known by their numbers
+            folders=_merged(earlier.folders, given.folders),
+            executable=sorted({*earlier.executable, *given.executable}),
+            code=code,
         )
         self._bucket.put(self._layout.part(FACTS), msgspec.json.encode(told))
         return Delivery(runner=runner.name, package=package.name)
@@ -72,6 +80,11 @@ class Sender:
         }
         executable = tuple(path for path, file in files.items() if file.stat().st_mode & stat.S_IXUSR)
         return Given(output=msgspec.Raw(b"null"), folders=folders, executable=executable)
+
+
+def _merged(known: Shapes, here: Shapes) -> Shapes:
+    """What is in folders, of which an adopted run has not all here."""
+    return {**known, **{name: inside for name, inside in here.items() if len(inside) >= len(known.get(name, ()))}}
 
 
 def _files(root: Path, part: str) -> Iterator[str]:

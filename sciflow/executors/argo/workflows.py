@@ -54,6 +54,12 @@ class Workflows(Protocol):
     def label(self, name: str, label: str) -> str:
         """A label of a workflow; empty if it has none."""
 
+    def annotation(self, name: str, annotation: str) -> str:
+        """An annotation of a workflow; empty if it has none, or there is no such workflow."""
+
+    def pages(self, selector: str) -> Iterator[list[dict[str, Any]]]:
+        """The workflows that labels select, some at a time, in any order: of each what a list needs."""
+
     def repository(self, name: str) -> Mapping[str, Any]:
         """Where Argo keeps the artifacts of a workflow that has begun: `s3`, `gcs`, ... with their settings."""
 

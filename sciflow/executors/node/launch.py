@@ -55,6 +55,11 @@ def list_runs(*_: Any, **__: Any) -> NoReturn:
     _refuse("list_runs()")
 
 
+def adopt(*_: Any, **__: Any) -> NoReturn:
+    """Refused."""
+    _refuse("adopt()")
+
+
 def run_here(*_: Any) -> NoReturn:
     """Refused."""
     _refuse("calling a command outside of a workflow")

@@ -59,8 +59,8 @@ def test_every_public_name_can_be_imported_where_ops_run(node: Node) -> None:
 def test_a_module_that_uses_all_of_sciflow_at_its_top_runs_on_a_node(node: Node) -> None:
     source = """
         from pathlib import Path
-        from sciflow import (FatalError, Op, Pickled, Run, TransientError, choose, command, contains, context, length,
-                             list_runs, not_, op, open_run, secret, sequence, suspend, text, when, workflow)
+        from sciflow import (FatalError, Op, Pickled, Run, TransientError, adopt, choose, command, contains, context,
+                             length, list_runs, not_, op, open_run, secret, sequence, suspend, text, when, workflow)
 
         @command("cat", stdin="x", stdout="result")
         def cat(x: str) -> str: ...

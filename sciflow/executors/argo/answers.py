@@ -1,0 +1,52 @@
+"""Answers for the suspended nodes of a run: an object of the bucket each, of which the first that is given holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.facts import Given
+from sciflow.executors.argo.given import bring_packs
+from sciflow.executors.argo.layout import Layout
+from sciflow.executors.argo.news import News, Told
+
+
+class Answers:
+    """Those of one run."""
+
+    def __init__(self, bucket: Bucket, layout: Layout, *, here: Path, tell: Callable[[News], None]) -> None:
+        """`here`: the run folder; `tell`: where each is told, once."""
+        self._bucket = bucket
+        self._layout = layout
+        self._here = here
+        self._tell = tell
+        self._told: set[str] = set()  # paths
+
+    def given(self, path: str) -> bytes | None:
+        """The answer that holds, as it is read here: what it refers to is here, or is to be had."""
+        text = self._bucket.get(self._layout.answer(path))
+        if text is None:
+            return None
+        told = msgspec.json.decode(text, type=Given)
+        bring_packs(self._bucket, self._layout, self._here, bytes(told.output))
+        return bytes(told.output)
+
+    def tell(self, path: str, text: bytes) -> None:
+        """Tells one."""
+        if path not in self._told:
+            self._told.add(path)
+            self._tell(Told(path=path, text=text))
+
+    def look(self) -> list[str]:
+        """Tells those that somebody else has given; their paths."""
+        head = self._layout.answer("")
+        fresh = [key.removeprefix(head) for key in self._bucket.list(head)]
+        fresh = [path for path in fresh if path not in self._told]
+        for path in fresh:
+            text = self.given(path)
+            if text is not None:
+                self.tell(path, text)
+        return fresh

@@ -1,0 +1,92 @@
+"""What a run was given from outside, as the bucket has it: shapes of folders, long values, code."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from sciflow.core.expr import Tree
+from sciflow.errors import RunDamaged
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.facts import Facts, Given
+from sciflow.executors.argo.layout import ANSWERS, FACTS, Layout
+from sciflow.executors.argo.shapes import Shapes
+from sciflow.executors.batch.archive import unpack
+from sciflow.executors.found import MODULES
+
+_ENGINES = re.compile(r"values/[^/]*-(inputs|begin|engine)[^/]*")  # long values that no task has made
+
+
+def read_facts(bucket: Bucket, layout: Layout) -> Facts | None:
+    """What is written down of the run; None if there is no such run."""
+    text = bucket.get(layout.part(FACTS))
+    return None if text is None else msgspec.json.decode(text, type=Facts)
+
+
+def learn_given(bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
+    """Learns what the run's own folders hold: those of its inputs, and of answers."""
+    facts = read_facts(bucket, layout)
+    if facts is not None:
+        shapes.learn(facts.folders, facts.executable)
+    for text in bucket.get_all(bucket.list(layout.part(f"{ANSWERS}/"))).values():
+        given = msgspec.json.decode(text, type=Given)
+        shapes.learn(given.folders, given.executable)
+
+
+def bring_packs(bucket: Bucket, layout: Layout, root: Path, text: bytes) -> None:
+    """Brings the files in which the long parts of a value lie, so far as they are there."""
+    if b'"$":"value"' not in text:
+        return
+    for file, size in _packs(json.loads(text)):
+        target = root / _inside(file)
+        if not target.exists() or target.stat().st_size < size:
+            bucket.fetch(layout.part(file), target)
+
+
+def _packs(tree: Tree) -> Iterator[tuple[str, int]]:
+    match tree:
+        case {"$": "value", "file": str() as file, "at": int() as at, "size": int() as size}:
+            yield file, at + size
+        case dict():
+            for value in tree.values():
+                yield from _packs(value)
+        case list():
+            for value in tree:
+                yield from _packs(value)
+
+
+def bring_given(bucket: Bucket, layout: Layout, root: Path, facts: Facts) -> None:
+    """Brings into a run folder what an engine and a person need at once: long values, code and modules.
+
+    Files stay in the bucket until they are needed.
+
+    Raises:
+        RunDamaged: what is in the bucket belongs to no run.
+    """
+    head = layout.part("")
+    values = [key.removeprefix(head) for key in bucket.list(layout.part("values/"))]
+    wanted = [path for path in values if _ENGINES.fullmatch(path)] + [f"code/{file}" for file in facts.code]
+    for path in wanted:
+        if not bucket.fetch(layout.part(path), root / _inside(path)) and path.startswith("code/"):
+            raise RunDamaged(f"{bucket!r}: {layout.part(path)}: a file of the run is not there any more")
+    if facts.bundle:
+        archive = root / f"{MODULES}.tar"
+        if bucket.fetch(layout.code(facts.bundle), archive):
+            unpack(archive, root / MODULES)
+            archive.unlink(missing_ok=True)
+
+
+def _inside(path: str) -> str:
+    """A path below a run folder, which leads nowhere else: whoever may write to the bucket may write anything there.
+
+    Raises:
+        RunDamaged: it does.
+    """
+    if os.path.isabs(path) or ".." in path.split("/"):
+        raise RunDamaged(f"{path!r} is no path of a run's file")
+    return path

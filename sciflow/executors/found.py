@@ -1,0 +1,68 @@
+"""Runs that were begun elsewhere, at executors that carry out whole runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sciflow.core.expr import Tree
+from sciflow.core.graph import WorkflowSpec
+from sciflow.core.progress import RunElsewhere
+from sciflow.errors import ConfigError
+from sciflow.executors.registry import conducts
+
+MODULES = "modules"  # part of a run folder: the user's own modules, where the run was adopted
+
+Tables = Mapping[str, Mapping[str, Any]]
+
+
+class FoundRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a run where it is carried out."""
+
+    id: str
+    spec: WorkflowSpec
+    inputs: Mapping[str, Tree]
+    reuse: Mapping[str, Tree]
+    setup: bytes  # as in the database of a run
+    started: float
+    main: str | None  # the script's copy below the run folder
+    bring: Callable[[Path], None]  # brings into a run folder what is needed at once
+
+
+def find_run(name: str, tables: Tables, storages: Tables, reference: str) -> FoundRun:
+    """The run that is meant; see `argo.found.find_at_argo`.
+
+    Raises:
+        ConfigError: the executor carries out no whole runs, or will not do.
+        RunNotFound: there is no such run.
+        HostError: the place is not to be reached now.
+    """
+    from sciflow.executors.argo.found import find_at_argo
+
+    return find_at_argo(name, _settings(name, tables), storages, reference)
+
+
+def runs_at(name: str, tables: Tables) -> list[RunElsewhere]:
+    """The runs that an executor has, the newest first.
+
+    Raises:
+        ConfigError, HostError: see `find_run`.
+    """
+    from sciflow.executors.argo.found import runs_at_argo
+
+    return runs_at_argo(_settings(name, tables))
+
+
+def _settings(name: str, tables: Tables) -> Any:
+    from sciflow.executors.settings import parse_executor
+
+    if not conducts(name, tables):
+        known = ", ".join(sorted(one for one in tables if conducts(one, tables))) or "none"
+        raise ConfigError(
+            f"{name!r} carries out no whole runs\n    expected: an executor of type argo: {known}\n"
+            f"    fix:      name one of those, or add [executors.{name}] to sciflow.toml"
+        )
+    return parse_executor(name, tables[name])
