@@ -26,7 +26,15 @@ from tests.contract.argo_place import settle_at_argo
 from tests.contract.secret_flow import PLAIN, careful, digest
 from tests.services.kubernetes.service import Kubernetes
 
-KINDS = ("workflows", "workflowtaskresults", "pods", "events", "configmaps")  # of objects that a run leaves there
+FLOW = f"{secret_flow.__file__}:careful"
+KINDS = (
+    "workflows",
+    "workflowtemplates",
+    "workflowtaskresults",
+    "pods",
+    "events",
+    "configmaps",
+)  # of objects that a run leaves there
 
 
 @pytest.fixture
@@ -57,7 +65,7 @@ def test_no_secret_is_found_anywhere(
 ) -> None:
     mine = [digest(hidden["of-env"]), digest(hidden["of-file"])]
     run = careful.submit(mine, [digest(value) for value in (*hidden.values(), PLAIN)], on="argo")
-    assert str(run.wait(300)) == "Failed"
+    assert str(run.wait(500)) == "Failed"
     assert sorted(task.path for task in run.failed_tasks()) == ["fail", "fail_in_program"], run.report()
     assert run.output("use") is True
     assert run.output("use_in_program").split()[0] == mine[1]
@@ -65,7 +73,9 @@ def test_no_secret_is_found_anywhere(
     assert found.pop(digest(PLAIN)), "it would have found none"
     assert found == {}
 
-    bucket = bucket_of(kubernetes)
+    name, bucket = bucket_prefix(), bucket_of(kubernetes)
+    deployed = ["deploy", FLOW, "--mine", "[]", "--others", "[]", "--on", "argo", "--name", name]
+    assert exit_code(deployed) == 0
     told = {
         **dict(of_kubernetes(kubernetes, run)),
         **dict(of_bucket(bucket)),
@@ -76,7 +86,9 @@ def test_no_secret_is_found_anywhere(
         "log of main", f"{bucket_prefix()}/runs/{run.id}/facts.json", str(run.folder / "run.db"),
         "sciflow logs fail", "sciflow show",
     }  # fmt: skip
-    assert all(run.id.encode() in told[kind] for kind in ("workflows", "workflowtaskresults", "pods", "events"))
+    assert all(run.id.encode() in told[kind] for kind in ("workflows", "pods", "events"))
+    assert name.encode() in told["workflowtemplates"]
+    assert exit_code(["deployed", name, "--delete", "--on", "argo"]) == 0
     shown = {name: forms(value) for name, value in hidden.items()}
     assert [
         (place, name)
@@ -134,10 +146,9 @@ def of_bucket(bucket: Bucket) -> Iterator[tuple[str, bytes]]:
 
 def of_commands(run: Run[object], capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, bytes]]:
     """What the command line shows."""
-    flow = f"{secret_flow.__file__}:careful"
     asked = [["show", run.id], ["show", run.id, "--json"], ["logs", run.id, "--events"], ["table", run.id], ["list"]]
     asked += [["logs", run.id, task] for task in ("fail", "use", "fail_in_program")] + [["explain", run.id, "fail"]]
-    asked += [["graph", flow, "--format", "argo"], ["doctor", "argo", "--no-job"], ["config"]]
+    asked += [["graph", FLOW, "--format", "argo"], ["doctor", "argo", "--no-job"], ["config"]]
     for argv in asked:
         capsys.readouterr()
         exit_code(argv)
@@ -160,8 +171,7 @@ def test_a_password_in_the_settings_is_refused_and_not_shown(
     monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": table}))
     monkeypatch.setenv("SCIFLOW_RUNS", str(tmp_path / "runs"))
     monkeypatch.chdir(tmp_path)
-    flow = f"{secret_flow.__file__}:careful"
-    for argv in (["graph", flow, "--format", "argo"], ["doctor", "argo"], ["run", flow, "--mine", "[]", "--others", "[]", "--on", "argo"]):  # fmt: skip # noqa: E501
+    for argv in (["graph", FLOW, "--format", "argo"], ["doctor", "argo"], ["run", FLOW, "--mine", "[]", "--others", "[]", "--on", "argo"]):  # fmt: skip # noqa: E501
         assert exit_code(argv) != 0
         said = capsys.readouterr()
         assert key in said.out + said.err
