@@ -49,7 +49,7 @@ def test_what_runs_have_in_the_bucket_and_their_workflows_are_removed_and_runs_g
     second = writes.submit(70, on="argo")  # the files that the cache speaks of are gone
     assert second.wait(400, check=True) == "Succeeded"
     assert second.result == 140
-    until(lambda: phase_there(kubernetes, second) == "Succeeded", patience_s=300)  # what was cached it runs all the same
+    until(lambda: phase_there(kubernetes, second) == "Succeeded", patience_s=300)  # it runs what was cached
     assert exit_code(["clean", "--remote", "--yes"]) == 0
     assert second.output("written").read_text() == "x" * 70  # it has come home before
     assert exit_code(["fetch", second.id]) == 0
