@@ -74,6 +74,8 @@ def start(folder: Path, s3: S3Server) -> str:
     until(folder, "kubelet", lambda: is_so(folder, "Ready", f"node/{ADDRESS}"))
     accounts = ("serviceaccount/default", "serviceaccount/user", "configmap/kube-root-ca.crt")
     until(folder, "kube-controller-manager", lambda: kubectl(folder, "get", *accounts))
+    token = ("get", "secret/default.service-account-token", "--output=jsonpath={.data.token}")
+    until(folder, "kube-controller-manager", lambda: kubectl(folder, *token))
     return kubectl(folder, "create", "token", "user", "--duration=24h").strip()
 
 
