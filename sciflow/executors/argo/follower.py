@@ -318,7 +318,8 @@ class Follower:
         if self._mission.gates:
             self._gates.recall(self._answers.look())  # whoever gave one may have come to an end before Argo knew of it
         now = time.monotonic()
-        asks = now - self._last_news >= SILENT_S and now >= self._waits_due and not status.ended
+        silent = now - self._last_news >= SILENT_S or bool(self._waits.given_up)
+        asks = silent and now >= self._waits_due and not status.ended
         paused = self._paused or status.suspended
         if status.ended or paused or self._gates or asks or self._nodes_due.holds(status):
             asked = time.monotonic()
@@ -326,7 +327,7 @@ class Follower:
             self._nodes_due.looked(status, time.monotonic() - asked)
             self._gates.release(status)
         self._suspended = status.suspended
-        if asks or (self._waits.text and fresh):
+        if asks or status.ended or (fresh and not silent):
             self._tell_waits(self._patience.look(status) if asks else Waits())
         over = status.ended and self._is_over(status)
         halted = read_halted(self._bucket, self._layout, status)
