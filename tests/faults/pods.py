@@ -105,7 +105,7 @@ class Pods:
             self.kubernetes.run(*asked, "--ignore-not-found", "--wait=false")
 
 
-def ends(run: sciflow.Run[Any], timeout_s: float = 2 * PATIENCE_S) -> str:
+def ends(run: sciflow.Run[Any], timeout_s: float = 5 * PATIENCE_S) -> str:
     """The phase in which the run ends."""
     assert eventually(lambda: is_over(run), timeout_s=timeout_s, pause_s=0.2), run.report() + engine_log(run)
     return str(run.phase.value)

@@ -86,7 +86,7 @@ def test_a_run_whose_engine_is_killed_again_and_again_runs_everything_once(
         if pods.bench.processes.engines():
             pods.kill_engines()
             kills += 1
-        if not is_over(run):
+        if not pods.bench.processes.engines() and not is_over(run):
             run.detach()
     if not pods.bench.processes.engines() and not is_over(run):
         run.resume()
