@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.kubernetes, pytest.mark.timeout(90
 
 
 def test_an_image_that_does_not_exist_is_told_and_given_up_and_what_does_not_need_it_goes_on(pods: Pods) -> None:
-    pods.settings(start_limit_s=25.0)
+    pods.settings(start_limit_s=60.0)
     run = podded.elsewhere.submit(3)
     assert says(run, "lost", "localhost/no-such-image:1", "fix:", "`image` in [executors.argo]")
     assert ends(run) == "Failed"

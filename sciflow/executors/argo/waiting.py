@@ -73,10 +73,14 @@ class Patience:
         silent = {node.parameter("path"): node for node in pending if node.message in BEGINNING}
         for path, node in list(silent.items())[:MOST]:
             why = trouble_of(self._server.events(pod_name(self._name, node)))
-            for other in pending if why else ():  # pods of one node are alike
-                if other.parameter("path") == path and other.message in BEGINNING:
+            alike = (one for one in pending if one.parameter("path") == path and one.message in BEGINNING)
+            for other in alike:
+                if why:
                     self._since.setdefault(other.id, now)
                     self._why[other.id] = why
+                else:  # what there was has passed
+                    self._since.pop(other.id, None)
+                    self._why.pop(other.id, None)
 
     def _given_up(self, live: Iterable[NodeStatus], blocked: set[str]) -> dict[str, str]:
         pods: dict[str, list[str]] = {}
@@ -109,7 +113,8 @@ class Patience:
 
 def trouble_of(events: Sequence[PodEvent]) -> str:
     """What the events of a pod say of why it does not start; empty if nothing keeps it."""
-    warnings = [event for event in events if event.type == "Warning"]
+    started = max((event.last for event in events if event.reason == "Started"), default="")
+    warnings = [event for event in events if event.type == "Warning" and event.last >= started]
     clear = [event for event in warnings if event.message not in HIDDEN]
     last = max(clear or warnings, key=lambda event: event.last, default=None)
     return "" if last is None else f"{last.reason}: {last.message}"

@@ -70,3 +70,5 @@ def test_of_a_pods_events_the_last_warning_that_says_something_is_told() -> None
     ]
     assert trouble_of(events) == 'Failed: Failed to pull image "a"'
     assert trouble_of(events[:1]) == ""
+    started = PodEvent(type="Normal", reason="Started", message="", last_timestamp="2026-01-01T00:00:10Z")
+    assert trouble_of([*events, started]) == ""
