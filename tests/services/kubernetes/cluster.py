@@ -205,8 +205,6 @@ def _apply(folder: Path, s3: S3Server) -> None:
     policy = str(_HERE / "hostnetwork.yaml")
     until(folder, "kube-apiserver", lambda: kubectl(folder, "create", "namespace", NAMESPACE))
     until(folder, "kube-apiserver", lambda: kubectl(folder, "apply", "--server-side", "-f", policy, "-f", types))
-    # a token's Secret that is there before its account is taken away again
-    until(folder, "kube-controller-manager", lambda: kubectl(folder, "get", "serviceaccount/default"))
     until(folder, "kube-apiserver", lambda: kubectl(folder, "apply", "-f", str(settings)))
     known = ("crd/workflows.argoproj.io", "crd/workflowtaskresults.argoproj.io")
     until(folder, "kube-apiserver", lambda: is_so(folder, "Established", *known))
