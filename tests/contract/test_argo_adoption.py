@@ -138,6 +138,7 @@ def test_a_run_that_is_terminated_on_one_machine_has_ended_so_on_all(argo: Kuber
     first = naps.submit(300.0, on="argo")
     until(lambda: has_begun(argo, first, "nap"))
     second = adopted_in(tmp_path / "second", first)
+    until(lambda: any(step.running for step in second.snapshot().steps))
     second.cancel()
     assert first.wait(PATIENCE_S) == second.wait(PATIENCE_S) == "Failed"
     until(lambda: workflow(argo, "get", first, "-o", "jsonpath={.status.phase}") == "Failed")
