@@ -7,6 +7,7 @@ tasks/<path>/   what a task left behind: output files, files in its working fold
 artifacts/      files and folders that the run was given
 values/         large values, packed
 code/           the script as it was, and functions that are in no file
+modules/        of an adopted run: the user's modules as they came with it
 logs/           what workers printed
 work/           scratch folders of workers; empty when no engine is at work
 """
