@@ -89,4 +89,4 @@ def test_a_program_that_fails_in_such_an_image_says_how(kubernetes: Kubernetes) 
     assert run.logs("trouble") == "trouble\n"
     at_argo = ("kubectl", "-n", kubernetes.namespace, "get", "workflow", dns_name(run.id), "-o")
     said = kubernetes.run(*at_argo, "jsonpath={.status.nodes.*.message}")
-    assert "main: Error (exit code 10): trouble: OpError: " in said
+    assert "main: Error (exit code 10): trouble: ProgramError: " in said

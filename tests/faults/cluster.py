@@ -159,14 +159,14 @@ class Cluster:
         return found
 
 
-def says(run: sciflow.Run[Any], *words: str) -> bool:
+def says(run: sciflow.Run[Any], *words: str, timeout_s: float = PATIENCE_S) -> bool:
     """Whether the run tells, in time, of what it waits for."""
 
     def told() -> bool:
         message = run.snapshot().message
         return all(word in message for word in words)
 
-    return eventually(told, timeout_s=PATIENCE_S, pause_s=0.1)
+    return eventually(told, timeout_s=timeout_s, pause_s=0.1)
 
 
 def is_over(run: sciflow.Run[Any]) -> bool:

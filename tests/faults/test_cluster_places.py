@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import sciflow
-from tests.faults.cluster import Cluster, ends, engine_log, kill_engines, says
+from tests.faults.cluster import PATIENCE_S, Cluster, ends, engine_log, kill_engines, says
 from tests.faults.harness import NEEDS_LINUX, NEEDS_ROOT, eventually
 from tests.faults.programs import jobs
 from tests.services.slurm import Slurm
@@ -104,7 +104,7 @@ def test_a_queue_that_is_full_is_waited_for(
         blocker = small.run("sbatch", "--parsable", "--array=0-1", "--output=/dev/null", "--wrap=sleep 600")
         cluster.settings(host="", ssh_config="")
         run = jobs.patiently.submit(xs=[1, 2, 3])
-        assert says(run, "waiting"), run.snapshot().message  # sbatch itself tries again for a while
+        assert says(run, "waiting", timeout_s=2 * PATIENCE_S), run.snapshot().message  # sbatch itself tries for 120 s
         assert run.phase == "Running"
         small.run("scancel", blocker)
         small.conf.write_text(text)
