@@ -319,7 +319,7 @@ def progress_text(backend: Any) -> None:
 
 @story("progress is seen from inside an op while it runs, and the run's counts with it")
 def progress(backend: Any) -> None:
-    steps = 40 + 1200 // backend.long  # a place is not looked at all the time
+    steps = 40 + 3600 // backend.long  # a place is not looked at all the time
     run = backend.start(counting, {"steps": steps})
     said = {step.message for picture in run.watch(interval_s=0.03) for step in picture.steps if step.message}
     assert any(f"/{steps}" in message for message in said), said

@@ -25,7 +25,8 @@ HOSTILE = ["", "a b", "$(touch x)`id`", "'\"\\", "two\nlines\n\n", "*", "-n", "Ð
 ENV = {"SET": "by\nthe 'op'\n", "sciflow_value": "1"}
 NOTHING_BEFORE: dict[str, Any] = {
     "run": "r1",
-    "head": {"succeeded": 0},
+    "head": {"path": "op", "succeeded": 0},
+    "memory_mb": 0,
     "spent": {},
     "policy": {"retries": 0, "retry_on": [], "backoff_s": 0.0, "backoff_factor": 1.0, "backoff_max_s": 0.0},
     "earlier": {"folders": {}, "executable": [], "lines": []},
