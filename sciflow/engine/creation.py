@@ -50,13 +50,7 @@ def create_again(folder: RunFolder) -> RunFolder:
     Raises:
         RunDamaged: the folder cannot be read, or the new one not be made.
     """
-    reader = Reader(folder.database)
-    try:
-        spec = decode_spec(reader.fact("spec") or b"{}")
-        setup = msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
-        inputs: dict[str, Tree] = json.loads(reader.fact("inputs") or b"{}")
-    finally:
-        reader.close()
+    spec, setup, inputs = read_created(folder)
     root = folder.root
     bring_values(root, [encode_spec(spec), *map(msgspec.json.encode, (setup.reuse, inputs))])
     spec = map_constants(_with_pickles(spec, root), lambda tree: absolute(tree, root))
@@ -64,6 +58,18 @@ def create_again(folder: RunFolder) -> RunFolder:
     args = {name: absolute(tree, root) for name, tree in inputs.items()}
     preflight(spec, setup, config.load(), args)
     return _create(root.parent, spec, args, msgspec.structs.replace(setup, reuse=reuse))
+
+
+def read_created(folder: RunFolder) -> tuple[WorkflowSpec, RunSetup, dict[str, Tree]]:
+    """What a run was made of: the workflow, how it is to be executed, its inputs."""
+    reader = Reader(folder.database)
+    try:
+        spec = decode_spec(reader.fact("spec") or b"{}")
+        setup = msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
+        inputs: dict[str, Tree] = json.loads(reader.fact("inputs") or b"{}")
+    finally:
+        reader.close()
+    return spec, setup, inputs
 
 
 def _create(runs: Path, spec: WorkflowSpec, args: Mapping[str, Tree], setup: RunSetup) -> RunFolder:

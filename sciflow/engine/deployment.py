@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,9 +13,8 @@ import msgspec
 
 from sciflow import config
 from sciflow.core.expr import Tree
-from sciflow.core.graph import WorkflowSpec, decode_spec
-from sciflow.engine.creation import create_run, setup_of
-from sciflow.engine.records_db import Reader
+from sciflow.core.graph import WorkflowSpec
+from sciflow.engine.creation import create_run, read_created, setup_of
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.session import bundle_of
 from sciflow.engine.setup import RunOptions, RunSetup
@@ -125,13 +123,7 @@ def _folder(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions) -
 
 
 def _errand(folder: RunFolder, settings: config.Settings) -> Errand:
-    reader = Reader(folder.database)
-    try:
-        spec = decode_spec(reader.fact("spec") or b"{}")
-        setup = msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
-        inputs: dict[str, Tree] = json.loads(reader.fact("inputs") or b"{}")
-    finally:
-        reader.close()
+    spec, setup, inputs = read_created(folder)
     script = setup.script and os.path.basename(setup.script)
     return Errand(
         root=folder.root,
