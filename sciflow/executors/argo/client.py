@@ -153,7 +153,11 @@ class ArgoServer:
         self._connection.json("POST", self._all, {"workflow": workflow, "serverDryRun": True})
 
     def lint(self, workflow: Mapping[str, Any]) -> None:
-        """See `Workflows`."""
+        """Has a workflow checked.
+
+        Raises:
+            HostRefused: what is wrong with it.
+        """
         self._connection.json("POST", f"{self._all}/lint", {"workflow": workflow})
 
     def create(self, workflow: Mapping[str, Any]) -> bool:

@@ -76,11 +76,6 @@ class Printer:
             case _:
                 return self._leaf(expr, length=False)
 
-    def condition(self, expr: Expr) -> Printed | None:
-        """Whether a `when` holds that rests on no skipped node."""
-        found = self.value(expr)
-        return None if found is None else truth(found)
-
     def length(self, expr: Expr) -> Printed | None:
         """How many elements a list or dict has."""
         match expr:

@@ -112,9 +112,6 @@ class KubernetesApi:
         self._connection.ask("GET", f"{self._all}?limit=1")
         self._connection.json("POST", f"{self._all}?dryRun=All", _whole(workflow))
 
-    def lint(self, workflow: Mapping[str, Any]) -> None:
-        """See `Workflows`; only Argo's server has a linter."""
-
     def create(self, workflow: Mapping[str, Any]) -> bool:
         """See `Workflows`."""
         return self._connection.ask("POST", self._all, _whole(workflow), passed=(TAKEN,)).status_code != TAKEN

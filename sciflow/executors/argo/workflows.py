@@ -38,13 +38,6 @@ class Workflows(Protocol):
             HostRefused: what is not allowed.
         """
 
-    def lint(self, workflow: Mapping[str, Any]) -> None:
-        """Has a workflow checked.
-
-        Raises:
-            HostRefused: what is wrong with it.
-        """
-
     def create(self, workflow: Mapping[str, Any]) -> bool:
         """Submits a workflow; False if one of this name is there."""
 
