@@ -1,7 +1,7 @@
 # All work is done in .venv/, which these targets make: a second run only does what is new.
 #   make demo    equations of state of seven metals and their alloys: a table and a plot
 #   make test    the tests          (ARGS="-k name" is handed to pytest; ARGS=--whole-table: all cases at all places)
-#   make test-argo  all tests of Kubernetes and Argo, the whole table of cases and slow ones too: an hour (ARGS as above)
+#   make test-argo  all tests of Kubernetes and Argo, the whole table of cases and slow ones too: an hour or more (ARGS as above)
 #   make services  installs Slurm, podman, S3 servers, ... that tests start, and tries each (root; without them tests skip);
 #                  Kubernetes is built for 25 minutes: make services SERVICES="slurm podman s3" installs those alone
 #   make check   types, style and layers alone
