@@ -99,10 +99,10 @@ def _chunk(replica: Replica, row: NodeRow, slice_: int | None, pods: int) -> int
     from sciflow.executors.argo.facts import chunk_of
 
     try:
-        fan = replica.bound(row.path).node.fan
+        run = replica.bound(row.path)
     except (BindingError, Absent, LookupError):
         return None
-    return slice_ // chunk_of(fan, row.total, pods)
+    return slice_ // chunk_of(run.node.fan, row.total, pods, above=run.home.above)
 
 
 def _of_workers(logs: Path, over: Callable[[], bool]) -> Iterator[LiveLine]:

@@ -14,7 +14,8 @@ import msgspec
 
 from sciflow.core.graph import Graph, WorkflowSpec
 from sciflow.executors.argo.layout import RESULT, Layout
-from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL, Plan, manifest, reachable
+from sciflow.executors.argo.called import reachable
+from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL, Plan, manifest
 from sciflow.executors.argo.naming import dns_name, names
 from sciflow.executors.argo.parameters import Parameter, description
 from sciflow.executors.argo.pod_template import (

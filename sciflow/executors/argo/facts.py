@@ -39,8 +39,19 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     executable: Sequence[str]
 
 
-def chunk_of(fan: Fan | None, total: int, pods: int) -> int:
-    """How many slices of a fan make one pod."""
+def chunk_of(fan: Fan | None, total: int, pods: int, *, above: Sequence[int] = ()) -> int:
+    """How many slices of a fan make one pod.
+
+    `above`: how many slices those fans have of which a slice is the graph at work around it. Graphs side by side share
+    the pods, for a workflow of a hundred thousand pods is none: see `share_of`.
+    """
     if fan is None:
         return 1
+    for slices in above:
+        pods = share_of(pods, slices)
     return fan.chunk or max(1, -(-total // pods))
+
+
+def share_of(pods: int, slices: int) -> int:
+    """How many pods a fan in each of so many graphs may have that are at work side by side."""
+    return max(1, pods // max(1, slices))

@@ -18,6 +18,7 @@ from sciflow.core.graph import EXIT_NODE as EXIT
 from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
 from sciflow.core.ports import NONE
 from sciflow.errors import ConfigError
+from sciflow.executors.argo.called import reachable, sharing_graphs
 from sciflow.executors.argo.dag import Surrounding, dag_templates
 from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.naming import dns_name, names, workflow_name
@@ -73,6 +74,7 @@ class _Maker:
         assert isinstance(entry, Graph)
         self._entry = entry
         self._exiting = reachable(spec, entry.on_exit)
+        self._sharing = sharing_graphs(spec)
         self._names = names([*spec.templates, *(f"{name}-{EXIT}" for name in spec.templates)])
         self._kinds: dict[PodKind, str] = {}
         self._holders = _holders(spec, plan.locks)
@@ -147,6 +149,7 @@ class _Maker:
             planner=f"{PLAN}-{EXIT}" if exits else PLAN,
             totals={} if exits else self._totals(name),
             pods=self._plan.pods,
+            sharing=self._sharing,
             workers=self._plan.workers,
             exits=exits,
             demands=self._demands,
@@ -237,16 +240,6 @@ class _Maker:
             number += 1
             found = f"{name}-{number}"
         return found
-
-
-def reachable(spec: WorkflowSpec, start: str | None) -> list[str]:
-    """The templates that are used, from one on."""
-    found: list[str] = [] if start is None else [start]
-    for name in found:
-        template = spec.templates[name]
-        if isinstance(template, Graph):
-            found += [n for n in dict.fromkeys(node.template for node in template.nodes) if n not in found]
-    return found
 
 
 def _holders(spec: WorkflowSpec, most: Mapping[str, int]) -> Mapping[str, int]:

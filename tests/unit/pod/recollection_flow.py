@@ -64,6 +64,16 @@ def fan_of_graphs(n: int) -> int:
 
 
 @workflow
+def summed(n: int) -> int:
+    return total(double.map(x=numbers(n)))
+
+
+@workflow
+def fan_of_fans(ns: list[int]) -> list[int]:
+    return summed.map(n=ns)
+
+
+@workflow
 def conditional(n: int) -> int:
     small = double(n)
     with when(small > 10):
