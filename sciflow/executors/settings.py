@@ -125,7 +125,7 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     service_account: str = ""
     executor_account: str = "default"  # whose token Argo's own containers have
     pull_secrets: tuple[str, ...] = ()
-    user: int | None = 1000  # by whom pods are run; none: as their images say
+    user: int | Literal["namespace"] = 1000  # by whom pods are run; or as the namespace, or else an image, says
     pods: int = 32  # of a fan, unless it says how many slices make one
     workers: int = 1  # slices at once in a pod
     parallelism: int | None = None  # pods of a run at once

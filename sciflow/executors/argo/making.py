@@ -190,11 +190,12 @@ def bucket_settings(name: str, settings: ArgoSettings, storages: Mapping[str, Ma
 
 def site_of(settings: ArgoSettings, store: S3Settings) -> Site:
     """What all pods have in common."""
-    shared = {name: getattr(settings, name) for name in Site.__struct_fields__ if name != "store"}
+    shared = {name: getattr(settings, name) for name in Site.__struct_fields__ if name not in ("store", "user")}
     inside = {
         "endpoint": settings.endpoint_inside or store.endpoint,
         "bucket": store.bucket,
         "region": store.region,
         "patience_s": max(store.patience_s, BIND_S),
     }
-    return Site(**shared, store=inside)
+    user = None if settings.user == "namespace" else settings.user
+    return Site(**shared, user=user, store=inside)

@@ -32,6 +32,7 @@ Manifest = dict[str, Any]
 RUN_LABEL, NAME_LABEL = "sciflow/run", "sciflow/workflow"
 ANSWER, GIVEN, UNANSWERED = "answer", "given", "none"  # the answer itself is in the bucket
 EXIT_CALL, PLAN, WAIT = "sciflow-exit", "sciflow-plan", "sciflow-wait"
+SECCOMP = {"type": "RuntimeDefault"}  # of all containers of a pod, Argo's too: namespaces may demand it
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -275,5 +276,6 @@ def _wait() -> Manifest:
 
 def _security(user: int | None) -> Manifest:
     if user is None:
-        return {}
-    return {"runAsUser": user, "runAsGroup": user, "fsGroup": user, "runAsNonRoot": user != 0}
+        return {"seccompProfile": SECCOMP}
+    who = {"runAsUser": user, "runAsGroup": user, "fsGroup": user, "runAsNonRoot": user != 0}
+    return {**who, "seccompProfile": SECCOMP}

@@ -47,12 +47,29 @@ def test_the_manifest_of_a_workflow(name, manifest, golden):
 
 
 def test_what_is_printed_is_yaml_of_the_manifest(manifest):
-    made = yaml.safe_load(manifest("fan", labels={"yes": "no", "größe": "a: b # c\n'\"{{x}}"}, user=None))
+    made = yaml.safe_load(manifest("fan", labels={"yes": "no", "größe": "a: b # c\n'\"{{x}}"}, user="namespace"))
     assert made["metadata"]["labels"]["größe"] == "a: b # c\n'\"{{x}}"
     assert made["metadata"]["labels"]["yes"] == "no"
     assert made["spec"]["automountServiceAccountToken"] is False
     fans = {task["name"]: task.get("withSequence") for task in made["spec"]["templates"][0]["dag"]["tasks"]}
     assert fans["double"] == {"count": "3"}  # five slices, two in a pod
+
+
+def test_what_strict_namespaces_ask_of_pods_is_in_every_manifest(manifest):
+    made = yaml.safe_load(manifest("programs"))["spec"]
+    assert made["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert made["securityContext"]["runAsNonRoot"] is True
+    patch = json.loads(made["podSpecPatch"])
+    pods = [template for template in made["templates"] if "container" in template]
+    ours = [one for pod in pods for one in (pod["container"], *pod["initContainers"], *pod.get("sidecars", []))]
+    for container in (*ours, *patch["initContainers"], *patch["containers"]):  # ours, and those of Argo
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_who_runs_pods_may_be_left_to_the_namespace(manifest):
+    made = yaml.safe_load(manifest("chain", user="namespace"))["spec"]
+    assert made["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def test_a_file_name_chooses_the_manifest(manifest, tmp_path):
