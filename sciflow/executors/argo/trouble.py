@@ -25,6 +25,7 @@ _SIGNS: Sequence[tuple[Sequence[str], str]] = (
     *(((word,), "image") for word in BLOCKED[:5]),
     (("Failed to pull image",), "image"),
     (("exceeded quota",), "quota"),
+    (("failed quota", "must specify"), "unsaid"),
     (("secret", "not found"), "secret"),
     (("couldn't find key",), "secret"),
     ((LACKING,), "base"),
@@ -70,6 +71,10 @@ def advice(said: str, settings: ArgoSettings, *, table: str) -> str:
             "artifact repository"
         ),
         "quota": f"it goes on when the quota of namespace {space} has room again; ask for less, or for a larger quota",
+        "unsaid": (
+            f"a quota of namespace {space} wants each container to say what it asks for, Argo's and ours too: have a "
+            "LimitRange with `defaultRequest` and `default` made there"
+        ),
         "nodes": f"no node takes such a pod now: `node_selector` and `tolerations` in {table} say which ones may",
         "inside": f"do pods reach the bucket by that address? If by another one: `endpoint_inside` in {table}",
     }

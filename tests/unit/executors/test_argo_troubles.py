@@ -44,6 +44,11 @@ def test_the_token_that_argos_containers_lack_is_made_by_the_command_that_is_tol
     }
 
 
+def test_a_quota_that_wants_all_containers_to_ask_is_helped_by_defaults_of_the_namespace() -> None:
+    said = 'pods "squares-1" is forbidden: failed quota: cores: must specify requests.cpu for: bind; wait'
+    assert "LimitRange" in advice(said, settings(), table="[executors.argo]")
+
+
 def test_another_secret_that_is_missing_is_that_of_the_bucket() -> None:
     told = advice('CreateContainerConfigError: secret "s3" not found', settings(), table="[executors.argo]")
     assert "kubectl -n research create secret generic s3 --from-literal=key=..." in told
