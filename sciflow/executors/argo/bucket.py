@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from sciflow.errors import HostUnreachable
 from sciflow.storage.s3_client import MISSING, explained, make_client
 from sciflow.storage.settings import S3Settings
 
@@ -93,6 +94,29 @@ class Bucket:
         """Puts a text under a key."""
         with explained(self._name, self._settings):
             self._client.put_object(self._settings.bucket, key, io.BytesIO(data), len(data))
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Puts a text under a key, unless anything is there: of several who do so at once the first does.
+
+        A server that knows no conditions puts it in any case.
+        """
+        from minio.error import S3Error
+
+        only_new: dict[str, str | list[str] | tuple[str]] = {
+            "If-None-Match": "*",
+            "Content-Type": "application/octet-stream",
+        }
+        with explained(self._name, self._settings):
+            try:
+                # The client's public method takes conditions for metadata of the object.
+                self._client._put_object(self._settings.bucket, key, data, only_new)  # noqa: SLF001
+            except S3Error as error:
+                if error.code == "NotImplemented":
+                    self.put(key, data)
+                elif error.code == "ConditionalRequestConflict":
+                    raise HostUnreachable(f"{self!r}: {key}: somebody else is writing there") from error
+                elif error.code != "PreconditionFailed":
+                    raise
 
     def put_file(self, key: str, source: Path) -> None:
         """Puts a file under a key."""
