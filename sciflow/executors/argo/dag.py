@@ -35,6 +35,7 @@ class Surrounding(msgspec.Struct, frozen=True, kw_only=True):
 
     templates: Mapping[str, Template]
     name_of: Callable[[Node], str]  # the template that runs a node
+    free: Callable[[str], str]  # a name for another template
     planner: str  # the template that tells in how many parts a node is run
     totals: Mapping[str, int]  # tasks of its nodes, by id, as far as they are known beforehand
     pods: int  # of a fan, at most
@@ -103,7 +104,7 @@ class _Tasks:
         handed = {name: value for name, value in own.items() if ITEM not in value and name != "path"}
         outer = {"at": AT, **handed, PARTS: task["withSequence"]["count"]}
         inner = {name: f"{{{{inputs.parameters.{name}}}}}" if name in handed else value for name, value in own.items()}
-        name = f"{self._name}-{task['name']}-fan"
+        name = self._around.free(f"{self._name}-{task['name']}-fan")
         fan = {
             **{key: task[key] for key in ("name", "template")},
             **_arguments(**inner),

@@ -104,12 +104,13 @@ def _mutex(lock: str, holders: int) -> Manifest:
     """A lock that several may hold is several of one holder, shared out among the pods by their place.
 
     Argo's own locks of several holders take their number from a ConfigMap, which its server makes for nobody. So a pod
-    may have to wait while another of the locks is free; the pods of a fan take them in turn.
+    may have to wait while another of the locks is free; the pods of a fan take them in turn. What is before the first
+    `_` is no other workflow's, and what is behind the last one is a number: so no lock has the name of another.
     """
     if holders == 1:
-        return {"name": lock}
+        return {"name": f"{lock}_0"}
     spread = "int(sprig.adler32sum(sprig.sha256sum(inputs.parameters.path))) + int(inputs.parameters.chunk)"
-    return {"name": f"{lock}-{{{{=({spread}) % {holders}}}}}"}
+    return {"name": f"{lock}_{{{{=({spread}) % {holders}}}}}"}
 
 
 def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest:

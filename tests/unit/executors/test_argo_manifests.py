@@ -67,6 +67,23 @@ def test_what_strict_namespaces_ask_of_pods_is_in_every_manifest(manifest):
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_templates_tasks_and_locks_have_names_of_their_own(manifest):
+    made = yaml.safe_load(manifest("alike"))
+    names = [template["name"] for template in made["spec"]["templates"]]
+    assert len(set(names)) == len(names)
+    assert "t-sciflow-plan" in names  # an op, and no template of ours
+    for template in made["spec"]["templates"]:
+        tasks = [task["name"] for task in template.get("dag", {"tasks": ()})["tasks"]]
+        assert len(set(tasks)) == len(tasks)
+    one, several = sorted(
+        template["synchronization"]["mutexes"][0]["name"]
+        for template in made["spec"]["templates"]
+        if "synchronization" in template
+    )
+    assert one == f"{made['metadata']['name']}_a-1_0"
+    assert several.startswith(f"{made['metadata']['name']}_a_{{{{=")
+
+
 def test_who_runs_pods_may_be_left_to_the_namespace(manifest):
     made = yaml.safe_load(manifest("chain", user="namespace"))["spec"]
     assert made["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
