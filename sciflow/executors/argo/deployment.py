@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from sciflow.core.graph import Graph, WorkflowSpec
-from sciflow.executors.argo.layout import RESULT, Layout
 from sciflow.executors.argo.called import reachable
+from sciflow.executors.argo.layout import RESULT, Layout
 from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL, Plan, manifest
 from sciflow.executors.argo.naming import OURS, dns_name, names
 from sciflow.executors.argo.parameters import Parameter, description
