@@ -335,7 +335,7 @@ class ArgoExecutor:
     def _missed(self, status: WorkflowStatus, *, over: bool) -> Iterator[Report]:
         """The ends of tasks of which a workflow that has ended has left nothing, or can leave nothing."""
         nodes = _nodes_by_path(status)
-        gone = [key for key in self._asked if over or key[0] not in nodes]
+        gone = [key for key in self._asked if over or (nodes and key[0] not in nodes)]  # Kubernetes may tell none
         if gone and self._withdrawing and self._doom is None:  # it was stopped before their turn came
             yield Lost(numbers=[self._asked.pop(key).number for key in gone])
             return

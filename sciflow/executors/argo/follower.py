@@ -154,7 +154,8 @@ class Follower:
     def _turn(self) -> None:
         poll = select.poll()
         poll.register(self._orders.fd, select.POLLIN)
-        poll.poll(1000 * max(0.0, self._next_look - time.monotonic()))
+        idle = not (self._begun or self._pending)
+        poll.poll(None if idle else 1000 * max(0.0, self._next_look - time.monotonic()))
         self._pending += self._orders.take()
         if self._closing.is_set():
             return
@@ -234,9 +235,9 @@ class Follower:
             case Revive():
                 self._revive()
             case Answer(path=path, text=text):
-                held = self._answers.given(path)
-                if held is None:
+                if self._answers.given(path) is None:
                     self._supply.send_answer(path, text)
+                held = self._answers.given(path)  # somebody else may have been quicker
                 self._gates.add(order)
                 self._answers.tell(path, text if held is None else held)
             case Pause():
@@ -307,8 +308,10 @@ class Follower:
     def _look(self) -> None:
         """Tells what is new."""
         asked = time.monotonic()
-        begins, self._looked = self._found and not self._looked, True
-        status = self._seen_status(nodes=begins)  # first: what follows is all of it
+        first, self._looked = not self._looked, True
+        begins = self._found and first
+        status = self._seen_status(nodes=begins)  # first: what follows is all that had ended by then
+        had_ended = status.ended
         least_s = max(self._least_s, COSTS * (time.monotonic() - asked))  # the larger it is, the more Argo has to do
         before = self._last_news
         for ends in self._harvest.news(status if begins and not status.ended else None):
@@ -326,10 +329,13 @@ class Follower:
             status = status if status.gone else self._seen_status(nodes=True)
             self._nodes_due.looked(status, time.monotonic() - asked)
             self._gates.release(status)
+        if status.ended and not had_ended:  # since it was asked: what it has left last is not listed yet
+            self._next_look = 0.0
+            return
         self._suspended = status.suspended
         if asks or status.ended or (fresh and not silent):
             self._tell_waits(self._patience.look(status) if asks else Waits())
-        over = status.ended and self._is_over(status)
+        over = self._is_over(status, first=first)
         halted = read_halted(self._bucket, self._layout, status)
         self.news.put(CaughtUp(status=status, over=over, found=self._found and not status.gone, halted=halted))
         quiet = now - self._last_news
@@ -344,13 +350,16 @@ class Follower:
             return WorkflowStatus(phase="Error", gone=True, message=f"{self._server.url}: {self._name} {GONE}")
         return msgspec.structs.replace(status, suspended=self._suspended) if status.partial else status
 
-    def _is_over(self, status: WorkflowStatus) -> bool:
-        """Whether nothing more comes of a workflow that has ended."""
+    def _is_over(self, status: WorkflowStatus, *, first: bool) -> bool:
+        """Whether nothing more comes of it; `first`: nobody has looked before, and it may have ended long ago."""
+        if not status.ended:
+            self._over_since = None
+            return False
         now = time.monotonic()
-        self._over_since = self._over_since or now
-        late_s = LATE_S if "Stopped" in status.message else SETTLED_S
-        since_s = 0.0 if status.finished is None else time.time() - status.finished.timestamp()
-        return status.gone or max(now - self._over_since, since_s) >= late_s
+        if self._over_since is None:
+            ago_s = time.time() - status.finished.timestamp() if first and status.finished is not None else 0.0
+            self._over_since = now - max(0.0, ago_s)
+        return status.gone or now - self._over_since >= (LATE_S if "Stopped" in status.message else SETTLED_S)
 
     def _tell_waits(self, waits: Waits) -> None:
         if waits != self._waits or waits.given_up:
