@@ -25,7 +25,7 @@ from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.settings import ArgoSettings
 from sciflow.storage.settings import S3Settings
 
-OLDEST = (3, 5)
+OLDEST = (3, 6)  # of which mutexes and schedules have the names that we write
 PATIENCE_S = 5.0  # with a bucket that does not answer: somebody sits here
 TRIP_BYTES = 4 << 20
 RIGHTS = "workflows: create, get, list, watch, update, patch, delete; pods, pods/log, events: get, list, watch"
