@@ -246,7 +246,7 @@ class ArgoServer:
 
     def resume(self, name: str) -> None:
         """See `Workflows`."""
-        self._connection.json("PUT", f"{self._place(name)}/resume", {})
+        self._order(name, "resume")
 
     def release(self, name: str, node: str, values: Mapping[str, str]) -> None:
         """See `Workflows`."""

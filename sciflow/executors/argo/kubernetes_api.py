@@ -203,11 +203,11 @@ class KubernetesApi:
 
     def suspend(self, name: str) -> None:
         """See `Workflows`."""
-        self._change(name, {"spec": {"suspend": True}})
+        self._order(name, {"spec": {"suspend": True}})
 
     def resume(self, name: str) -> None:
         """See `Workflows`."""
-        self._change(name, {"spec": {"suspend": None}})
+        self._order(name, {"spec": {"suspend": None}})
 
     def release(self, name: str, node: str, values: Mapping[str, str]) -> None:
         """See `Workflows`."""
@@ -218,11 +218,11 @@ class KubernetesApi:
 
     def stop(self, name: str) -> None:
         """See `Workflows`."""
-        self._change(name, {"spec": {"shutdown": "Stop"}})
+        self._order(name, {"spec": {"shutdown": "Stop"}})
 
     def terminate(self, name: str) -> None:
         """See `Workflows`."""
-        self._change(name, {"spec": {"shutdown": "Terminate"}})
+        self._order(name, {"spec": {"shutdown": "Terminate"}})
 
     def retry(self, name: str, *, succeeded: bool) -> bool:
         """See `Workflows`: it is submitted anew."""
@@ -249,7 +249,10 @@ class KubernetesApi:
             return None
         return msgspec.json.decode(answer.content, type=Described).metadata
 
-    def _change(self, name: str, patch: Mapping[str, Any], *, passed: tuple[int, ...] = ()) -> bool:
+    def _order(self, name: str, patch: Mapping[str, Any]) -> None:
+        self._change(name, patch, passed=(MISSING,))  # of what is gone nothing is left to be done
+
+    def _change(self, name: str, patch: Mapping[str, Any], *, passed: tuple[int, ...]) -> bool:
         """False if it answers with one of the codes `passed`."""
         answer = self._connection.ask("PATCH", self._place(name), patch, passed=passed, kind=MERGE)
         return answer.is_success

@@ -202,6 +202,14 @@ def test_nodes_that_are_in_a_database_are_no_nodes_and_a_gate_among_them_needs_t
         cluster.release("run", "n1", {"answer": "given"})
 
 
+def test_of_a_workflow_that_is_gone_nothing_is_left_to_be_done(server: StandIn, cluster: Workflows) -> None:
+    for order in (cluster.suspend, cluster.resume, cluster.stop, cluster.terminate):
+        order("run")
+    server.answers[f"PATCH {HERE}"] = 403, {"message": "cannot patch"}
+    with pytest.raises(HostRefused, match="cannot patch"):
+        cluster.stop("run")
+
+
 def test_a_cluster_without_argo_is_told_with_what_may_be_wrong(cluster: Workflows) -> None:
     with pytest.raises(HostRefused, match="no workflows of Argo\n    fix:      is `context`"):
         cluster.version()
