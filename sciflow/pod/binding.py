@@ -18,9 +18,11 @@ from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
 from sciflow.engine.contents import Contents
 from sciflow.engine.jobs import job_of
+from sciflow.errors import RunDamaged
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Facts, chunk_of
-from sciflow.executors.argo.layout import FACTS, Layout
+from sciflow.executors.argo.given import read_facts
+from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.outcomes import Outcomes, Rest, TaskEnd, final_ends, read_outcomes
 from sciflow.executors.argo.shapes import Shapes
 from sciflow.executors.argo.tolerance import tolerant_graphs
@@ -49,6 +51,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     volume: Path
     runner: str  # the runner's zip
     python: str = "python3"
+    uid: str = ""  # the pod's own
     exit_phase: str = ""
     image: str = ""  # that of another container, which runs the programs
 
@@ -60,7 +63,10 @@ class Binder:
         self._bucket = bucket
         self._layout = layout
         self._place = place
-        self._facts = msgspec.json.decode(bucket.get(layout.part(FACTS)) or b"{}", type=Facts)
+        facts = read_facts(bucket, layout)
+        if facts is None:
+            raise RunDamaged(f"{bucket!r}: {layout.part('')}: what the run is given is not there any more")
+        self._facts: Facts = facts
         self._shapes = Shapes(bucket, layout)
         self._shapes.learn(self._facts.folders, self._facts.executable)
         self._source = BucketSource(bucket, layout, self._shapes)
@@ -144,7 +150,8 @@ class Binder:
         if not job.slices:
             self._leave(head, kept)
             return
-        jobs = self._write_batch(f"{run.path.replace('/', '.')}.{chunk}.{generation}.1", job)
+        # a pod that was lost may come back: what it prints and saves must not have the names of its successor's
+        jobs = self._write_batch(f"{run.path.replace('/', '.')}.{chunk}.{generation}.{self._place.uid[:8]}.1", job)
         numbers = {
             str(one.number(position)): [slice_, one.attempts[position]]
             for one in jobs

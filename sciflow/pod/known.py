@@ -81,8 +81,11 @@ class CachedOutcomes:
         return {slice_: line for slice_, line in taken.items() if line is not None}
 
     def _taken(self, job: Job, slice_: int, text: bytes) -> Line | None:
-        """What an entry says; None: the files that it speaks of were removed."""
-        entry = msgspec.json.decode(text, type=Entry)
+        """What an entry says; None: another version wrote it, or the files that it speaks of were removed."""
+        try:
+            entry = msgspec.json.decode(text, type=Entry)
+        except msgspec.DecodeError:
+            return None
         there = Layout(self._layout.prefix, entry.run)
         task = f"tasks/{job.path}" if slice_ == SINGLE else f"tasks/{job.path}/{slice_}"
         try:

@@ -34,6 +34,7 @@ LOST = (
     f" or lastRetry.message contains 'bind: Error (exit code {UNREACHABLE})'"
     " or (asInt(lastRetry.exitCode) in [137, 143] and not (lastRetry.message contains 'OOMKilled'))"
 )
+UID: Manifest = {"name": "SCIFLOW_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
 RAW: Manifest = {"archive": {"none": {}}}
 LOCKED = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
@@ -87,7 +88,7 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     sidecar = {"name": "runner", "image": site.base_image, **runner, "mirrorVolumeMounts": True}
     told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
     return {
-        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told),
+        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told, env=[UID]),
         **({"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
         "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},

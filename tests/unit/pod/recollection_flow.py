@@ -54,6 +54,11 @@ def inner(xs: list[int]) -> list[int]:
 
 
 @workflow
+def cached(x: int) -> int:
+    return double.options(cache=True)(x)
+
+
+@workflow
 def one(x: int) -> int:
     return double(double(x))
 
