@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from sciflow.errors import HostUnreachable
+import msgspec
+
+from sciflow.errors import HostUnreachable, RunDamaged
 from sciflow.storage.s3_client import MISSING, explained, make_client
 from sciflow.storage.settings import S3Settings
 
@@ -43,6 +45,27 @@ class Bucket:
     def get(self, key: str) -> bytes | None:
         """What is under a key; None if nothing is."""
         return self.part(key, 0, 0)
+
+    def decoded(self, key: str, type_: type[T]) -> T | None:
+        """What is written under a key in JSON; None if nothing is.
+
+        Raises:
+            RunDamaged: something else is there.
+        """
+        text = self.get(key)
+        return None if text is None else self.read(key, text, lambda text: msgspec.json.decode(text, type=type_))
+
+    def read(self, key: str, text: bytes, reader: Callable[[bytes], T]) -> T:
+        """What somebody reads in the text that was under a key.
+
+        Raises:
+            RunDamaged: it is not to be read.
+        """
+        try:
+            return reader(text)
+        except (msgspec.DecodeError, ValueError) as error:
+            fix = "use the version of sciflow that has written it; or remove it, if somebody else has put it there"
+            raise RunDamaged(f"{self!r}: {key}: sciflow cannot read it: {error}\n    fix:      {fix}") from error
 
     def part(self, key: str, begin: int, size: int) -> bytes | None:
         """So many bytes of what is under a key, all for 0; None if nothing is."""

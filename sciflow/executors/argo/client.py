@@ -109,9 +109,6 @@ class _Event(msgspec.Struct, frozen=True):
     result: PodEvent = PodEvent()
 
 
-_EVENT = msgspec.json.Decoder(_Event)
-
-
 class ArgoServer:
     """See `workflows.Workflows`."""
 
@@ -139,10 +136,8 @@ class ArgoServer:
 
     def _told(self, what: str) -> dict[str, Any]:
         """What the server tells everybody."""
-        found: dict[str, Any] = msgspec.json.decode(
-            self._connection.ask("GET", f"/api/v1/{what}", tokenless=True).content
-        )
-        return found
+        answer = self._connection.ask("GET", f"/api/v1/{what}", tokenless=True)
+        return self._connection.decoded(answer.content, dict[str, Any])
 
     def check_access(self, workflow: Mapping[str, Any]) -> None:
         """See `Workflows`."""
@@ -169,7 +164,7 @@ class ArgoServer:
         answer = self._connection.ask("GET", f"{self._place(name)}?fields={fields}", passed=(MISSING,))
         if answer.status_code == MISSING:
             return None
-        found = msgspec.json.decode(answer.content, type=_Workflow)
+        found = self._connection.decoded(answer.content, _Workflow)
         return msgspec.structs.replace(
             found.status,
             suspended=bool(found.spec.get("suspend")),
@@ -186,7 +181,7 @@ class ArgoServer:
     def annotation(self, name: str, annotation: str) -> str:
         """See `Workflows`."""
         answer = self._connection.ask("GET", f"{self._place(name)}?fields=metadata.annotations", passed=(MISSING,))
-        told = {} if answer.status_code == MISSING else msgspec.json.decode(answer.content)
+        told = {} if answer.status_code == MISSING else self._connection.decoded(answer.content, dict[str, Any])
         return str(told.get("metadata", {}).get("annotations", {}).get(annotation, ""))
 
     def pages(self, selector: str) -> Iterator[list[dict[str, Any]]]:
@@ -212,7 +207,8 @@ class ArgoServer:
         ask = f"{self._place(name)}/log?logOptions.container={container}&logOptions.tailLines=30"
         answer = self._connection.ask("GET", ask, passed=(400, 403, MISSING, 500))
         lines = answer.content.splitlines() if answer.is_success else []
-        told = [msgspec.json.decode(line).get("result", {}).get("content", "") for line in lines if line.strip()]
+        read = (self._connection.decoded(line, dict[str, Any]) for line in lines if line.strip())
+        told = [str(one.get("result", {}).get("content", "")) for one in read]
         return "\n".join(line for line in told if "argo=true" not in line)
 
     def log(
@@ -227,7 +223,7 @@ class ArgoServer:
             yield from self._entry(text)
 
     def _entry(self, text: str) -> Iterator[tuple[str, str]]:
-        told = msgspec.json.decode(text) if text.strip() else {}
+        told = self._connection.decoded(text.strip(), dict[str, Any])
         if "error" in told:
             said, code = told["error"].get("message", ""), told["error"].get("http_code", 500)
             raise HostRefused(f"{self.url}: the log: {said} ({code}){self._connection.advice(code)}")
@@ -238,7 +234,7 @@ class ArgoServer:
         """See `Workflows`; the server tells all that there is, then what comes, and not where the one ends."""
         path = f"/api/v1/stream/events/{self.namespace}?listOptions.fieldSelector=involvedObject.name={pod}"
         lines = self._connection.lines_until_silent(path, silence_s=EVENTS_S)
-        return [_EVENT.decode(line).result for line in lines if line]
+        return [self._connection.decoded(line, _Event).result for line in lines if line]
 
     def suspend(self, name: str) -> None:
         """See `Workflows`."""

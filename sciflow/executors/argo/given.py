@@ -21,11 +21,12 @@ from sciflow.executors.found import MODULES
 
 _ENGINES = re.compile(r"values/[^/]*-(inputs|begin|engine)[^/]*")  # long values that no task has made
 
+_GIVEN = msgspec.json.Decoder(Given)
+
 
 def read_facts(bucket: Bucket, layout: Layout) -> Facts | None:
     """What is written down of the run; None if there is no such run."""
-    text = bucket.get(layout.part(FACTS))
-    return None if text is None else msgspec.json.decode(text, type=Facts)
+    return bucket.decoded(layout.part(FACTS), Facts)
 
 
 def learn_given(bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
@@ -33,8 +34,8 @@ def learn_given(bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
     facts = read_facts(bucket, layout)
     if facts is not None:
         shapes.learn(facts.folders, facts.executable)
-    for text in bucket.get_all(bucket.list(layout.part(f"{ANSWERS}/"))).values():
-        given = msgspec.json.decode(text, type=Given)
+    for key, text in bucket.get_all(bucket.list(layout.part(f"{ANSWERS}/"))).items():
+        given = bucket.read(key, text, _GIVEN.decode)
         shapes.learn(given.folders, given.executable)
 
 

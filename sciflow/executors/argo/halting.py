@@ -26,9 +26,9 @@ def read_halted(bucket: Bucket, layout: Layout, status: WorkflowStatus) -> Halte
     """How it was ended, if it was; who ends it in Argo itself does not say why."""
     if not (status.shutdown or status.gone):
         return None
-    text = bucket.get(layout.part(HALTED))
-    if text is not None:
-        return msgspec.json.decode(text, type=Halted)
+    halted = bucket.decoded(layout.part(HALTED), Halted)
+    if halted is not None:
+        return halted
     if status.shutdown == "Terminate":
         return Halted(exit_handler=False, why="the run was terminated")
     return Halted(why="the run was stopped") if status.shutdown else None

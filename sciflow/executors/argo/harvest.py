@@ -32,7 +32,7 @@ class Harvest:
         """
         found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
         fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
-        told = {key: read_outcomes(text) for key, text in self._bucket.get_all(fresh).items()}
+        told = {key: self._bucket.read(key, text, read_outcomes) for key, text in self._bucket.get_all(fresh).items()}
         self._bring(told.values())
         for key, outcomes in told.items():
             head = outcomes.head

@@ -104,7 +104,7 @@ class KubernetesApi:
     def account(self) -> str:
         """See `Workflows`."""
         answer = self._connection.ask("POST", REVIEWS, {"apiVersion": "authentication.k8s.io/v1"}, passed=(MISSING,))
-        told = msgspec.json.decode(answer.content) if answer.is_success else {}
+        told = self._connection.decoded(answer.content, dict[str, Any]) if answer.is_success else {}
         return str(told.get("status", {}).get("userInfo", {}).get("username", ""))
 
     def check_access(self, workflow: Mapping[str, Any]) -> None:
@@ -131,7 +131,7 @@ class KubernetesApi:
         answer = self._connection.ask("GET", self._place(name), passed=(MISSING,))
         if answer.status_code == MISSING:
             return None
-        found = msgspec.json.decode(answer.content, type=KeptWorkflow)
+        found = self._connection.decoded(answer.content, KeptWorkflow)
         return WorkflowStatus(
             phase=found.status.phase,
             message=found.status.message,
@@ -158,7 +158,7 @@ class KubernetesApi:
         asked = {"labelSelector": selector, "limit": str(PAGE)}
         while True:
             answer = self._connection.ask("GET", f"{self._all}?{urlencode(asked)}", wanted=METADATA_LIST)
-            told = msgspec.json.decode(answer.content)
+            told = self._connection.decoded(answer.content, dict[str, Any])
             yield [{"metadata": item["metadata"], "status": _labelled(item)} for item in told.get("items") or []]
             more = str(told.get("metadata", {}).get("continue") or "")
             if not more:
@@ -197,7 +197,7 @@ class KubernetesApi:
         """See `Workflows`."""
         path = f"/api/v1/namespaces/{self.namespace}/events?fieldSelector=involvedObject.name={pod}"
         answer = self._connection.ask("GET", path, passed=(FORBIDDEN,))
-        return msgspec.json.decode(answer.content, type=_Events).items if answer.is_success else []
+        return self._connection.decoded(answer.content, _Events).items if answer.is_success else []
 
     # --- what is done with it
 
@@ -247,7 +247,7 @@ class KubernetesApi:
         answer = self._connection.ask("GET", self._place(name), passed=(MISSING,), wanted=METADATA)
         if answer.status_code == MISSING:
             return None
-        return msgspec.json.decode(answer.content, type=Described).metadata
+        return self._connection.decoded(answer.content, Described).metadata
 
     def _order(self, name: str, patch: Mapping[str, Any]) -> None:
         self._change(name, patch, passed=(MISSING,))  # of what is gone nothing is left to be done

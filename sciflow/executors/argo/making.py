@@ -149,8 +149,8 @@ def fetch_from_bucket(
     bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
     shapes = Shapes(bucket, layout)
     learn_given(bucket, layout, shapes)
-    for text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).values():
-        shapes.learn_of(read_outcomes(text).rest)
+    for key, text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).items():
+        shapes.learn_of(bucket.read(key, text, read_outcomes).rest)
     return bring_files(shapes, root, paths, place=f"{bucket!r}: {layout.part('')}")
 
 

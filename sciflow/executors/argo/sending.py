@@ -57,8 +57,7 @@ class Sender:
 
     def pods(self) -> int:
         """Of a fan: as many as when the run began, since its chunks are known by their numbers."""
-        before = self._bucket.get(self._layout.part(FACTS))
-        return self._facts.pods if before is None else msgspec.json.decode(before, type=Facts).pods
+        return (read_facts(self._bucket, self._layout) or self._facts).pods
 
     def send_answer(self, path: str, text: bytes) -> None:
         """What was given at a suspension, its files first; nothing comes of it if an answer is there."""

@@ -55,7 +55,7 @@ class Shelf:
         if answer.status_code == MISSING:
             self._connection.json("POST", self._at(kind), self._told(manifest))
             return True
-        before: Manifest = msgspec.json.decode(answer.content)
+        before = self._connection.decoded(answer.content, Manifest)
         labels = before["metadata"].get("labels", {})
         if labels.get(DEPLOYED_LABEL) != manifest["metadata"]["labels"][DEPLOYED_LABEL]:
             raise ConfigError(

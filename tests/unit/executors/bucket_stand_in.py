@@ -67,6 +67,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._fail(404, "NoSuchKey")
 
+    def do_DELETE(self) -> None:
+        self.objects.held.pop(self._note(), None)
+        self._answer(204, b"")
+
     def _note(self) -> str:
         key = unquote(urlsplit(self.path).path).lstrip("/").partition("/")[2]
         self.objects.asked.append(f"{self.command} {key}")

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from sciflow.errors import RunDamaged
 from sciflow.executors.argo.answers import Answers
 from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.layout import Layout
+from sciflow.executors.argo.given import read_facts
+from sciflow.executors.argo.harvest import Harvest
+from sciflow.executors.argo.layout import FACTS, Layout
 from sciflow.executors.argo.news import News, Told
 from sciflow.executors.argo.sending import Sender
 from sciflow.runner.packs import Pack
@@ -61,6 +64,21 @@ def test_an_answer_is_sent_and_told(conditional: bool, bucket: Bucket, objects: 
     told: list[News] = []
     assert Answers(bucket, LAYOUT, here=tmp_path / "run", tell=told.append).look() == ["gate"]
     assert told == [Told(path="gate", text=b"1")]
+
+
+def test_what_is_not_ours_in_the_bucket_is_told_with_its_key(bucket: Bucket, tmp_path: Path) -> None:
+    harvest = Harvest(bucket, LAYOUT, tmp_path)
+    for text in (b"", b"{}", b"{}\n{}\n[]"):
+        bucket.put(LAYOUT.outcomes("main/a", 0), text)
+        with pytest.raises(RunDamaged, match="bucket: runs/run/outcomes/main/a/0: sciflow cannot read it"):
+            list(harvest.news(None))
+    bucket.put(LAYOUT.part(FACTS), b"{}")
+    with pytest.raises(RunDamaged, match=r"facts\.json: sciflow cannot read it"):
+        read_facts(bucket, LAYOUT)
+    bucket.delete(LAYOUT.part(FACTS))
+    bucket.put(LAYOUT.answer("gate"), b"<html>")
+    with pytest.raises(RunDamaged, match="answers/gate: sciflow cannot read it"):
+        harvest.fetch(["artifacts/a"])
 
 
 def test_of_two_answers_at_the_same_time_the_first_holds(bucket: Bucket, tmp_path: Path) -> None:

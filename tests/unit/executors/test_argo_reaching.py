@@ -137,6 +137,38 @@ def test_a_server_that_takes_a_call_and_is_silent_is_given_up() -> None:
 # --- what is told of workflows
 
 
+PORTAL = "<html>Log in to the network</html>"
+
+
+@pytest.mark.parametrize(
+    "page", [(200, "text/html; charset=utf-8", PORTAL), (302, "text/html", ""), (200, "application/json", PORTAL)]
+)
+@pytest.mark.parametrize("by", ["server", "kubeconfig"])
+def test_the_page_of_a_network_is_no_answer_and_waited_for(
+    by: str, page: tuple[int, str, str], workflows: Reach, server: StandIn, tmp_path: Path
+) -> None:
+    file = str(kubeconfig(tmp_path, server.url))
+    found = workflows(kubeconfig=file) if by == "kubeconfig" else workflows(server=server.url)
+    server.answers[f"GET {HERE}"] = server.answers[f"GET {THERE}"] = 200, {"status": {"phase": "Running"}}
+    assert found.status("run", nodes=True) is not None
+    server.page = page
+    with pytest.raises(HostUnreachable, match="what answers there is not"):
+        found.status("run", nodes=True)
+    if "html" in page[1]:
+        with pytest.raises(HostUnreachable, match="what answers there is not"):
+            found.create({})
+    server.page = None
+    assert found.status("run", nodes=True) is not None
+
+
+def test_the_page_of_a_proxy_in_place_of_a_server_is_refused_with_what_to_write(
+    workflows: Reach, server: StandIn
+) -> None:
+    server.page = 200, "text/html", PORTAL
+    with pytest.raises(HostRefused, match=r"not Argo's server(.|\n)*`server`"):
+        workflows(server=server.url).status("run", nodes=False)
+
+
 def test_a_workflow_that_only_argos_database_has_is_told_as_such(workflows: Reach, server: StandIn) -> None:
     label = {"workflows.argoproj.io/workflow-archiving-status": "Persisted"}
     server.answers[f"GET {THERE}"] = 200, {"metadata": {"labels": label}, "status": {"phase": "Failed"}}
