@@ -28,7 +28,7 @@ from sciflow.executors.argo.deployment import (
     template_manifest,
 )
 from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.layout import PARAMETERS, Layout
+from sciflow.executors.argo.layout import PARAMETERS
 from sciflow.executors.argo.making import bucket_settings, facts_of, layout_of, site_of
 from sciflow.executors.argo.manifest import Plan
 from sciflow.executors.argo.naming import dns_name
@@ -146,10 +146,12 @@ def remove(
     shelf = open_shelf(settings)
     try:
         found = [one for one in shelf.deployed() if deployed in (one["metadata"]["labels"][DEPLOYED_LABEL], _key(one))]
+        # what begins runs first; last that by which the rest is found again, should this be cut short
+        found.sort(key=lambda one: (_is_version(one), one["kind"]))
         for one in found:
+            if _is_version(one):
+                bucket.delete_all(bucket.list(layout_of(store, "").deployed(_key(one)).part("")))
             shelf.remove(one)
-            if one["metadata"]["name"] == _key(one):
-                _empty(bucket, layout_of(store, "").deployed(_key(one)))
         return [f"{one['kind']} {one['metadata']['name']}" for one in found]
     finally:
         shelf.close()
@@ -169,9 +171,9 @@ def _key(manifest: Manifest) -> str:
     return f"{labels[DEPLOYED_LABEL]}-{labels[VERSION_LABEL]}"
 
 
-def _empty(bucket: Bucket, layout: Layout) -> None:
-    for key in bucket.list(layout.part("")):
-        bucket.delete(key)
+def _is_version(manifest: Manifest) -> bool:
+    """Whether it is the template that stays with its version."""
+    return bool(manifest["metadata"]["name"] == _key(manifest))
 
 
 def _parameters(facts: Facts, *, scheduled: bool) -> list[Parameter]:

@@ -73,7 +73,8 @@ class Shelf:
         query = "listOptions.labelSelector" if self._by_argo else "labelSelector"
         for kind in KINDS:
             answer = self._connection.json("GET", f"{self._at(kind)}?{query}={DEPLOYED_LABEL}")
-            yield from ({**found, "kind": kind} for found in answer.get("items") or ())
+            items = ({**found, "kind": kind} for found in answer.get("items") or ())
+            yield from (found for found in items if VERSION_LABEL in found["metadata"]["labels"])
 
     def remove(self, manifest: Manifest) -> None:
         """Removes one of them."""
