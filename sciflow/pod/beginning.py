@@ -94,14 +94,13 @@ class Beginner:
     def _copy_deployed(self) -> None:
         """A run has all that it was given: what is deployed may be removed. Values are looked at here, too."""
         head = self._deployed.part("")
-        for key in self._bucket.list(head):
-            path = key.removeprefix(head)
-            if path.partition("/")[0] not in GIVEN:
-                continue
-            self._bucket.copy(key, self._layout.part(path))
+        paths = [key.removeprefix(head) for key in self._bucket.list(head)]
+        given = [path for path in paths if path.partition("/")[0] in GIVEN]
+        self._bucket.at_once(lambda path: self._bucket.copy(f"{head}{path}", self._layout.part(path)), given)
+        for path in given:
             (self._root / path).parent.mkdir(parents=True, exist_ok=True)  # so that what is taken in lies elsewhere
-            if path.startswith("values/"):
-                self._bucket.fetch(key, self._root / path)
+        values = [path for path in given if path.startswith("values/")]
+        self._bucket.at_once(lambda path: self._bucket.fetch(f"{head}{path}", self._root / path), values)
 
     def _intake(self) -> Intake:
         for part in GIVEN:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -54,6 +55,11 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, Any] = {}
     outputs: msgspec.Raw = msgspec.Raw(b"")  # of a suspension: what it was told
 
+    @property
+    def task(self) -> tuple[str, str]:
+        """What a pod works on: the path of a node, and the chunk."""
+        return self.parameter("path"), self.parameter("chunk")
+
     def parameter(self, name: str) -> str:
         """The value of an input parameter; empty if there is none."""
         return next((str(p.get("value", "")) for p in self.inputs.get("parameters", ()) if p["name"] == name), "")
@@ -86,12 +92,11 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.gone or self.phase in ("Succeeded", "Failed", "Error")
 
 
-def has_ended(status: WorkflowStatus, path: str, chunk: int) -> bool:
-    """Whether the pod of a chunk of a node has ended; a workflow that is retried forgets the pods that run again."""
-    wanted = {"path": path, "chunk": str(chunk)}
+def ended_pods(status: WorkflowStatus) -> AbstractSet[tuple[str, str]]:
+    """Paths and chunks whose pods have ended; a workflow that is retried forgets the pods that run again."""
     pods = [node for node in status.nodes.values() if node.type == "Pod"]
-    phases = [pod.phase for pod in pods if all(pod.parameter(name) == value for name, value in wanted.items())]
-    return bool(phases) and not {"Pending", "Running"}.intersection(phases)
+    live = {pod.task for pod in pods if pod.phase in ("Pending", "Running")}
+    return {pod.task for pod in pods} - live
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):

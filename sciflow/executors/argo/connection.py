@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -148,7 +148,10 @@ class Connection:
         import httpx
 
         patience = httpx.Timeout(self._timeout_s, read=None if endless else self._timeout_s)
-        with self._explained(), self._client.stream("GET", path, timeout=patience) as answer:
+        with self._explained(), ExitStack() as stack:
+            answer = stack.enter_context(self._client.stream("GET", path, timeout=patience))
+            if answer.status_code == UNKNOWN and self._renewed():
+                answer = stack.enter_context(self._client.stream("GET", path, timeout=patience))
             if not answer.is_success:
                 answer.read()
             self._judge(answer, f"GET {path.partition('?')[0]}", passed)

@@ -18,6 +18,7 @@ class StandIn:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, JSON]] = {}
         self.token = ""  # the one that it knows
+        self.logs: dict[str, list[str]] = {}  # lines that a call answers with in place of that
         self.told: list[tuple[str, JSON]] = []
         self.url = ""
         self.page: tuple[int, str, str] | None = None  # code, kind and text that the network answers in its place
@@ -45,6 +46,9 @@ def stand_in() -> Iterator[StandIn]:
             if found.page is not None:
                 code, kind, said = found.page
                 text = said.encode()
+            elif call in found.logs:
+                code, _ = found.answer(call, body, self.headers.get("Authorization", ""))
+                code, kind, text = (401 if code == 401 else 200), "text/plain", "\n".join(found.logs[call]).encode()
             else:
                 code, answer = found.answer(call, body, self.headers.get("Authorization", ""))
                 kind, text = "application/json", json.dumps(answer).encode()
