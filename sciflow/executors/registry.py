@@ -34,6 +34,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     setup: msgspec.Raw  # of the run, as its database has it
     started: float = 0.0
     begins: bool = True  # it is begun there if it is not there
+    fresh: bool = False  # no engine has been at work on it before
     goes_on: bool = True  # if it is suspended there, it goes on
     revives: bool = True  # what has failed is run again, if it has ended there
 
