@@ -29,14 +29,13 @@ from sciflow.executors.argo.deployment import (
 )
 from sciflow.executors.argo.facts import Facts
 from sciflow.executors.argo.layout import PARAMETERS
-from sciflow.executors.argo.making import bucket_settings, facts_of, layout_of, site_of
-from sciflow.executors.argo.manifest import Plan
 from sciflow.executors.argo.naming import dns_name
 from sciflow.executors.argo.parameters import Parameter, parameter_of
 from sciflow.executors.argo.parcels import package_parcel, runner_parcel
 from sciflow.executors.argo.sending import GIVEN, Sender
 from sciflow.executors.argo.shelf import open_shelf
 from sciflow.executors.argo.site import Delivery
+from sciflow.executors.argo.submission import bucket_settings, layout_of, submission_of
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import ArgoSettings
 
@@ -75,19 +74,9 @@ def prepare(
     assert whole is not None
     if wish.schedule is not None:
         _check(wish.schedule)
-    store = bucket_settings(name, settings, storages)
-    site, delivery = site_of(settings, store), Delivery(runner=runner_parcel().name, package=package_parcel().name)
-    facts = facts_of(name, settings, errand, whole)
-    layout = layout_of(store, RUN)
-    plan = Plan(
-        run=RUN,
-        totals={},
-        pods=settings.pods,
-        workers=settings.workers,
-        timeout_s=whole.timeout_s,
-        parallelism=whole.parallelism,
-        locks=whole.locks,
-    )
+    submission = submission_of(name, settings, storages, whole)
+    site, delivery = submission.site, Delivery(runner=runner_parcel().name, package=package_parcel().name)
+    facts, plan, layout = submission.facts(errand), submission.plan(RUN), submission.layout(RUN)
     deployment = Deployment(
         name=dns_name(wish.name, most=LONGEST_NAME),
         version="",

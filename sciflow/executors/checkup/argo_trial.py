@@ -20,17 +20,17 @@ from sciflow.core.ports import Type
 from sciflow.core.records import Phase
 from sciflow.errors import HostError
 from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
-from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.making import site_of
-from sciflow.executors.argo.manifest import Manifest, Plan, manifest
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.outcomes import read_outcomes
 from sciflow.executors.argo.pod_logs import pod_name
 from sciflow.executors.argo.pod_template import LOCKED
 from sciflow.executors.argo.sending import GIVEN, Sender
+from sciflow.executors.argo.submission import Submission
 from sciflow.executors.argo.trouble import BLOCKED, advice
 from sciflow.executors.argo.waiting import BEGINNING, SILENT_S, trouble_of
 from sciflow.executors.checkup.argo import ArgoVisit
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
+from sciflow.executors.registry import Errand, Whole
 
 LOOK_S = 1.0
 LATE_S = 10.0  # for which the end of a task may come later than that of its workflow
@@ -88,30 +88,23 @@ def trial(visit: ArgoVisit) -> Iterator[Finding]:
 
 def _submit(visit: ArgoVisit) -> None:
     """It is made suspended, and let go: for that, too, a right is needed."""
-    settings = visit.settings
-    facts = Facts(
+    whole = Whole(
         spec=SPEC,
         inputs={},
         reuse={},
-        executor=visit.name,
-        inline_bytes=4096,
-        pods=1,
-        workers=1,
-        bundle="",
-        argv=(),
-        main=None,
-        host={},
-        folders={},
-        executable=(),
-        code=(),
+        timeout_s=visit.wait_s + KEPT_S,
+        parallelism=None,
+        locks={},
+        setup=msgspec.Raw(b"{}"),
     )
+    settings = msgspec.structs.replace(visit.settings, lost_retries=0)
+    submission = Submission(name=visit.name, settings=settings, store=visit.store, whole=whole)
     with TemporaryDirectory(prefix="sciflow-") as folder:
         for part in GIVEN:
             Path(folder, part).mkdir()
-        delivery = Sender(visit.bucket, visit.layout, Path(folder), facts, {}).send()
-    site = msgspec.structs.replace(site_of(settings, visit.store), lost_retries=0)
-    plan = Plan(run=visit.mark, totals={}, pods=1, timeout_s=visit.wait_s + KEPT_S)
-    made = manifest(SPEC, plan, layout=visit.layout, site=site, delivery=delivery)
+        errand = Errand(root=Path(folder), sys_path=(), argv=(), main=None, inline_bytes=4096, code={}, host={})
+        delivery = Sender(visit.bucket, visit.layout, Path(folder), submission.facts(errand), {}).send()
+    made = submission.workflow(submission.plan(visit.mark), delivery)
     visit.server.create(_with_pod(made, visit))
     visit.server.resume(visit.mark)
 

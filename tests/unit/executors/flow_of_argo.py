@@ -117,11 +117,11 @@ def sciflow_plan(n: int) -> int:
 
 @workflow
 def fans(ns: list[int]) -> list[int]:
-    return sciflow_plan.options(parallelism=1).map(n=ns)
+    return double.options(parallelism=4).map(x=ns)
 
 
 @workflow
-def fans_sciflow_plan_fan(ns: list[int]) -> list[int]:
+def fans_double_fan(ns: list[int]) -> list[int]:
     return fans(ns)
 
 
@@ -130,4 +130,4 @@ def alike(n: int) -> list[int]:
     """Names that would become the same: of templates, of tasks, and of locks."""
     first = double.options(cpus=2, name="x")(n)
     second = double.options(cpus=3, name="x_plan", locks={"a-1": 1})(first)
-    return fans_sciflow_plan_fan(numbers(double_2(second)))
+    return fans_double_fan(numbers(double_2(sciflow_plan(second))))

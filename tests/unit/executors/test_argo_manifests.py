@@ -67,6 +67,13 @@ def test_what_strict_namespaces_ask_of_pods_is_in_every_manifest(manifest):
         assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_what_is_printed_is_what_is_submitted_with_these_settings(manifest, monkeypatch):
+    monkeypatch.setenv("SCIFLOW_LOCKS", '{"licence": 1}')
+    assert "name: fan_licence_0" in manifest("fan")  # a place alone, of the two that the op lets
+    fan = [t for t in yaml.safe_load(manifest("alike", workers=2))["spec"]["templates"] if t["name"].endswith("fan-2")]
+    assert [template["parallelism"] for template in fan] == [2]  # pods of two slices each
+
+
 def test_templates_tasks_and_locks_have_names_of_their_own(manifest):
     made = yaml.safe_load(manifest("alike"))
     names = [template["name"] for template in made["spec"]["templates"]]

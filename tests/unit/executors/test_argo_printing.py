@@ -7,9 +7,9 @@ import json
 import pytest
 
 from sciflow import choose, length, not_, op, sequence, when, workflow
-from sciflow.executors.argo.making import layout_of, site_of
 from sciflow.executors.argo.manifest import Plan, manifest
 from sciflow.executors.argo.site import Delivery
+from sciflow.executors.argo.submission import layout_of, site_of
 from sciflow.executors.settings import ArgoSettings
 from sciflow.runner.packs import Pack
 from sciflow.runner.pod import main
