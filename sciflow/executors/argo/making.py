@@ -14,6 +14,7 @@ from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.follower import Follower, Mission
 from sciflow.executors.argo.given import learn_given
+from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.layout import OUTCOMES
 from sciflow.executors.argo.manifest import RUN_LABEL
 from sciflow.executors.argo.naming import workflow_name
@@ -26,7 +27,7 @@ from sciflow.executors.argo.trouble import advice
 from sciflow.executors.argo.waiting import Patience
 from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.conducted import note_conductor
-from sciflow.executors.registry import Errand
+from sciflow.executors.registry import End, Errand
 from sciflow.executors.settings import ArgoSettings
 
 
@@ -69,6 +70,7 @@ def make_argo(
         most_s=settings.look_most_s,
         mission=Mission(
             begins=whole.begins,
+            fresh=whole.fresh,
             goes_on=whole.goes_on,
             gates=any(isinstance(template, Suspend) for template in whole.spec.templates.values()),
         ),
@@ -114,12 +116,21 @@ def fetch_from_bucket(
     return bring_files(shapes, root, paths, place=f"{bucket!r}: {layout.part('')}")
 
 
-def recall_workflow(settings: ArgoSettings, root: Path, *, running: bool) -> None:
-    """See `registry.recall_run`."""
-    server = make_server(settings)
+def recall_workflow(
+    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], root: Path, end: End | None
+) -> None:
+    """See `registry.recall_run`; Argo can let nothing run to its end while it ends a workflow."""
+    store = bucket_settings(name, settings, storages)
+    bucket, layout, server = Bucket(settings.storage, store), layout_of(store, root.name), make_server(settings)
+    workflow = workflow_name(root.name)
     try:
-        status = server.status(workflow_name(root.name), nodes=False)
-        if status is not None and not status.ended:
-            (server.terminate if running else server.suspend)(workflow_name(root.name))
+        status = server.status(workflow, nodes=False)
+        if status is None or status.ended:
+            return
+        if end is None:
+            server.suspend(workflow)
+            return
+        halted = Halted(exit_handler=end.exit_handler, why=end.why)
+        end_workflow(server, workflow, bucket, layout, halted, suspended=status.suspended or status.partial)
     finally:
         server.close()
