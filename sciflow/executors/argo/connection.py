@@ -43,6 +43,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     trust: Any = True  # an SSLContext, or whether certificates are looked at
     server_name: str = ""  # in the certificate, if it is not the one in `url`
 
+    def __repr__(self) -> str:
+        """Without what gives access."""
+        return f"Access({self.url!r})"
+
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
     """How what is to be done is spoken of."""
@@ -204,8 +208,9 @@ class Connection:
             raise self._refusal(f"{self.url}: {call}: {self._stranger(f'a web page ({code})')}")
         if answer.is_success or code in passed:
             return
-        said = _message(answer.content)
-        if code in TRANSIENT or (code in (FORBIDDEN, FAILED) and PASSING.search(said)):
+        whole = _message(answer.content)
+        said = _cut(whole)
+        if code in TRANSIENT or (code in (FORBIDDEN, FAILED) and PASSING.search(whole)):
             raise HostUnreachable(f"{self.url}: {call}: not now: {said} ({code})")
         if code == FAILED:
             raise HostFailed(f"{self.url}: {call}: the server has failed: {said} ({code})")
@@ -263,9 +268,9 @@ def _asking_for(server_name: str) -> Callable[[httpx.Request], None]:
 
 def _message(content: bytes) -> str:
     try:
-        return _cut(str(msgspec.json.decode(content)["message"]))
+        return str(msgspec.json.decode(content)["message"])
     except (msgspec.DecodeError, KeyError, TypeError):
-        return _cut(content)
+        return content.decode(errors="replace")
 
 
 def _cut(said: bytes | str) -> str:

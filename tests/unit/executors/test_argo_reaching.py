@@ -9,12 +9,14 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
 
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable, InvalidSettings
 from sciflow.executors.argo.connection import Access, Connection, Words
+from sciflow.executors.argo.kubeconfig import Entries, kubeconfig_access
 from sciflow.executors.argo.reaching import make_server
 from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.settings import ArgoSettings, parse_executor
@@ -287,6 +289,32 @@ def test_a_program_that_the_kubeconfig_names_gives_a_token_and_a_new_one_when_it
     file = kubeconfig(tmp_path, server.url, exec={**told, "command": "no-such-login", "installHint": "install it"})
     with pytest.raises(ConfigError, match=r"no-such-login, which the kubeconfig names: No such file.*install it"):
         workflows(kubeconfig=str(file))
+
+
+def test_what_gives_access_is_in_no_message(workflows: Reach, server: StandIn, tmp_path: Path) -> None:
+    program = tmp_path / "login"
+    program.write_text("#!/bin/sh\necho 'got hidden-token' >&2\necho 'no such realm' >&2\nexit 1\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    with pytest.raises(ConfigError) as caught:
+        workflows(kubeconfig=str(kubeconfig(tmp_path, server.url, exec={"command": str(program)})))
+    assert str(caught.value).endswith("failed: no such realm")
+    file = kubeconfig(tmp_path, server.url, token="hidden-token")
+    assert "hidden" not in repr(kubeconfig_access(str(file), ""))
+    assert "hidden" not in repr(Entries(tmp_path, {}, {"token": "hidden-token"}))
+    file.write_text("token: hidden-token: {\n")
+    with pytest.raises(ConfigError, match=r"no YAML \(line 1\)") as caught:
+        workflows(kubeconfig=str(file))
+    assert "hidden" not in "".join(format_exception(caught.value))
+
+
+def test_of_a_long_message_of_a_server_as_much_is_told_as_somebody_reads(workflows: Reach, server: StandIn) -> None:
+    server.answers[f"GET {THERE}"] = 400, {"message": "no. " * 10_000}
+    with pytest.raises(HostRefused, match=r"no\.  ?\.\.\. \(400\)") as caught:
+        workflows(server=server.url).status("run", nodes=False)
+    assert len(str(caught.value)) < 2000
+    server.answers[f"GET {THERE}"] = 500, {"message": "no. " * 10_000 + "connection refused"}
+    with pytest.raises(HostUnreachable, match="not now"):
+        workflows(server=server.url).status("run", nodes=False)
 
 
 def test_a_context_that_is_not_there_is_told_with_those_that_are(workflows: Reach, tmp_path: Path) -> None:
