@@ -39,6 +39,13 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     revives: bool = True  # what has failed is run again, if it has ended there
 
 
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody ends a run at which no engine is at work."""
+
+    why: str
+    exit_handler: bool  # runs, where that can be without an engine
+
+
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
     """What a run tells every executor that works for it."""
 
@@ -195,8 +202,18 @@ def pod_logs(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) -> 
         server.close()
 
 
-def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *, running: bool) -> None:
+def recall_run(
+    name: str,
+    tables: Mapping[str, Mapping[str, Any]],
+    storages: Mapping[str, Mapping[str, Any]],
+    root: Path,
+    *,
+    running: bool,
+    end: End | None,
+) -> None:
     """Takes back what a run has with an executor, no engine being at work: what runs too, or only what waits.
+
+    `end`: the run has come to its end by that; else it is suspended.
 
     What was taken back is written down so that the run's next engine collects what it has done by then.
 
@@ -216,7 +233,7 @@ def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *
     if isinstance(settings, ArgoSettings):
         from sciflow.executors.argo.making import recall_workflow
 
-        recall_workflow(settings, root, running=running)
+        recall_workflow(name, settings, storages, root, end)
         return
     from sciflow.executors.batch.making import recall_from
 
