@@ -112,7 +112,7 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     kubeconfig: str = ""  # a file, or "in-cluster": Kubernetes itself instead of Argo's server
     context: str = ""  # of that file; none: its own choice
     token: Secret | None = None  # { env = "ARGO_TOKEN" } or { file = "..." }
-    ca_file: str = ""  # certificates to trust besides the machine's own
+    ca_file: str = ""  # certificates to trust instead of the machine's own
     verify: bool = True
     endpoint_inside: str = ""  # of the bucket, where pods reach it by another address
     base_image: str = "sciflow-base"  # Python 3.11+ with msgspec and minio

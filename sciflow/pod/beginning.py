@@ -21,6 +21,7 @@ from sciflow.engine.values import StoredValues
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Facts
+from sciflow.executors.argo.given import read_facts
 from sciflow.executors.argo.layout import FACTS, PARAMETERS, Layout
 from sciflow.executors.argo.parameters import Parameter, value_of
 from sciflow.executors.argo.sending import GIVEN, Sender
@@ -50,13 +51,13 @@ class Beginner:
         self._volume = volume
         self._root = volume / ROOT
         self._pod = volume / POD
-        facts, parameters = (bucket.get(self._deployed.part(name)) for name in (FACTS, PARAMETERS))
+        facts, parameters = read_facts(bucket, self._deployed), bucket.get(self._deployed.part(PARAMETERS))
         if facts is None or parameters is None:
             raise RunDamaged(
                 f"{bucket!r}: {self._deployed.part('')}: what was deployed is not there any more\n"
                 "    fix:      deploy it once more: sciflow deploy"
             )
-        self._facts = msgspec.json.decode(facts, type=Facts)
+        self._facts: Facts = facts
         self._parameters = {parameter.name: parameter for parameter in _PARAMETERS.decode(parameters)}
 
     def begin(self, given: Mapping[str, str], asked: list[Tree]) -> None:

@@ -178,11 +178,6 @@ class ArgoServer:
             leaving=bool(found.metadata.deletion_timestamp),
         )
 
-    def label(self, name: str, label: str) -> str:
-        """See `Workflows`."""
-        answer = self._connection.json("GET", f"{self._place(name)}?fields=metadata.labels")
-        return str(answer.get("metadata", {}).get("labels", {}).get(label, ""))
-
     def annotation(self, name: str, annotation: str) -> str:
         """See `Workflows`."""
         answer = self._connection.ask("GET", f"{self._place(name)}?fields=metadata.annotations", passed=(MISSING,))

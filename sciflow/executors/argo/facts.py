@@ -9,10 +9,19 @@ import msgspec
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Fan, WorkflowSpec
 
+FORMAT = 1
+
+
+class Format(msgspec.Struct, frozen=True):
+    """What of the facts can be read whoever wrote them."""
+
+    format: int = FORMAT
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """See above."""
 
+    format: int = FORMAT  # of what lies in the bucket of a run, this and all else
     started: float = 0.0  # when the run began; nothing of what is deployed
     setup: msgspec.Raw = msgspec.Raw(b"{}")  # how it is executed, for whoever adopts it: `engine.setup.RunSetup`
     spec: WorkflowSpec

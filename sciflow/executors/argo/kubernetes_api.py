@@ -143,11 +143,6 @@ class KubernetesApi:
             leaving=bool(found.metadata.deletion_timestamp),
         )
 
-    def label(self, name: str, label: str) -> str:
-        """See `Workflows`."""
-        described = self._described(name)
-        return described.labels.get(label, "") if described is not None else ""
-
     def annotation(self, name: str, annotation: str) -> str:
         """See `Workflows`."""
         described = self._described(name)

@@ -67,6 +67,14 @@ def test_a_run_that_was_cleaned_is_told_as_such(
     assert "runs/run/: what the run is given is not there any more" in capsys.readouterr().err
 
 
+def test_a_run_that_another_version_has_written_down_is_refused(
+    objects: tuple[Objects, Pods], capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects[0].held["runs/run/facts.json"] = b'{"format": 2, "unheard": "of"}'
+    assert objects[1].run("bind", "double", "0")[0] == 1
+    assert "expected: format 1\n    found:    format 2" in capsys.readouterr().err
+
+
 def test_what_another_version_left_in_the_cache_is_none(pods: Pods, objects: tuple[Objects, Pods]) -> None:
     (key,) = told(pods.run("bind", "double", "0")[1])["cache"].values()
     for text in (b"no json", b'{"run": 1}'):
