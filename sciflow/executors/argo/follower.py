@@ -292,7 +292,8 @@ class Follower:
 
     def _begin(self, totals: Mapping[str, int]) -> None:
         self._totals = totals
-        status = self._there(nodes=True)
+        submits = self._mission.begins and self._mission.fresh  # what has its name is another's, or an earlier try
+        status = None if submits else self._there(nodes=True)
         self._found = status is not None or not self._mission.begins
         if status is None and self._mission.begins:
             self._submitting = True
