@@ -38,6 +38,7 @@ def manifest_text(spec: WorkflowSpec, *, run: str, on: str | None) -> str:
         delivery=Delivery(runner=runner_parcel().name, package=package_parcel().name),
         timeout_s=settings.timeout_s,
         parallelism=settings.parallelism,
+        locks=settings.locks,
     )
     return yaml(made)
 

@@ -125,6 +125,17 @@ class Activation(msgspec.Struct, eq=False):
     open: int = 0  # nodes that have not ended
     jobs: int = 0  # in flight, below it too
 
+    @property
+    def above(self) -> Sequence[int]:
+        """How many slices those fans have of which it, or a graph around it, is a slice."""
+        found, home = [], self
+        while home.parent is not None:
+            tasks = home.parent.tasks
+            if tasks is not None and not tasks.single:
+                found.append(tasks.total)
+            home = home.parent.home
+        return found
+
 
 def step_path(path: str) -> str:
     """A node's path without slice numbers: "relax/3/energy" -> "relax/energy"."""

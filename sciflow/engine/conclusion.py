@@ -16,7 +16,7 @@ from sciflow.engine.records_db import Reader, Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.setup import RunSetup
 from sciflow.executors.batch.record import is_open
-from sciflow.executors.registry import conducts
+from sciflow.executors.registry import End, conducts
 from sciflow.storage.mounts import on_network
 
 
@@ -72,9 +72,10 @@ def call_off(folder: RunFolder, phase: Phase, message: str, *, running: bool) ->
     """
     with folder.lock(), closing(open_writer(folder)) as db:
         setup = setup_of(folder)
-        tables = settings_of(setup).executors
-        conductor = setup.executor if conducts(setup.executor, tables) else None
+        settings = settings_of(setup)
+        conductor = setup.executor if conducts(setup.executor, settings.executors) else None
         if conductor is not None or is_open(folder.root):
-            recall(folder.root, tables, conductor=conductor, running=running)
+            end = End(why=message, exit_handler=not running) if phase is not Phase.SUSPENDED else None
+            recall(folder.root, settings, conductor=conductor, running=running, end=end)
         if db.text("phase") not in {*RUN_ENDS, phase}:
             put_end(db, phase, message)

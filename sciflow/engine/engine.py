@@ -64,6 +64,7 @@ class Engine:
         self._swept = False  # all files were looked at that belong into the run's storage
         self._exited = False  # the exit handler was begun, or there is none
         self._withdrawn = False  # executors were told to begin nothing more
+        self._timed_out = False
         self._next_look = 0.0
         self._next_commit = 0.0
         self._calm = False  # no news is urgent
@@ -298,6 +299,7 @@ class Engine:
             self._obey(request)
         self._replies.give()
         if self._parts.deadline is not None and time.monotonic() > self._parts.deadline:
+            self._timed_out = True
             self.halt(Halt(Level.KILL, "the run took longer than its time limit", ends=True))
         if self._halt.level is Level.KILL:
             self._kill()
@@ -348,15 +350,17 @@ class Engine:
         match report:
             case Noticed(text=text, passing=passing):
                 (self._broadcast.mention if passing else self._broadcast.notify)(text)
-            case Denied(why=why):
+            case Denied(why=why, ends=ends):
                 self._inbox.refuse(why)
-                self._halt, self._withdrawn = Halt(), False
-                self._parts.deadline = None
+                if self._halt.level < Level.KILL or (ends and self._halt.ends):
+                    self._halt, self._withdrawn = Halt(), False
+                if ends and self._timed_out:  # else it would be asked again all the time
+                    self._parts.deadline = None
                 self._broadcast.notify(f"it was asked to end or to pause, and goes on: {why}")
 
     def _steer(self, said: Steered) -> None:
         """Does what somebody else has asked of the run; its end is told again as long as the run goes on here."""
-        if self._scheduler.outcome is not None or self._exited:
+        if self._scheduler.outcome is not None or (self._exited and said.level != "leave"):
             return
         busy = bool(self._unidentified) or self._parts.probe.carries
         match said.level:
@@ -364,6 +368,8 @@ class Engine:
                 self.halt(Halt(Level.PAUSE, said.why))
             case "go on":
                 self._go_on()
+            case "leave":
+                self.halt(Halt(Level.KILL, said.why))
             case "stop" if not busy:
                 self.halt(Halt(Level.STOP, said.why, ends=True))
             case "kill" if not busy:

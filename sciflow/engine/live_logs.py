@@ -17,9 +17,10 @@ from sciflow.engine.bringing import conductor_of
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 from sciflow.engine.rows import NodeRow
-from sciflow.errors import RunError
+from sciflow.errors import HostUnreachable, RunError
 
 LOOK_S = 0.3
+SILENT_S = 60.0  # for which a place is asked again that gives no answer
 
 
 class LiveLine(NamedTuple):
@@ -84,12 +85,36 @@ def _of_pods(
 
     with pod_logs(conductor, config.load().executors, replica.root) as logs:
         chunk = None if row is None else _chunk(replica, row, slice_, logs.pods)
+        wait = _Wait()
         while True:
-            for line in logs.follow(row.path if row is not None else None, chunk=chunk):
-                yield LiveLine(line.title, line.text)
+            try:
+                for line in logs.follow(row.path if row is not None else None, chunk=chunk):
+                    wait.answered()
+                    yield LiveLine(line.title, line.text)
+                wait.answered()
+            except HostUnreachable:
+                if wait.is_over():
+                    raise
             if over():  # else the workflow may not have begun
                 return
             time.sleep(LOOK_S)
+
+
+class _Wait:
+    """For a place that has answered before, and gives no answer now."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._answered = False
+
+    def answered(self) -> None:
+        """It does."""
+        self._since, self._answered = None, True
+
+    def is_over(self) -> bool:
+        """It does not: whether that is to be told now."""
+        self._since = self._since or time.monotonic()
+        return not self._answered or time.monotonic() - self._since > SILENT_S
 
 
 def _chunk(replica: Replica, row: NodeRow, slice_: int | None, pods: int) -> int | None:
@@ -99,10 +124,10 @@ def _chunk(replica: Replica, row: NodeRow, slice_: int | None, pods: int) -> int
     from sciflow.executors.argo.facts import chunk_of
 
     try:
-        fan = replica.bound(row.path).node.fan
+        run = replica.bound(row.path)
     except (BindingError, Absent, LookupError):
         return None
-    return slice_ // chunk_of(fan, row.total, pods)
+    return slice_ // chunk_of(run.node.fan, row.total, pods, above=run.home.above)
 
 
 def _of_workers(logs: Path, over: Callable[[], bool]) -> Iterator[LiveLine]:

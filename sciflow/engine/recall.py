@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from sciflow.config import Settings
 from sciflow.errors import HostError, RunError
 from sciflow.executors.batch.record import open_records
 
+if TYPE_CHECKING:
+    from sciflow.executors.registry import End
 
-def recall(root: Path, tables: Mapping[str, Mapping[str, Any]], *, conductor: str | None, running: bool) -> None:
+
+def recall(root: Path, settings: Settings, *, conductor: str | None, running: bool, end: End | None) -> None:
     """Has the jobs of a run cancelled, wherever they are; the run's lock must be held.
 
     Args:
         root: the run folder.
-        tables: the settings of executors.
+        settings: where executors and storages are named.
         conductor: the executor that carries out the run as a whole, if one does.
         running: what runs is ended, too; else only what waits in a queue is taken out of it.
+        end: how the run is ended by that; None: it is suspended.
 
     Raises:
         RunError: jobs are at an executor that the settings do not name.
@@ -25,6 +29,7 @@ def recall(root: Path, tables: Mapping[str, Mapping[str, Any]], *, conductor: st
     """
     from sciflow.executors.registry import recall_run
 
+    tables = settings.executors
     names = sorted({*(record.executor for record in open_records(root)), *filter(None, [conductor])})
     for name in names:
         if name not in tables:
@@ -33,7 +38,7 @@ def recall(root: Path, tables: Mapping[str, Mapping[str, Any]], *, conductor: st
     troubles = []
     for name in names:
         try:
-            recall_run(name, tables, root, running=running)
+            recall_run(name, tables, settings.storages, root, running=running, end=end)
         except HostError as error:
             fix = f"do it again when it answers: the run has not ended; `sciflow doctor {name}` says more"
             trouble = type(error)(f"{root}: its jobs at {name!r} could not be cancelled: {error}\n    fix:      {fix}")

@@ -228,6 +228,7 @@ class _Session:
                 locks=dict(settings.locks) | setup.locks,
                 setup=msgspec.Raw(self._db.fact("setup") or b"{}"),
                 started=self._started,
+                fresh=self._number == 1 and not self._follows,
                 begins=not self._follows and (self._again or not self._adopted),
                 goes_on=not self._follows,
                 revives=self._again,

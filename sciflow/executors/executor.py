@@ -99,9 +99,10 @@ class Advanced(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):
-    """Who carries out the run refuses to end it, or to begin nothing more: it goes on."""
+    """Who carries out the run refuses to begin nothing more, or to end it: it goes on."""
 
     why: str
+    ends: bool = False
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,10 +115,11 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 class Steered(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody else has asked of the whole run, at its place.
 
-    "pause" and "go on"; "stop": it ends, and what ran was let to its end; "kill": it ends, and what ran was ended.
+    "pause" and "go on"; "stop": it ends, and what ran was let to its end; "kill": it ends, and what ran was ended;
+    "leave": it cannot be followed from here as things are, and stays as it is.
     """
 
-    level: Literal["pause", "go on", "stop", "kill"]
+    level: Literal["pause", "go on", "stop", "kill", "leave"]
     why: str = ""
     exit_handler: bool = True  # it is run, or was, after "stop" and "kill"
 

@@ -34,8 +34,16 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     setup: msgspec.Raw  # of the run, as its database has it
     started: float = 0.0
     begins: bool = True  # it is begun there if it is not there
+    fresh: bool = False  # no engine has been at work on it before
     goes_on: bool = True  # if it is suspended there, it goes on
     revives: bool = True  # what has failed is run again, if it has ended there
+
+
+class End(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody ends a run at which no engine is at work."""
+
+    why: str
+    exit_handler: bool  # runs, where that can be without an engine
 
 
 class Errand(msgspec.Struct, frozen=True, kw_only=True):
@@ -194,8 +202,18 @@ def pod_logs(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) -> 
         server.close()
 
 
-def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *, running: bool) -> None:
+def recall_run(
+    name: str,
+    tables: Mapping[str, Mapping[str, Any]],
+    storages: Mapping[str, Mapping[str, Any]],
+    root: Path,
+    *,
+    running: bool,
+    end: End | None,
+) -> None:
     """Takes back what a run has with an executor, no engine being at work: what runs too, or only what waits.
+
+    `end`: the run has come to its end by that; else it is suspended.
 
     What was taken back is written down so that the run's next engine collects what it has done by then.
 
@@ -215,7 +233,7 @@ def recall_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, *
     if isinstance(settings, ArgoSettings):
         from sciflow.executors.argo.making import recall_workflow
 
-        recall_workflow(settings, root, running=running)
+        recall_workflow(name, settings, storages, root, end)
         return
     from sciflow.executors.batch.making import recall_from
 

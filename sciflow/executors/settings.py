@@ -112,7 +112,7 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     kubeconfig: str = ""  # a file, or "in-cluster": Kubernetes itself instead of Argo's server
     context: str = ""  # of that file; none: its own choice
     token: Secret | None = None  # { env = "ARGO_TOKEN" } or { file = "..." }
-    ca_file: str = ""  # certificates to trust besides the machine's own
+    ca_file: str = ""  # certificates to trust instead of the machine's own
     verify: bool = True
     endpoint_inside: str = ""  # of the bucket, where pods reach it by another address
     base_image: str = "sciflow-base"  # Python 3.11+ with msgspec and minio
@@ -125,7 +125,7 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     service_account: str = ""
     executor_account: str = "default"  # whose token Argo's own containers have
     pull_secrets: tuple[str, ...] = ()
-    user: int | None = 1000  # by whom pods are run; none: as their images say
+    user: int | Literal["namespace"] = 1000  # by whom pods are run; or as the namespace, or else an image, says
     pods: int = 32  # of a fan, unless it says how many slices make one
     workers: int = 1  # slices at once in a pod
     parallelism: int | None = None  # pods of a run at once

@@ -146,11 +146,10 @@ def _is_secret(info: inspect.Type) -> bool:
 
 
 def _expected(info: inspect.Type) -> str:
-    choices = _choices(info)
-    if choices:
-        return "one of " + ", ".join(choices)
     if isinstance(info, inspect.UnionType):
         return " or ".join(filter(None, dict.fromkeys(map(_expected, info.types))))
+    if choices := _choices(info):
+        return f"one of {', '.join(choices)}" if len(choices) > 1 else repr(choices[0])
     if isinstance(info, inspect.VarTupleType) and isinstance(info.item_type, inspect.StrType):
         return "a list of texts"
     return WORDS.get(type(info), "")

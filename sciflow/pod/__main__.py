@@ -34,6 +34,7 @@ def main(argv: list[str]) -> int:
         runner=told["runner"],
         python=told.get("python", "python3"),
         image=told.get("image", ""),
+        uid=os.environ.get("SCIFLOW_POD_UID", ""),
         exit_phase=os.environ.get("SCIFLOW_EXIT_PHASE", ""),
     )
     try:

@@ -21,6 +21,7 @@ from sciflow.engine.values import StoredValues
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Facts
+from sciflow.executors.argo.given import read_facts
 from sciflow.executors.argo.layout import FACTS, PARAMETERS, Layout
 from sciflow.executors.argo.parameters import Parameter, value_of
 from sciflow.executors.argo.sending import GIVEN, Sender
@@ -50,13 +51,13 @@ class Beginner:
         self._volume = volume
         self._root = volume / ROOT
         self._pod = volume / POD
-        facts, parameters = (bucket.get(self._deployed.part(name)) for name in (FACTS, PARAMETERS))
+        facts, parameters = read_facts(bucket, self._deployed), bucket.get(self._deployed.part(PARAMETERS))
         if facts is None or parameters is None:
             raise RunDamaged(
                 f"{bucket!r}: {self._deployed.part('')}: what was deployed is not there any more\n"
                 "    fix:      deploy it once more: sciflow deploy"
             )
-        self._facts = msgspec.json.decode(facts, type=Facts)
+        self._facts: Facts = facts
         self._parameters = {parameter.name: parameter for parameter in _PARAMETERS.decode(parameters)}
 
     def begin(self, given: Mapping[str, str], asked: list[Tree]) -> None:
@@ -94,14 +95,13 @@ class Beginner:
     def _copy_deployed(self) -> None:
         """A run has all that it was given: what is deployed may be removed. Values are looked at here, too."""
         head = self._deployed.part("")
-        for key in self._bucket.list(head):
-            path = key.removeprefix(head)
-            if path.partition("/")[0] not in GIVEN:
-                continue
-            self._bucket.copy(key, self._layout.part(path))
+        paths = [key.removeprefix(head) for key in self._bucket.list(head)]
+        given = [path for path in paths if path.partition("/")[0] in GIVEN]
+        self._bucket.at_once(lambda path: self._bucket.copy(f"{head}{path}", self._layout.part(path)), given)
+        for path in given:
             (self._root / path).parent.mkdir(parents=True, exist_ok=True)  # so that what is taken in lies elsewhere
-            if path.startswith("values/"):
-                self._bucket.fetch(key, self._root / path)
+        values = [path for path in given if path.startswith("values/")]
+        self._bucket.at_once(lambda path: self._bucket.fetch(f"{head}{path}", self._root / path), values)
 
     def _intake(self) -> Intake:
         for part in GIVEN:

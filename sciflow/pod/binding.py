@@ -18,9 +18,11 @@ from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
 from sciflow.engine.contents import Contents
 from sciflow.engine.jobs import job_of
+from sciflow.errors import RunDamaged
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Facts, chunk_of
-from sciflow.executors.argo.layout import FACTS, Layout
+from sciflow.executors.argo.given import read_facts
+from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.outcomes import Outcomes, Rest, TaskEnd, final_ends, read_outcomes
 from sciflow.executors.argo.shapes import Shapes
 from sciflow.executors.argo.tolerance import tolerant_graphs
@@ -49,6 +51,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     volume: Path
     runner: str  # the runner's zip
     python: str = "python3"
+    uid: str = ""  # the pod's own
     exit_phase: str = ""
     image: str = ""  # that of another container, which runs the programs
 
@@ -60,7 +63,10 @@ class Binder:
         self._bucket = bucket
         self._layout = layout
         self._place = place
-        self._facts = msgspec.json.decode(bucket.get(layout.part(FACTS)) or b"{}", type=Facts)
+        facts = read_facts(bucket, layout)
+        if facts is None:
+            raise RunDamaged(f"{bucket!r}: {layout.part('')}: what the run is given is not there any more")
+        self._facts: Facts = facts
         self._shapes = Shapes(bucket, layout)
         self._shapes.learn(self._facts.folders, self._facts.executable)
         self._source = BucketSource(bucket, layout, self._shapes)
@@ -108,7 +114,8 @@ class Binder:
             return
         total = total_of(run)
         template = self._facts.spec.templates[run.node.template]
-        each = chunk_of(run.node.fan, total, self._facts.pods) if isinstance(template, OpTemplate) else 1
+        pods, above = self._facts.pods, run.home.above
+        each = chunk_of(run.node.fan, total, pods, above=above) if isinstance(template, OpTemplate) else 1
         (self._pod / "parts").write_text(str(-(-total // each)))
         self._tell(code=0)
 
@@ -134,7 +141,7 @@ class Binder:
         earlier = read_outcomes(text) if text is not None else None
         last = final_ends(earlier.ends) if earlier is not None else {}
         run.tasks.attempts = {i: end.attempt + 1 for i, end in last.items()}
-        job = self._job(run, _wanted(run, chunk, self._facts.pods, last))
+        job = self._job(run, self._wanted(run, chunk, last))
         known, cache = self._known(job, new={i for i in job.slices if i not in last})
         job = element_of(job, [k for k, i in enumerate(job.slices) if i not in known], ()).job
         kept = _kept(earlier, text, known.values())
@@ -143,7 +150,8 @@ class Binder:
         if not job.slices:
             self._leave(head, kept)
             return
-        jobs = self._write_batch(f"{run.path.replace('/', '.')}.{chunk}.{generation}.1", job)
+        # a pod that was lost may come back: what it prints and saves must not have the names of its successor's
+        jobs = self._write_batch(f"{run.path.replace('/', '.')}.{chunk}.{generation}.{self._place.uid[:8]}.1", job)
         numbers = {
             str(one.number(position)): [slice_, one.attempts[position]]
             for one in jobs
@@ -161,6 +169,15 @@ class Binder:
             run=self._layout.run,
             cache={str(i): key for i, key in cache.items()},
         )
+
+    def _wanted(self, run: NodeRun, chunk: int, last: Mapping[int, TaskEnd]) -> Sequence[int]:
+        """The tasks of a chunk that have not succeeded; without those whose failure is put up with."""
+        assert run.tasks is not None
+        each = chunk_of(run.node.fan, run.tasks.total, self._facts.pods, above=run.home.above)
+        slices = [SINGLE] if run.tasks.single else range(chunk * each, min(run.tasks.total, (chunk + 1) * each))
+        failed = {i for i, end in last.items() if end.told.phase != Phase.SUCCEEDED.value}
+        again = set() if failed and self._run.has_enough(run) else failed
+        return [i for i in slices if i not in last or i in again]
 
     def _known(self, job: Job, new: AbstractSet[int]) -> tuple[dict[int, Line], dict[int, str]]:
         """The ends of tasks that are known; under what the outcomes of the others go into the cache, by slice."""
@@ -243,14 +260,6 @@ class Binder:
     def _tell(self, **told: object) -> None:
         told = {"root": str(self._root), **self._mailbox(), **told}
         (self._pod / TOLD).write_bytes(msgspec.json.encode(told))
-
-
-def _wanted(run: NodeRun, chunk: int, pods: int, last: Mapping[int, TaskEnd]) -> Sequence[int]:
-    """The tasks of a chunk that have not succeeded."""
-    assert run.tasks is not None
-    each = chunk_of(run.node.fan, run.tasks.total, pods)
-    slices = [SINGLE] if run.tasks.single else range(chunk * each, min(run.tasks.total, (chunk + 1) * each))
-    return [i for i in slices if i not in last or last[i].told.phase != Phase.SUCCEEDED.value]
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

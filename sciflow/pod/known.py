@@ -77,12 +77,16 @@ class CachedOutcomes:
         """The ends of the tasks that are there; `keys`: under what, by slice. Their files are in this run then."""
         places = {self._layout.cached(key): slice_ for slice_, key in keys.items()}
         found = self._bucket.get_all(places)
-        taken = {places[place]: self._taken(job, places[place], text) for place, text in found.items()}
-        return {slice_: line for slice_, line in taken.items() if line is not None}
+        lines = self._bucket.at_once(lambda place: self._taken(job, places[place], found[place]), list(found))
+        taken = zip(found, lines, strict=True)
+        return {places[place]: line for place, line in taken if line is not None}
 
     def _taken(self, job: Job, slice_: int, text: bytes) -> Line | None:
-        """What an entry says; None: the files that it speaks of were removed."""
-        entry = msgspec.json.decode(text, type=Entry)
+        """What an entry says; None: another version wrote it, or the files that it speaks of were removed."""
+        try:
+            entry = msgspec.json.decode(text, type=Entry)
+        except msgspec.DecodeError:
+            return None
         there = Layout(self._layout.prefix, entry.run)
         task = f"tasks/{job.path}" if slice_ == SINGLE else f"tasks/{job.path}/{slice_}"
         try:
@@ -114,8 +118,10 @@ class CachedOutcomes:
     def _copied(self, path: str, entry: Entry, there: Layout, task: str) -> str:
         """Copies a file or folder of another run; its path in this one."""
         target = f"{task}/{path.partition('/')[2]}"
-        for place in _files(path, entry.folders):
-            self._copy(there.part(f"{path}{place}"), self._layout.part(f"{target}{place}"))
+        files = list(_files(path, entry.folders))
+        self._bucket.at_once(
+            lambda place: self._copy(there.part(f"{path}{place}"), self._layout.part(f"{target}{place}")), files
+        )
         inside = {target: entry.folders[path]} if path in entry.folders else {}
         self._shapes.learn(inside, [target] if path in entry.executable else [])
         return target

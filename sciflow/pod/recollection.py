@@ -106,6 +106,10 @@ class Recollection:
             run.fixed = binding.join_object(binding.input_texts(run, binding.ports_of(template), self._values))
             run.seed = zlib.crc32(run.path.encode())
 
+    def has_enough(self, run: NodeRun) -> bool:
+        """Whether so many slices of a fan have succeeded that it is put up with if others fail."""
+        return _may_lack(run.node) and self._successes(run) >= binding.least_successes(run)
+
     def told(self, number: int) -> Given:
         """What a node has given: the text of its output, or those of its slices' outputs.
 
@@ -246,7 +250,7 @@ class Recollection:
     def _chunk(self, run: NodeRun) -> int:
         if not isinstance(self._spec.templates[run.node.template], OpTemplate):
             return 1
-        return chunk_of(run.node.fan, self._tasks(run).total, self._pods)
+        return chunk_of(run.node.fan, self._tasks(run).total, self._pods, above=run.home.above)
 
     def _chunks(self, run: NodeRun) -> range:
         return range(-(-self._tasks(run).total // self._chunk(run)))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import msgspec
-
 from sciflow.core.records import Phase
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Given
@@ -25,8 +23,8 @@ class BucketSource:
     def ends(self, path: str, chunks: Iterable[int]) -> Mapping[int, TaskEnd]:
         """See `Source`."""
         found: dict[int, TaskEnd] = {}
-        for text in self._bucket.get_all(self._layout.outcomes(path, chunk) for chunk in chunks).values():
-            outcomes = read_outcomes(text)
+        for key, text in self._bucket.get_all(self._layout.outcomes(path, chunk) for chunk in chunks).items():
+            outcomes = self._bucket.read(key, text, read_outcomes)
             self._shapes.learn_of(outcomes.rest)
             found.update(final_ends(outcomes.ends))
         return found
@@ -47,9 +45,8 @@ class BucketSource:
 
     def answer(self, path: str) -> bytes | None:
         """See `Source`."""
-        text = self._bucket.get(self._layout.answer(path))
-        if text is None:
+        given = self._bucket.decoded(self._layout.answer(path), Given)
+        if given is None:
             return None
-        given = msgspec.json.decode(text, type=Given)
         self._shapes.learn(given.folders, given.executable)
         return bytes(given.output)

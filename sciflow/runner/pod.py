@@ -186,9 +186,9 @@ class Pod:
                 )
         if not waits or self._pause(max(waits.values())):
             return None
-        self._round += 1
-        again = f"{self._folder}/{self._round}"
-        _write_again(Batch(batch), again, self._round, waits)
+        again = f"{self._folder}/{self._round + 1}"
+        _write_again(Batch(batch), again, self._round + 1, waits)
+        self._round += 1  # now that it is there: who looks on reads it
         return again
 
     def _pause(self, seconds: float) -> bool:
@@ -213,15 +213,20 @@ class Pod:
         """Print what tasks print, keep what has ended safe, and say how far it is."""
         shown: dict[str, int] = {}
         saved = time.monotonic()
-        over = False
+        over, wrong = False, ""
         while not over:
             over = self._over.wait(LOOK_S)
-            self._print(shown)
-            if time.monotonic() - saved > SAVE_S:
-                saved = time.monotonic()
-                self._collect()
-                self.save()
-                self._progress.write(self._succeeded())
+            try:
+                self._print(shown)
+                if time.monotonic() - saved > SAVE_S:
+                    saved = time.monotonic()
+                    self._collect()
+                    self.save()
+                    self._progress.write(self._succeeded())
+            except OSError as error:  # a full volume: the tasks may get on all the same, and make room
+                if wrong != str(error):
+                    wrong = str(error)
+                    sys.stderr.write(f"sciflow: what tasks print and how they end is not kept for now: {wrong}\n")
 
     def _print(self, shown: dict[str, int]) -> None:
         logs = f"{self._told['root']}/logs"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -67,10 +67,12 @@ def test_a_run_without_an_engine_is_cancelled_in_argo_too(argo: Kubernetes) -> N
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """A server of Argo that knows nobody's token."""
+    """A server of Argo that knows nobody's token, or answers otherwise."""
+
+    code = 401
 
     def do_GET(self) -> None:
-        self.send_response(401)
+        self.send_response(self.code)
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -78,10 +80,11 @@ class Refusing(BaseHTTPRequestHandler):
         """Prints nothing."""
 
 
-def test_a_server_that_refuses_fails_all_that_the_run_comes_to_its_exit_handler_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+@pytest.fixture
+def refusing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Refusing]]:
+    """That server, at the executor `argo`."""
+    handler = type("Refusing", (Refusing,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     Thread(target=server.serve_forever, daemon=True).start()
     s3 = '{"type": "s3", "endpoint": "http://127.0.0.1:1", "bucket": "bucket"}'
     url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -91,11 +94,25 @@ def test_a_server_that_refuses_fails_all_that_the_run_comes_to_its_exit_handler_
         monkeypatch.setenv(f"SCIFLOW_{name}", value)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "key")
-    try:
-        run = naps.submit(0.0, on="argo")
-        assert run.wait(60) == "Failed"
-    finally:
-        server.shutdown()
-        server.server_close()
+    yield handler
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_that_refuses_fails_all_that_the_run_comes_to_its_exit_handler_too(refusing: type[Refusing]) -> None:
+    run = naps.submit(0.0, on="argo")
+    assert run.wait(60) == "Failed"
     assert [task.path for task in run.failed_tasks()] == ["nap", "on-exit"]
+    assert "renew `token`" in run.report()
+
+
+def test_a_run_that_is_resumed_with_a_wrong_token_can_be_resumed_again(refusing: type[Refusing]) -> None:
+    refusing.code = 503
+    run = naps.submit(0.0, on="argo")
+    until(lambda: "waiting" in (run.folder / "logs" / "engine.log").read_text())
+    kill_engine(run)
+    refusing.code = 401
+    run.resume()
+    assert run.wait(60) == "Suspended"
+    assert not run.failed_tasks()
     assert "renew `token`" in run.report()

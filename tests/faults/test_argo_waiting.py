@@ -36,6 +36,19 @@ def test_a_base_image_or_a_secret_that_is_missing_is_told_as_kubernetes_tells_it
     assert ends(run) == "Failed"
 
 
+def test_the_token_that_argos_containers_lack_is_told_with_the_command_that_makes_it(pods: Pods) -> None:
+    account = ("serviceaccount", "lonely", "-n", "argo")
+    pods.kubernetes.run("kubectl", "create", *account)
+    try:
+        pods.settings(executor_account="lonely")
+        run = jobs.longer.submit([0.0])
+        assert says(run, "the token of the account lonely", '"name": "lonely.service-account-token"', "apply -f -")
+        run.cancel()
+        assert ends(run) == "Failed"
+    finally:
+        pods.kubernetes.run("kubectl", "delete", *account, "--ignore-not-found")
+
+
 def test_pods_for_which_no_node_has_room_wait_and_the_run_says_why(pods: Pods) -> None:
     pods.settings(node_selector={"kubernetes.io/hostname": "nowhere"}, start_limit_s=5.0)
     run = jobs.fan.submit([1, 2, 3])

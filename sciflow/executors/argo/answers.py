@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Given
 from sciflow.executors.argo.given import bring_packs
@@ -27,10 +25,9 @@ class Answers:
 
     def given(self, path: str) -> bytes | None:
         """The answer that holds, as it is read here: what it refers to is here, or is to be had."""
-        text = self._bucket.get(self._layout.answer(path))
-        if text is None:
+        told = self._bucket.decoded(self._layout.answer(path), Given)
+        if told is None:
             return None
-        told = msgspec.json.decode(text, type=Given)
         bring_packs(self._bucket, self._layout, self._here, bytes(told.output))
         return bytes(told.output)
 

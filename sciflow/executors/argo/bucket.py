@@ -9,6 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
+from sciflow.errors import HostUnreachable, RunDamaged
 from sciflow.storage.s3_client import MISSING, explained, make_client
 from sciflow.storage.settings import S3Settings
 
@@ -42,6 +45,27 @@ class Bucket:
     def get(self, key: str) -> bytes | None:
         """What is under a key; None if nothing is."""
         return self.part(key, 0, 0)
+
+    def decoded(self, key: str, type_: type[T]) -> T | None:
+        """What is written under a key in JSON; None if nothing is.
+
+        Raises:
+            RunDamaged: something else is there.
+        """
+        text = self.get(key)
+        return None if text is None else self.read(key, text, lambda text: msgspec.json.decode(text, type=type_))
+
+    def read(self, key: str, text: bytes, reader: Callable[[bytes], T]) -> T:
+        """What somebody reads in the text that was under a key.
+
+        Raises:
+            RunDamaged: it is not to be read.
+        """
+        try:
+            return reader(text)
+        except (msgspec.DecodeError, ValueError) as error:
+            fix = "use the version of sciflow that has written it; or remove it, if somebody else has put it there"
+            raise RunDamaged(f"{self!r}: {key}: sciflow cannot read it: {error}\n    fix:      {fix}") from error
 
     def part(self, key: str, begin: int, size: int) -> bytes | None:
         """So many bytes of what is under a key, all for 0; None if nothing is."""
@@ -93,6 +117,29 @@ class Bucket:
         """Puts a text under a key."""
         with explained(self._name, self._settings):
             self._client.put_object(self._settings.bucket, key, io.BytesIO(data), len(data))
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Puts a text under a key, unless anything is there: of several who do so at once the first does.
+
+        A server that knows no conditions puts it in any case.
+        """
+        from minio.error import S3Error
+
+        only_new: dict[str, str | list[str] | tuple[str]] = {
+            "If-None-Match": "*",
+            "Content-Type": "application/octet-stream",
+        }
+        with explained(self._name, self._settings):
+            try:
+                # The client's public method takes conditions for metadata of the object.
+                self._client._put_object(self._settings.bucket, key, data, only_new)  # noqa: SLF001
+            except S3Error as error:
+                if error.code == "NotImplemented":
+                    self.put(key, data)
+                elif error.code == "ConditionalRequestConflict":
+                    raise HostUnreachable(f"{self!r}: {key}: somebody else is writing there") from error
+                elif error.code != "PreconditionFailed":
+                    raise
 
     def put_file(self, key: str, source: Path) -> None:
         """Puts a file under a key."""

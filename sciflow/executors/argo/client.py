@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -54,6 +55,11 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, Any] = {}
     outputs: msgspec.Raw = msgspec.Raw(b"")  # of a suspension: what it was told
 
+    @property
+    def task(self) -> tuple[str, str]:
+        """What a pod works on: the path of a node, and the chunk."""
+        return self.parameter("path"), self.parameter("chunk")
+
     def parameter(self, name: str) -> str:
         """The value of an input parameter; empty if there is none."""
         return next((str(p.get("value", "")) for p in self.inputs.get("parameters", ()) if p["name"] == name), "")
@@ -86,12 +92,11 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.gone or self.phase in ("Succeeded", "Failed", "Error")
 
 
-def has_ended(status: WorkflowStatus, path: str, chunk: int) -> bool:
-    """Whether the pod of a chunk of a node has ended; a workflow that is retried forgets the pods that run again."""
-    wanted = {"path": path, "chunk": str(chunk)}
+def ended_pods(status: WorkflowStatus) -> AbstractSet[tuple[str, str]]:
+    """Paths and chunks whose pods have ended; a workflow that is retried forgets the pods that run again."""
     pods = [node for node in status.nodes.values() if node.type == "Pod"]
-    phases = [pod.phase for pod in pods if all(pod.parameter(name) == value for name, value in wanted.items())]
-    return bool(phases) and not {"Pending", "Running"}.intersection(phases)
+    live = {pod.task for pod in pods if pod.phase in ("Pending", "Running")}
+    return {pod.task for pod in pods} - live
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -107,9 +112,6 @@ class _Workflow(msgspec.Struct, frozen=True):
 
 class _Event(msgspec.Struct, frozen=True):
     result: PodEvent = PodEvent()
-
-
-_EVENT = msgspec.json.Decoder(_Event)
 
 
 class ArgoServer:
@@ -139,10 +141,8 @@ class ArgoServer:
 
     def _told(self, what: str) -> dict[str, Any]:
         """What the server tells everybody."""
-        found: dict[str, Any] = msgspec.json.decode(
-            self._connection.ask("GET", f"/api/v1/{what}", tokenless=True).content
-        )
-        return found
+        answer = self._connection.ask("GET", f"/api/v1/{what}", tokenless=True)
+        return self._connection.decoded(answer.content, dict[str, Any])
 
     def check_access(self, workflow: Mapping[str, Any]) -> None:
         """See `Workflows`."""
@@ -173,7 +173,7 @@ class ArgoServer:
         answer = self._connection.ask("GET", f"{self._place(name)}?fields={fields}", passed=(MISSING,))
         if answer.status_code == MISSING:
             return None
-        found = msgspec.json.decode(answer.content, type=_Workflow)
+        found = self._connection.decoded(answer.content, _Workflow)
         return msgspec.structs.replace(
             found.status,
             suspended=bool(found.spec.get("suspend")),
@@ -182,15 +182,10 @@ class ArgoServer:
             leaving=bool(found.metadata.deletion_timestamp),
         )
 
-    def label(self, name: str, label: str) -> str:
-        """See `Workflows`."""
-        answer = self._connection.json("GET", f"{self._place(name)}?fields=metadata.labels")
-        return str(answer.get("metadata", {}).get("labels", {}).get(label, ""))
-
     def annotation(self, name: str, annotation: str) -> str:
         """See `Workflows`."""
         answer = self._connection.ask("GET", f"{self._place(name)}?fields=metadata.annotations", passed=(MISSING,))
-        told = {} if answer.status_code == MISSING else msgspec.json.decode(answer.content)
+        told = {} if answer.status_code == MISSING else self._connection.decoded(answer.content, dict[str, Any])
         return str(told.get("metadata", {}).get("annotations", {}).get(annotation, ""))
 
     def pages(self, selector: str) -> Iterator[list[dict[str, Any]]]:
@@ -216,7 +211,8 @@ class ArgoServer:
         ask = f"{self._place(name)}/log?logOptions.container={container}&logOptions.tailLines=30"
         answer = self._connection.ask("GET", ask, passed=(400, 403, MISSING, 500))
         lines = answer.content.splitlines() if answer.is_success else []
-        told = [msgspec.json.decode(line).get("result", {}).get("content", "") for line in lines if line.strip()]
+        read = (self._connection.decoded(line, dict[str, Any]) for line in lines if line.strip())
+        told = [str(one.get("result", {}).get("content", "")) for one in read]
         return "\n".join(line for line in told if "argo=true" not in line)
 
     def log(
@@ -231,7 +227,7 @@ class ArgoServer:
             yield from self._entry(text)
 
     def _entry(self, text: str) -> Iterator[tuple[str, str]]:
-        told = msgspec.json.decode(text) if text.strip() else {}
+        told = self._connection.decoded(text.strip(), dict[str, Any])
         if "error" in told:
             said, code = told["error"].get("message", ""), told["error"].get("http_code", 500)
             raise HostRefused(f"{self.url}: the log: {said} ({code}){self._connection.advice(code)}")
@@ -242,7 +238,7 @@ class ArgoServer:
         """See `Workflows`; the server tells all that there is, then what comes, and not where the one ends."""
         path = f"/api/v1/stream/events/{self.namespace}?listOptions.fieldSelector=involvedObject.name={pod}"
         lines = self._connection.lines_until_silent(path, silence_s=EVENTS_S)
-        return [_EVENT.decode(line).result for line in lines if line]
+        return [self._connection.decoded(line, _Event).result for line in lines if line]
 
     def suspend(self, name: str) -> None:
         """See `Workflows`."""
@@ -250,7 +246,7 @@ class ArgoServer:
 
     def resume(self, name: str) -> None:
         """See `Workflows`."""
-        self._connection.json("PUT", f"{self._place(name)}/resume", {})
+        self._order(name, "resume")
 
     def release(self, name: str, node: str, values: Mapping[str, str]) -> None:
         """See `Workflows`."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -20,11 +20,13 @@ from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable
 if TYPE_CHECKING:
     import httpx
 
+T = TypeVar("T")
 TIMEOUT_S = 30.0
 JSON = "application/json"
 MISSING, TAKEN, UNKNOWN = 404, 409, 401
 TRANSIENT = frozenset({409, 429, 502, 503, 504})  # 409: somebody else has changed the workflow at the same time
 FORBIDDEN, FAILED = 403, 500
+LONGEST = 1000  # characters of what a server says
 # What is said, also by 500 or 403, where Kubernetes does not answer Argo's server now, or has no room now.
 PASSING = re.compile(
     r"connection refused|connection reset|connection lost|timed? ?out|deadline exceeded|EOF|TLS handshake|etcdserver: "
@@ -40,6 +42,10 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     authorization: str = ""  # a header
     trust: Any = True  # an SSLContext, or whether certificates are looked at
     server_name: str = ""  # in the certificate, if it is not the one in `url`
+
+    def __repr__(self) -> str:
+        """Without what gives access."""
+        return f"Access({self.url!r})"
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +89,18 @@ class Connection:
 
     def json(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         """What a call answers."""
-        found: dict[str, Any] = msgspec.json.decode(self.ask(method, path, body).content or b"{}")
-        return found
+        return self.decoded(self.ask(method, path, body).content, dict[str, Any])
+
+    def decoded(self, content: bytes | str, type_: type[T]) -> T:
+        """What an answer says, or a line of one; nothing is taken for an empty one.
+
+        Raises:
+            HostUnreachable: who answers now is somebody else.
+        """
+        try:
+            return msgspec.json.decode(content or b"{}", type=type_)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise HostUnreachable(f"{self.url}: {self._stranger(f'{_cut(content)} ({error})')}") from error
 
     def ask(
         self,
@@ -136,12 +152,15 @@ class Connection:
         import httpx
 
         patience = httpx.Timeout(self._timeout_s, read=None if endless else self._timeout_s)
-        with self._explained(), self._client.stream("GET", path, timeout=patience) as answer:
+        with self._explained(), ExitStack() as stack:
+            answer = stack.enter_context(self._client.stream("GET", path, timeout=patience))
+            if answer.status_code == UNKNOWN and self._renewed():
+                answer = stack.enter_context(self._client.stream("GET", path, timeout=patience))
             if not answer.is_success:
                 answer.read()
-                self._judge(answer, f"GET {path.partition('?')[0]}", passed)
-                return
-            yield from answer.iter_lines()
+            self._judge(answer, f"GET {path.partition('?')[0]}", passed)
+            if answer.is_success:
+                yield from answer.iter_lines()
 
     def advice(self, code: int) -> str:
         """What to do about an answer."""
@@ -164,7 +183,10 @@ class Connection:
         way = self._access()
         self.url = way.url.rstrip("/")
         headers = {"Authorization": way.authorization} if way.authorization else {}
-        client = httpx.Client(base_url=self.url, headers=headers, timeout=self._timeout_s, verify=way.trust)
+        try:
+            client = httpx.Client(base_url=self.url, headers=headers, timeout=self._timeout_s, verify=way.trust)
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"{self.url}: no address: {error}\n    fix:      correct {self._words.place}") from error
         if way.server_name:
             client.event_hooks = {"request": [_asking_for(way.server_name)]}
         return client
@@ -182,10 +204,13 @@ class Connection:
 
     def _judge(self, answer: httpx.Response, call: str, passed: Sequence[int]) -> None:
         code = answer.status_code
+        if answer.is_redirect or (answer.is_success and "text/html" in answer.headers.get("Content-Type", "")):
+            raise self._refusal(f"{self.url}: {call}: {self._stranger(f'a web page ({code})')}")
         if answer.is_success or code in passed:
             return
-        said = _message(answer.content)
-        if code in TRANSIENT or (code in (FORBIDDEN, FAILED) and PASSING.search(said)):
+        whole = _message(answer.content)
+        said = _cut(whole)
+        if code in TRANSIENT or (code in (FORBIDDEN, FAILED) and PASSING.search(whole)):
             raise HostUnreachable(f"{self.url}: {call}: not now: {said} ({code})")
         if code == FAILED:
             raise HostFailed(f"{self.url}: {call}: the server has failed: {said} ({code})")
@@ -195,13 +220,20 @@ class Connection:
     def _refusal(self, text: str) -> HostUnreachable | HostRefused:
         return HostUnreachable(text) if self._served else HostRefused(text)
 
+    def _stranger(self, found: str) -> str:
+        return (
+            f"what answers there is not {self._words.server}, it may be the network's own page or a proxy\n"
+            f"    found:    {found}\n"
+            f"    fix:      log in to the network (VPN) if it asks for it; is {self._words.place} right?"
+        )
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         import httpx
 
         try:
             yield
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.DecodingError) as error:
             said = str(error) or type(error).__name__
             text = f"{self.url}: no answer: {said}\n    fix:      {self._way_there(said)}"
             raise (self._refusal(text) if "CERTIFICATE" in said else HostUnreachable(text)) from error
@@ -238,7 +270,13 @@ def _message(content: bytes) -> str:
     try:
         return str(msgspec.json.decode(content)["message"])
     except (msgspec.DecodeError, KeyError, TypeError):
-        return content[:300].decode(errors="replace")
+        return content.decode(errors="replace")
+
+
+def _cut(said: bytes | str) -> str:
+    """As much as somebody reads."""
+    text = said if isinstance(said, str) else said[: 4 * LONGEST].decode(errors="replace")
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def certificates(file: str) -> ssl.SSLContext:

@@ -18,8 +18,7 @@ import msgspec
 
 from sciflow.core.graph import Graph, Node, OpTemplate, Suspend, Template
 from sciflow.core.needs import needed_nodes
-from sciflow.executors.argo.expr import Printed
-from sciflow.executors.argo.facts import chunk_of
+from sciflow.executors.argo.facts import chunk_of, share_of
 from sciflow.executors.argo.told import UNTOLD, Demands, GraphLeaves, task_names, untold
 from sciflow.runner.telling import NUMBERS_BELOW
 
@@ -28,6 +27,7 @@ Manifest = dict[str, Any]
 AT, PHASE = "{{inputs.parameters.at}}", "{{inputs.parameters.phase}}"
 ITEM = "{{item}}"
 PARTS = "parts"  # of a fan, for the template that it is
+PODS = "pods"  # that a fan of a graph may have, where several such graphs share them
 
 
 class Surrounding(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +35,11 @@ class Surrounding(msgspec.Struct, frozen=True, kw_only=True):
 
     templates: Mapping[str, Template]
     name_of: Callable[[Node], str]  # the template that runs a node
+    free: Callable[[str], str]  # a name for another template
     planner: str  # the template that tells in how many parts a node is run
     totals: Mapping[str, int]  # tasks of its nodes, by id, as far as they are known beforehand
-    pods: int
+    pods: int  # of a fan, at most
+    sharing: frozenset[str]  # graphs of which several may be at work side by side: they share the pods
     workers: int  # slices at once in a pod
     exits: bool  # it is part of the exit handler
     demands: Demands
@@ -48,9 +50,11 @@ def dag_templates(name: str, key: str, around: Surrounding) -> list[Manifest]:
     graph = around.templates[key]
     assert isinstance(graph, Graph)
     leaves = GraphLeaves(key, graph, around.templates, totals=around.totals, demands=around.demands)
-    writer = _Tasks(name, graph, around, leaves)
+    pods = f"int(inputs.parameters.{PODS})" if key in around.sharing else str(around.pods)
+    writer = _Tasks(name, graph, around, leaves, pods=pods)
     tasks = [task for node in graph.nodes for task in writer.of(node)]
     parameters = [{"name": "at", "value": ""}, *([{"name": "phase", "value": ""}] if around.exits else [])]
+    parameters += [{"name": PODS, "value": str(around.pods)}] if key in around.sharing else []
     parameters += [{"name": told.name, "value": UNTOLD} for told in around.demands.of_inputs(key)]
     results = [
         {"name": name, "valueFrom": {"expression": text, "default": UNTOLD}} for name, text in leaves.results().items()
@@ -75,11 +79,13 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
 class _Tasks:
     """Nodes of one graph as tasks."""
 
-    def __init__(self, name: str, graph: Graph, around: Surrounding, leaves: GraphLeaves) -> None:
+    def __init__(self, name: str, graph: Graph, around: Surrounding, leaves: GraphLeaves, *, pods: str) -> None:
+        """`pods`: of a fan at most, as they are printed."""
         self.fans: list[Manifest] = []  # templates of those that keep to a parallelism
         self._name = name
         self._around = around
         self._leaves = leaves
+        self._pods = pods
         self._nodes = {node.id: node for node in graph.nodes}
         self._names = task_names(graph)
 
@@ -98,7 +104,7 @@ class _Tasks:
         handed = {name: value for name, value in own.items() if ITEM not in value and name != "path"}
         outer = {"at": AT, **handed, PARTS: task["withSequence"]["count"]}
         inner = {name: f"{{{{inputs.parameters.{name}}}}}" if name in handed else value for name, value in own.items()}
-        name = f"{self._name}-{task['name']}-fan"
+        name = self._around.free(f"{self._name}-{task['name']}-fan")
         fan = {
             **{key: task[key] for key in ("name", "template")},
             **_arguments(**inner),
@@ -121,9 +127,9 @@ class _Tasks:
         if known is not None:
             return [{**task, **self._depends(node), **self._static(node, known)}]
         planner = self._names[f"{node.id}-plan"]
-        counting = counting_of(node, self._leaves, self._most_pods(node))
+        counting = counting_of(node, self._leaves, self._pods if self._is_op(node) else None)
         if counting is not None and not counting.doubts:
-            return [{**task, **self._depends(node), **self._call(node), **_if(node, counting.text)}]
+            return [{**task, **self._depends(node), **self._call(node, counting.text), **_if(node, counting.text)}]
         plan = {
             "name": planner,
             "template": self._around.planner,
@@ -134,17 +140,22 @@ class _Tasks:
         found = parts if node.fan is not None else f"{parts} > 0"
         if counting is None:
             after = {"depends": f"{planner}.Succeeded"}
-            return [plan, {**task, **after, **self._call(node), **_if(node, found)}]
+            return [plan, {**task, **after, **self._call(node, found), **_if(node, found)}]
         after = {"depends": f"({planner}.Succeeded || {planner}.Skipped)"}
         plan["when"] = f"{{{{={' || '.join(counting.doubts)}}}}}"
         found = f"tasks['{planner}'].status == 'Succeeded' ? {found} : {counting.text}"
-        return [plan, {**task, **after, **self._call(node), **_if(node, found)}]
+        return [plan, {**task, **after, **self._call(node, found), **_if(node, found)}]
 
     def _static(self, node: Node, total: int) -> Manifest:
         if node.fan is None:
             return {**self._call(node), **({} if total else {"when": "false"})}
-        each = chunk_of(node.fan, total, self._around.pods) if self._is_op(node) else 1
-        return {**self._call(node), "withSequence": {"count": str(-(-total // each))}}
+        if not self._is_op(node):
+            count = str(total)
+        elif self._pods.isdigit() or node.fan.chunk is not None:
+            count = str(-(-total // chunk_of(node.fan, total, self._around.pods)))
+        else:
+            count = f"{{{{={_chunks(str(total), None, self._pods)}}}}}"
+        return {**self._call(node, str(total)), "withSequence": {"count": count}}
 
     def _known(self, node: Node) -> int | None:
         """How many tasks a node has, if that is known beforehand."""
@@ -157,13 +168,11 @@ class _Tasks:
         total = self._leaves.fan(node)
         return None if total is None or total.unequal else total.slices.constant
 
-    def _most_pods(self, node: Node) -> int | None:
-        return self._around.pods if self._is_op(node) else None
-
     def _is_op(self, node: Node) -> bool:
         return isinstance(self._around.templates[node.template], OpTemplate)
 
-    def _call(self, node: Node) -> Manifest:
+    def _call(self, node: Node, slices: str = "") -> Manifest:
+        """The arguments of what a node runs; `slices`: how many graphs it runs, as it is printed, if it is a fan."""
         match self._around.templates[node.template]:
             case Suspend():
                 return _arguments(path=f"{AT}{node.id}")
@@ -172,8 +181,18 @@ class _Tasks:
                 return _arguments(path=f"{AT}{node.id}", chunk=chunk, **self._phase())
             case Graph():
                 slice_ = "" if node.fan is None else f"{ITEM}/"
-                told = self._leaves.arguments(node)
+                told = {**self._share(node, slices), **self._leaves.arguments(node)}
                 return _arguments(at=f"{AT}{node.id}/{slice_}", **self._phase(), **told)
+
+    def _share(self, node: Node, slices: str) -> dict[str, str]:
+        """How many pods a fan may have in the graph that a node runs: the arithmetic of `share_of`."""
+        if node.template not in self._around.sharing:
+            return {}
+        if node.fan is None:
+            return {} if self._pods.isdigit() else {PODS: f"{{{{inputs.parameters.{PODS}}}}}"}
+        if self._pods.isdigit() and slices.isdigit():
+            return {PODS: str(share_of(self._around.pods, int(slices)))}
+        return {PODS: f"{{{{=max(int({self._pods} / max({slices}, 1)), 1)}}}}"}
 
     def _phase(self) -> dict[str, str]:
         return {"phase": PHASE} if self._around.exits else {}
@@ -192,10 +211,10 @@ class _Tasks:
         return "(" + " || ".join(f"{name}.{end}" for end in ends) + ")"
 
 
-def counting_of(node: Node, leaves: GraphLeaves, most_pods: int | None) -> Counting | None:
+def counting_of(node: Node, leaves: GraphLeaves, most_pods: str | None) -> Counting | None:
     """How Argo works out whether a node is run, and in how many parts; None if it cannot.
 
-    `most_pods`: of a fan of an op, which is run in chunks; those of a graph are single slices.
+    `most_pods`: of a fan of an op, which is run in chunks, as they are printed; those of a graph are single slices.
     """
     condition = leaves.condition(node) if node.when is not None else None
     if node.when is not None and condition is None:
@@ -206,7 +225,7 @@ def counting_of(node: Node, leaves: GraphLeaves, most_pods: int | None) -> Count
     total = leaves.fan(node)
     if total is None:
         return None
-    count = _chunks(total.slices, node.fan.chunk, most_pods)
+    count = _chunks(total.slices.text, node.fan.chunk, most_pods)
     doubts = untold(rests_on | total.slices.rests_on)
     wrong = [total.unequal, f"{total.slices.text} >= {NUMBERS_BELOW}" if total.slices.most >= NUMBERS_BELOW else ""]
     wrong = [doubt for doubt in wrong if doubt]
@@ -216,12 +235,12 @@ def counting_of(node: Node, leaves: GraphLeaves, most_pods: int | None) -> Count
     return Counting(text=f"({condition.text} ? {count} : 0)", doubts=tuple(doubts))
 
 
-def _chunks(total: Printed, chunk: int | None, most_pods: int | None) -> str:
+def _chunks(slices: str, chunk: int | None, most_pods: str | None) -> str:
     """In how many chunks so many slices are run: the arithmetic of `chunk_of`, exact as long as divisions are."""
     if most_pods is None or chunk == 1:
-        return total.text
-    each = f"max(ceil({total.text} / {most_pods}), 1)" if chunk is None else str(chunk)
-    return f"int(ceil({total.text} / {each}))"
+        return slices
+    each = f"max(ceil({slices} / {most_pods}), 1)" if chunk is None else str(chunk)
+    return f"int(ceil({slices} / {each}))"
 
 
 def _if(node: Node, text: str) -> Manifest:

@@ -28,15 +28,14 @@ from sciflow.executors.argo.deployment import (
     template_manifest,
 )
 from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.layout import PARAMETERS, Layout
-from sciflow.executors.argo.making import bucket_settings, facts_of, layout_of, site_of
-from sciflow.executors.argo.manifest import Plan
+from sciflow.executors.argo.layout import PARAMETERS
 from sciflow.executors.argo.naming import dns_name
 from sciflow.executors.argo.parameters import Parameter, parameter_of
 from sciflow.executors.argo.parcels import package_parcel, runner_parcel
 from sciflow.executors.argo.sending import GIVEN, Sender
 from sciflow.executors.argo.shelf import open_shelf
 from sciflow.executors.argo.site import Delivery
+from sciflow.executors.argo.submission import bucket_settings, layout_of, submission_of
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import ArgoSettings
 
@@ -75,19 +74,9 @@ def prepare(
     assert whole is not None
     if wish.schedule is not None:
         _check(wish.schedule)
-    store = bucket_settings(name, settings, storages)
-    site, delivery = site_of(settings, store), Delivery(runner=runner_parcel().name, package=package_parcel().name)
-    facts = facts_of(name, settings, errand, whole)
-    layout = layout_of(store, RUN)
-    plan = Plan(
-        run=RUN,
-        totals={},
-        pods=settings.pods,
-        workers=settings.workers,
-        timeout_s=whole.timeout_s,
-        parallelism=whole.parallelism,
-        locks=whole.locks,
-    )
+    submission = submission_of(name, settings, storages, whole)
+    site, delivery = submission.site, Delivery(runner=runner_parcel().name, package=package_parcel().name)
+    facts, plan, layout = submission.facts(errand), submission.plan(RUN), submission.layout(RUN)
     deployment = Deployment(
         name=dns_name(wish.name, most=LONGEST_NAME),
         version="",
@@ -146,10 +135,12 @@ def remove(
     shelf = open_shelf(settings)
     try:
         found = [one for one in shelf.deployed() if deployed in (one["metadata"]["labels"][DEPLOYED_LABEL], _key(one))]
+        # what begins runs first; last that by which the rest is found again, should this be cut short
+        found.sort(key=lambda one: (_is_version(one), one["kind"]))
         for one in found:
+            if _is_version(one):
+                bucket.delete_all(bucket.list(layout_of(store, "").deployed(_key(one)).part("")))
             shelf.remove(one)
-            if one["metadata"]["name"] == _key(one):
-                _empty(bucket, layout_of(store, "").deployed(_key(one)))
         return [f"{one['kind']} {one['metadata']['name']}" for one in found]
     finally:
         shelf.close()
@@ -169,9 +160,9 @@ def _key(manifest: Manifest) -> str:
     return f"{labels[DEPLOYED_LABEL]}-{labels[VERSION_LABEL]}"
 
 
-def _empty(bucket: Bucket, layout: Layout) -> None:
-    for key in bucket.list(layout.part("")):
-        bucket.delete(key)
+def _is_version(manifest: Manifest) -> bool:
+    """Whether it is the template that stays with its version."""
+    return bool(manifest["metadata"]["name"] == _key(manifest))
 
 
 def _parameters(facts: Facts, *, scheduled: bool) -> list[Parameter]:

@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 
 from sciflow.core.graph import Graph, WorkflowSpec
+from sciflow.executors.argo.called import reachable
 from sciflow.executors.argo.layout import RESULT, Layout
-from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL, Plan, manifest, reachable
-from sciflow.executors.argo.naming import dns_name, names
+from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL, Plan, manifest
+from sciflow.executors.argo.naming import OURS, dns_name, names
 from sciflow.executors.argo.parameters import Parameter, description
 from sciflow.executors.argo.pod_template import (
     POD,
@@ -39,7 +40,7 @@ _DAY, _TIME = ("".join(_WHEN % part for part in parts) for parts in ("Ymd", "HMS
 RUN = f"{{{{workflow.name}}}}-{_DAY}-{_TIME}-{{{{=workflow.uid[0:8]}}}}"
 # Argo rewrites what it puts into a text, and then what it finds in there; base64 has nothing that it would find
 GIVEN = "{{=toBase64(workflow.parameters.json)}}"
-FRAME, BEGIN, END = "sciflow-run", "sciflow-begin", "sciflow-end"
+FRAME, BEGIN, END = f"{OURS}run", f"{OURS}begin", f"{OURS}end"
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ from sciflow.executors.argo.news import (
     Revive,
     Revived,
     Told,
+    Unreached,
     Waiting,
 )
 from sciflow.executors.argo.waiting import Waits
@@ -222,7 +223,7 @@ class ArgoExecutor:
                 self._first = False
                 asked, self._asked = self._asked, {}
                 self._reports += never_began([one.number for one in asked.values()], self._refusal)
-            case Notice() | Broken():
+            case Notice() | Unreached() | Broken():
                 self._reports += _noticed(news)
 
     def _obeyed(self, news: Obeyed) -> None:
@@ -231,16 +232,17 @@ class ArgoExecutor:
         if isinstance(news.order, Answer) and news.order.path not in self._told:
             self._reports.append(Answered(path=news.order.path, text=None))
         why = news.refusal
-        if not why:
-            return
         match news.order:
-            case End():
+            case End() if why:
                 self._ending, self._doom = False, None
                 exiting = [key for key in self._asked if key[0].partition("/")[0] == EXIT_NODE]
                 self._reports += never_began([self._asked.pop(key).number for key in exiting], refusal(why))
-            case Pause():
+                self._reports.append(Denied(why=why, ends=True))
+            case Pause() if why:
                 self._withdrawing = False
-        self._reports.append(Denied(why=why))
+                self._reports.append(Denied(why=why))
+            case Resume() if why:  # it is found to be suspended at the next look
+                self._reports.append(Noticed(text=f"it was asked to go on, and stays suspended: {why}"))
 
     def _wait(self, waits: Waits) -> None:
         """Pods wait: that is shown; the tasks of those that cannot be started have failed after a while."""
@@ -296,7 +298,8 @@ class ArgoExecutor:
         still, self._moved = not self._moved, False
         if self._reviving:
             return
-        if self._revives and news.found and not self._revived and (status.ended or status.shutdown):
+        revives = self._revives and not (self._revived or self._ending)
+        if revives and news.found and (status.ended or status.shutdown):
             self._revive(status, still=still)
             return
         if still and not self._owed:
@@ -335,7 +338,7 @@ class ArgoExecutor:
     def _missed(self, status: WorkflowStatus, *, over: bool) -> Iterator[Report]:
         """The ends of tasks of which a workflow that has ended has left nothing, or can leave nothing."""
         nodes = _nodes_by_path(status)
-        gone = [key for key in self._asked if over or key[0] not in nodes]
+        gone = [key for key in self._asked if over or (nodes and key[0] not in nodes)]  # Kubernetes may tell none
         if gone and self._withdrawing and self._doom is None:  # it was stopped before their turn came
             yield Lost(numbers=[self._asked.pop(key).number for key in gone])
             return
@@ -356,10 +359,14 @@ class ArgoExecutor:
             yield Lost(numbers=numbers)
 
 
-def _noticed(news: Notice | Broken) -> Iterator[Report]:
-    if isinstance(news, Broken):
-        raise news.error
-    yield Noticed(text=news.text)
+def _noticed(news: Notice | Unreached | Broken) -> Iterator[Report]:
+    match news:
+        case Notice(text=text):
+            yield Noticed(text=text)
+        case Unreached(why=why):
+            yield Steered(level="leave", why=why)
+        case Broken(error=error):
+            raise error
 
 
 def _nodes_by_path(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:

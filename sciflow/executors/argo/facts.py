@@ -9,10 +9,19 @@ import msgspec
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Fan, WorkflowSpec
 
+FORMAT = 1
+
+
+class Format(msgspec.Struct, frozen=True):
+    """What of the facts can be read whoever wrote them."""
+
+    format: int = FORMAT
+
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """See above."""
 
+    format: int = FORMAT  # of what lies in the bucket of a run, this and all else
     started: float = 0.0  # when the run began; nothing of what is deployed
     setup: msgspec.Raw = msgspec.Raw(b"{}")  # how it is executed, for whoever adopts it: `engine.setup.RunSetup`
     spec: WorkflowSpec
@@ -39,8 +48,19 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     executable: Sequence[str]
 
 
-def chunk_of(fan: Fan | None, total: int, pods: int) -> int:
-    """How many slices of a fan make one pod."""
+def chunk_of(fan: Fan | None, total: int, pods: int, *, above: Sequence[int] = ()) -> int:
+    """How many slices of a fan make one pod.
+
+    `above`: how many slices those fans have of which a slice is the graph at work around it. Graphs side by side share
+    the pods, for a workflow of a hundred thousand pods is none: see `share_of`.
+    """
     if fan is None:
         return 1
+    for slices in above:
+        pods = share_of(pods, slices)
     return fan.chunk or max(1, -(-total // pods))
+
+
+def share_of(pods: int, slices: int) -> int:
+    """How many pods a fan in each of so many graphs may have that are at work side by side."""
+    return max(1, pods // max(1, slices))

@@ -5,6 +5,7 @@ Servers that do not answer are waited for, and the executor is told.
 
 from __future__ import annotations
 
+import errno
 import select
 import threading
 import time
@@ -14,13 +15,13 @@ from typing import Protocol
 
 import msgspec
 
-from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable
+from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable, SciflowError
 from sciflow.executors.argo.advance import COSTS, NodesDue
 from sciflow.executors.argo.answers import Answers
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import WorkflowStatus
 from sciflow.executors.argo.gates import Gates
-from sciflow.executors.argo.halting import read_halted, write_halted
+from sciflow.executors.argo.halting import Halted, end_workflow, read_halted
 from sciflow.executors.argo.harvest import Harvest
 from sciflow.executors.argo.layout import ANSWERS, HALTED, Layout
 from sciflow.executors.argo.naming import workflow_name
@@ -41,6 +42,7 @@ from sciflow.executors.argo.news import (
     Resume,
     Revive,
     Revived,
+    Unreached,
     Waiting,
 )
 from sciflow.executors.argo.waiting import SILENT_S, Patience, Waits
@@ -54,6 +56,7 @@ FAILED_S = 60.0  # for which a server is asked again that has failed to do what 
 FASTER = 0.1
 LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was stopped
 SETTLED_S = 1.0
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 GONE = "is there no more: somebody has removed it; `sciflow retry` submits it again, and nothing twice that has ended"
 
 
@@ -74,6 +77,7 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be done about a workflow that is found."""
 
     begins: bool  # or not found: it is submitted
+    fresh: bool = False  # nobody has looked after its run before, so that there is none to be found
     goes_on: bool  # if it is suspended
     gates: bool  # its run may wait for answers
 
@@ -111,6 +115,7 @@ class Follower:
         self._gates = Gates(server, self._name, done=lambda answer: self.news.put(Obeyed(order=answer)))
         self._answers = Answers(bucket, layout, here=here, tell=self.news.put)
         self._totals: Mapping[str, int] = {}
+        self._submitting = False
         self._begun = False
         self._found = False
         self._over_since: float | None = None  # when the workflow was first seen to have ended
@@ -154,7 +159,8 @@ class Follower:
     def _turn(self) -> None:
         poll = select.poll()
         poll.register(self._orders.fd, select.POLLIN)
-        poll.poll(1000 * max(0.0, self._next_look - time.monotonic()))
+        idle = not (self._begun or self._pending)
+        poll.poll(None if idle else 1000 * max(0.0, self._next_look - time.monotonic()))
         self._pending += self._orders.take()
         if self._closing.is_set():
             return
@@ -170,56 +176,79 @@ class Follower:
                 self._look()
             self._say("")
             self._troubled_since = None
-        except HostFailed as error:
+        except (OSError, SciflowError) as error:
             self._wait(error)
-            if self._pending and self._troubled_s() > FAILED_S:
-                self._refused(error)
-        except HostUnreachable as error:
-            self._wait(error)
-        except (HostRefused, ConfigError) as error:
-            self._wait(error)
-            self._refused(error)
+            self._judge(error)
+
+    def _judge(self, error: OSError | SciflowError) -> None:
+        """What may pass is tried again, for a while or for ever."""
+        match error:
+            case OSError(errno=code) if code in NO_ROOM:
+                return
+            case OSError() | HostFailed():
+                if self._pending and self._troubled_s() > FAILED_S:
+                    self._refused(str(error))
+            case HostUnreachable():
+                return
+            case HostRefused() | ConfigError():
+                self._refused(str(error))
+            case _ if self._pending:
+                self._refused(str(error))
+            case _:
+                self.news.put(Unreached(why=str(error)))
 
     def _wait(self, error: Exception) -> None:
         """Has the next try come later than the one before."""
         self._troubled_since = self._troubled_since or time.monotonic()
         pause = min(max(AGAIN_S, self._troubled_s()), max(AGAIN_S, self._most_s))
         self._next_look = time.monotonic() + pause
-        if self._begun or isinstance(error, HostUnreachable):
+        if self._begun or isinstance(error, HostUnreachable | OSError):
             self._say(f"{error}; waiting")
 
     def _troubled_s(self) -> float:
         return time.monotonic() - (self._troubled_since or time.monotonic())
 
-    def _refused(self, error: Exception) -> None:
-        """What the run cannot go on without is tried again; the rest is as it was, and whoever ordered it hears why."""
-        match self._pending[:1]:
-            case _ if not self._begun:
-                while self._pending:
-                    self._done()
-                self.news.put(Refused(why=str(error)))
-            case [Pause() | End()]:
-                self._done(refusal=str(error))
-                self._troubled_since, self._next_look = None, 0.0
-            case [Revive()]:
-                self.news.put(Refused(why=str(error)))
-                self._done()
-                self.news.put(Revived())
-            case [Fetch(paths=paths)]:
-                self.news.put(Fetched(paths=paths, lost=dict.fromkeys(paths, str(error))))
-                self._done()
+    def _refused(self, why: str) -> None:
+        """An order comes to nothing, and whoever gave it hears why; without the first of all there is nothing to do.
+
+        A run has failed only if its workflow could not be submitted: one that was there before may be at work.
+        """
+        if not self._begun:
+            nothing = self._submitting or self._mission.fresh
+            while self._pending:
+                self._drop(self._pending[0], why, refused=not nothing)
+            self.news.put(Refused(why=why) if nothing else Unreached(why=why))
+        elif self._pending:
+            if isinstance(self._pending[0], Revive):
+                self.news.put(Refused(why=why))
+            self._drop(self._pending[0], why)
+            self._troubled_since, self._next_look = None, 0.0
 
     def _set_aside(self) -> None:
-        """What is ordered of a workflow that is to be ended at once is not done first."""
+        """A workflow that is to be ended is ended first; of what was ordered before only files are brought then."""
         last = next((order for order in reversed(self._pending) if isinstance(order, End)), None)
-        while last is not None and self._pending[0] is not last:
-            if isinstance(self._pending[0], Revive):
-                self.news.put(Revived())
-            self._done()
+        if last is None:
+            return
+        before = self._pending[: self._pending.index(last)]
+        for order in before:
+            if not isinstance(order, Fetch):
+                self._drop(order, "the run was ended", refused=False)
+        self._pending.remove(last)
+        self._pending.insert(0, last)
 
-    def _done(self, *, refusal: str = "") -> None:
-        """The first of the orders was obeyed, or came to nothing."""
-        self.news.put(Obeyed(order=self._pending.pop(0), refusal=refusal))
+    def _drop(self, order: Order, why: str, *, refused: bool = True) -> None:
+        """An order comes to nothing; whoever gave it hears all that it waits for."""
+        self._pending.remove(order)
+        match order:
+            case Fetch(paths=paths):
+                self.news.put(Fetched(paths=paths, lost=dict.fromkeys(paths, why)))
+            case Revive():
+                self.news.put(Revived())
+        self.news.put(Obeyed(order=order, refusal=why if refused else ""))
+
+    def _done(self) -> None:
+        """The first of the orders was obeyed."""
+        self.news.put(Obeyed(order=self._pending.pop(0)))
 
     def _say(self, text: str) -> None:
         if text != self._trouble:
@@ -234,9 +263,9 @@ class Follower:
             case Revive():
                 self._revive()
             case Answer(path=path, text=text):
-                held = self._answers.given(path)
-                if held is None:
+                if self._answers.given(path) is None:
                     self._supply.send_answer(path, text)
+                held = self._answers.given(path)  # somebody else may have been quicker
                 self._gates.add(order)
                 self._answers.tell(path, text if held is None else held)
             case Pause():
@@ -245,19 +274,29 @@ class Follower:
             case Resume():
                 self._go_on()
             case End(halt=halt):
-                write_halted(self._bucket, self._layout, halt)
-                (self._server.stop if halt.exit_handler else self._server.terminate)(self._name)
-                self._go_on()  # a workflow that is suspended does not look
-                if not self._begun:
-                    self.news.put(Refused(why="it was ended before it was submitted"))
+                self._end(halt)
             case Fetch(paths=paths):
                 self.news.put(self._harvest.fetch(paths))
 
+    def _end(self, halt: Halted) -> None:
+        if not self._begun:  # the order to begin was set aside
+            status = self._server.status(self._name, nodes=False)
+            self._begun = self._found = status is not None or not self._mission.begins
+            self._suspended = status is not None and (status.suspended or status.partial)
+        if not self._begun:
+            self.news.put(Refused(why="it was ended before it was submitted"))
+            return
+        suspended = self._paused or self._suspended
+        end_workflow(self._server, self._name, self._bucket, self._layout, halt, suspended=suspended)
+        self._paused = self._suspended = False
+
     def _begin(self, totals: Mapping[str, int]) -> None:
         self._totals = totals
-        status = self._there(nodes=True)
+        submits = self._mission.begins and self._mission.fresh  # what has its name is another's, or an earlier try
+        status = None if submits else self._there(nodes=True)
         self._found = status is not None or not self._mission.begins
         if status is None and self._mission.begins:
+            self._submitting = True
             self._submit()
         elif status is not None and status.suspended and self._mission.goes_on:
             self._server.resume(self._name)
@@ -307,8 +346,10 @@ class Follower:
     def _look(self) -> None:
         """Tells what is new."""
         asked = time.monotonic()
-        begins, self._looked = self._found and not self._looked, True
-        status = self._seen_status(nodes=begins)  # first: what follows is all of it
+        first, self._looked = not self._looked, True
+        begins = self._found and first
+        status = self._seen_status(nodes=begins)  # first: what follows is all that had ended by then
+        had_ended = status.ended
         least_s = max(self._least_s, COSTS * (time.monotonic() - asked))  # the larger it is, the more Argo has to do
         before = self._last_news
         for ends in self._harvest.news(status if begins and not status.ended else None):
@@ -321,21 +362,30 @@ class Follower:
         silent = now - self._last_news >= SILENT_S or bool(self._waits.given_up)
         asks = silent and now >= self._waits_due and not status.ended
         paused = self._paused or status.suspended
+        refused: HostFailed | HostRefused | None = None
         if status.ended or paused or self._gates or asks or self._nodes_due.holds(status):
             asked = time.monotonic()
             status = status if status.gone else self._seen_status(nodes=True)
             self._nodes_due.looked(status, time.monotonic() - asked)
-            self._gates.release(status)
+            try:
+                self._gates.release(status)
+            except (HostFailed, HostRefused) as error:  # what has ended is told all the same
+                refused = error
+        if status.ended and not had_ended:  # since it was asked: what it has left last is not listed yet
+            self._next_look = 0.0
+            return
         self._suspended = status.suspended
         if asks or status.ended or (fresh and not silent):
             self._tell_waits(self._patience.look(status) if asks else Waits())
-        over = status.ended and self._is_over(status)
+        over = self._is_over(status, first=first)
         halted = read_halted(self._bucket, self._layout, status)
         self.news.put(CaughtUp(status=status, over=over, found=self._found and not status.gone, halted=halted))
         quiet = now - self._last_news
         late_s = SILENT_S - quiet if quiet < SILENT_S else self._most_s  # when it is asked what pods wait for
         pause = min(max(least_s, FASTER * quiet), self._most_s, max(late_s, least_s))
         self._next_look = now + (self._least_s if self._gates.awaited else pause)
+        if refused is not None:
+            raise refused
 
     def _seen_status(self, *, nodes: bool) -> WorkflowStatus:
         """How far it is; what was not looked at is as it was."""
@@ -344,13 +394,16 @@ class Follower:
             return WorkflowStatus(phase="Error", gone=True, message=f"{self._server.url}: {self._name} {GONE}")
         return msgspec.structs.replace(status, suspended=self._suspended) if status.partial else status
 
-    def _is_over(self, status: WorkflowStatus) -> bool:
-        """Whether nothing more comes of a workflow that has ended."""
+    def _is_over(self, status: WorkflowStatus, *, first: bool) -> bool:
+        """Whether nothing more comes of it; `first`: nobody has looked before, and it may have ended long ago."""
+        if not status.ended:
+            self._over_since = None
+            return False
         now = time.monotonic()
-        self._over_since = self._over_since or now
-        late_s = LATE_S if "Stopped" in status.message else SETTLED_S
-        since_s = 0.0 if status.finished is None else time.time() - status.finished.timestamp()
-        return status.gone or max(now - self._over_since, since_s) >= late_s
+        if self._over_since is None:
+            ago_s = time.time() - status.finished.timestamp() if first and status.finished is not None else 0.0
+            self._over_since = now - max(0.0, ago_s)
+        return status.gone or now - self._over_since >= (LATE_S if "Stopped" in status.message else SETTLED_S)
 
     def _tell_waits(self, waits: Waits) -> None:
         if waits != self._waits or waits.given_up:

@@ -15,10 +15,10 @@ from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.facts import Facts
 from sciflow.executors.argo.given import bring_given, read_facts
 from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.making import bucket_settings, layout_of
 from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL
 from sciflow.executors.argo.naming import dns_name
 from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.submission import bucket_settings, layout_of
 from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.found import FoundRun
 from sciflow.executors.settings import ArgoSettings

@@ -40,8 +40,9 @@ class Gates:
     def release(self, status: WorkflowStatus) -> None:
         """Lets those go on to which Argo has come; `status` has the workflow's nodes."""
         suspended = {node.parameter("path") for node in status.nodes.values() if node.type == "Suspend"}
+        waiting = status.gates
         for path in list(self._answers):
-            gate = status.gates.get(path)
+            gate = waiting.get(path)
             if gate is not None:
                 self._server.release(self._name, gate, {ANSWER: GIVEN})
             if status.ended or path in suspended:

@@ -13,7 +13,7 @@ import msgspec
 from sciflow.core.expr import Tree
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.facts import Facts, Given
+from sciflow.executors.argo.facts import FORMAT, Facts, Format, Given
 from sciflow.executors.argo.layout import ANSWERS, FACTS, Layout
 from sciflow.executors.argo.shapes import Shapes
 from sciflow.executors.batch.archive import unpack
@@ -21,11 +21,27 @@ from sciflow.executors.found import MODULES
 
 _ENGINES = re.compile(r"values/[^/]*-(inputs|begin|engine)[^/]*")  # long values that no task has made
 
+_GIVEN = msgspec.json.Decoder(Given)
+_FACTS = msgspec.json.Decoder(Facts)
+_FORMAT = msgspec.json.Decoder(Format)
+
 
 def read_facts(bucket: Bucket, layout: Layout) -> Facts | None:
-    """What is written down of the run; None if there is no such run."""
-    text = bucket.get(layout.part(FACTS))
-    return None if text is None else msgspec.json.decode(text, type=Facts)
+    """What is written down of the run; None if there is no such run.
+
+    Raises:
+        RunDamaged: another version of sciflow wrote it, or it is not to be read.
+    """
+    key = layout.part(FACTS)
+    text = bucket.get(key)
+    found = None if text is None else bucket.read(key, text, _FORMAT.decode).format
+    if found not in (None, FORMAT):
+        raise RunDamaged(
+            f"{bucket!r}: {key}: written by another version of sciflow\n"
+            f"    expected: format {FORMAT}\n    found:    format {found}\n"
+            "    fix:      go on with that version; or begin another run"
+        )
+    return None if text is None else bucket.read(key, text, _FACTS.decode)
 
 
 def learn_given(bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
@@ -33,8 +49,8 @@ def learn_given(bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
     facts = read_facts(bucket, layout)
     if facts is not None:
         shapes.learn(facts.folders, facts.executable)
-    for text in bucket.get_all(bucket.list(layout.part(f"{ANSWERS}/"))).values():
-        given = msgspec.json.decode(text, type=Given)
+    for key, text in bucket.get_all(bucket.list(layout.part(f"{ANSWERS}/"))).items():
+        given = bucket.read(key, text, _GIVEN.decode)
         shapes.learn(given.folders, given.executable)
 
 

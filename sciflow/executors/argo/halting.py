@@ -7,6 +7,7 @@ import msgspec
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.client import WorkflowStatus
 from sciflow.executors.argo.layout import HALTED, Layout
+from sciflow.executors.argo.workflows import Workflows
 
 
 class Halted(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,18 +18,26 @@ class Halted(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-def write_halted(bucket: Bucket, layout: Layout, halted: Halted) -> None:
-    """Leaves word of it, for whoever follows the run elsewhere or later."""
+def end_workflow(
+    server: Workflows, name: str, bucket: Bucket, layout: Layout, halted: Halted, *, suspended: bool
+) -> None:
+    """Ends a workflow, after word of it is left for whoever follows the run elsewhere or later.
+
+    `suspended`: it may be, and would not look at what it is told.
+    """
     bucket.put(layout.part(HALTED), msgspec.json.encode(halted))
+    (server.stop if halted.exit_handler else server.terminate)(name)
+    if suspended:
+        server.resume(name)
 
 
 def read_halted(bucket: Bucket, layout: Layout, status: WorkflowStatus) -> Halted | None:
     """How it was ended, if it was; who ends it in Argo itself does not say why."""
     if not (status.shutdown or status.gone):
         return None
-    text = bucket.get(layout.part(HALTED))
-    if text is not None:
-        return msgspec.json.decode(text, type=Halted)
+    halted = bucket.decoded(layout.part(HALTED), Halted)
+    if halted is not None:
+        return halted
     if status.shutdown == "Terminate":
         return Halted(exit_handler=False, why="the run was terminated")
     return Halted(why="the run was stopped") if status.shutdown else None

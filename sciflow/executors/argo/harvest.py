@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.client import WorkflowStatus, has_ended
+from sciflow.executors.argo.client import WorkflowStatus, ended_pods
 from sciflow.executors.argo.given import learn_given
 from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.news import Ends, Fetched
@@ -32,11 +32,12 @@ class Harvest:
         """
         found = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
         fresh = [key for key, mark in found.items() if self._seen.get(key) != mark]
-        told = {key: read_outcomes(text) for key, text in self._bucket.get_all(fresh).items()}
+        told = {key: self._bucket.read(key, text, read_outcomes) for key, text in self._bucket.get_all(fresh).items()}
         self._bring(told.values())
+        ended = ended_pods(begun) if begun is not None else set()
         for key, outcomes in told.items():
             head = outcomes.head
-            again = begun is not None and not has_ended(begun, head.path, head.chunk)
+            again = begun is not None and (head.path, str(head.chunk)) not in ended
             yield Ends(path=head.path, ends=outcomes.ends, left=outcomes.rest.left, again=again)
             self._seen[key] = found[key]
 

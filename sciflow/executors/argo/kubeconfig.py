@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 IN_CLUSTER = "in-cluster"  # in place of a file: this is a pod of the cluster
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+LONGEST = 300  # characters of what such a program says
 PLUGIN_S = 60.0  # for a program that fetches a token: somebody may have to log in
 
 
@@ -32,6 +33,10 @@ class Entries(msgspec.Struct, frozen=True):
     folder: Path  # for relative paths
     cluster: Mapping[str, Any]
     user: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Without what gives access."""
+        return f"Entries({str(self.folder)!r}, {self.cluster.get('server')!r}, user={sorted(self.user)})"
 
 
 def kubeconfig_access(file: str, context: str) -> Access:
@@ -74,7 +79,8 @@ def _entries(file: Path, context: str) -> Entries:
     except OSError as error:
         raise ConfigError(f"kubeconfig {file}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"kubeconfig {file}: no YAML: {error}") from error
+        at = f" (line {error.problem_mark.line + 1})" if isinstance(error, yaml.MarkedYAMLError) else ""
+        raise ConfigError(f"kubeconfig {file}: no YAML{at}") from None  # which shows lines of it, with a token perhaps
     config = config if isinstance(config, dict) else {}
     named = context or str(config.get("current-context") or "")
     chosen = _named(file, config, "context", named)
@@ -116,7 +122,7 @@ def _from_plugin(told: Mapping[str, Any]) -> Mapping[str, Any]:
     except subprocess.TimeoutExpired as error:
         raise ConfigError(f"{argv[0]}, which the kubeconfig names, took longer than {PLUGIN_S:.0f} s") from error
     except subprocess.CalledProcessError as error:
-        raise ConfigError(f"{argv[0]}, which the kubeconfig names, failed: {error.stderr.strip()}") from error
+        raise ConfigError(f"{argv[0]}, which the kubeconfig names, failed: {_last_line(error.stderr)}") from error
     except (msgspec.DecodeError, KeyError, TypeError) as error:
         raise ConfigError(f"{argv[0]}, which the kubeconfig names, gave no credentials") from error
     names = {
@@ -125,6 +131,12 @@ def _from_plugin(told: Mapping[str, Any]) -> Mapping[str, Any]:
         "clientKeyData": "client-key-data",
     }
     return {ours: status[theirs] for theirs, ours in names.items() if status.get(theirs)}
+
+
+def _last_line(printed: str) -> str:
+    """What a program has come to. What it says before may be how it speaks with a server, tokens and all."""
+    said = printed.strip().rpartition("\n")[2]
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."
 
 
 def _authorization(folder: Path, user: Mapping[str, Any]) -> str:

@@ -104,7 +104,7 @@ class KubernetesApi:
     def account(self) -> str:
         """See `Workflows`."""
         answer = self._connection.ask("POST", REVIEWS, {"apiVersion": "authentication.k8s.io/v1"}, passed=(MISSING,))
-        told = msgspec.json.decode(answer.content) if answer.is_success else {}
+        told = self._connection.decoded(answer.content, dict[str, Any]) if answer.is_success else {}
         return str(told.get("status", {}).get("userInfo", {}).get("username", ""))
 
     def check_access(self, workflow: Mapping[str, Any]) -> None:
@@ -128,7 +128,7 @@ class KubernetesApi:
         answer = self._connection.ask("GET", self._place(name), passed=(MISSING,))
         if answer.status_code == MISSING:
             return None
-        found = msgspec.json.decode(answer.content, type=KeptWorkflow)
+        found = self._connection.decoded(answer.content, KeptWorkflow)
         return WorkflowStatus(
             phase=found.status.phase,
             message=found.status.message,
@@ -140,11 +140,6 @@ class KubernetesApi:
             leaving=bool(found.metadata.deletion_timestamp),
         )
 
-    def label(self, name: str, label: str) -> str:
-        """See `Workflows`."""
-        described = self._described(name)
-        return described.labels.get(label, "") if described is not None else ""
-
     def annotation(self, name: str, annotation: str) -> str:
         """See `Workflows`."""
         described = self._described(name)
@@ -155,7 +150,7 @@ class KubernetesApi:
         asked = {"labelSelector": selector, "limit": str(PAGE)}
         while True:
             answer = self._connection.ask("GET", f"{self._all}?{urlencode(asked)}", wanted=METADATA_LIST)
-            told = msgspec.json.decode(answer.content)
+            told = self._connection.decoded(answer.content, dict[str, Any])
             yield [{"metadata": item["metadata"], "status": _labelled(item)} for item in told.get("items") or []]
             more = str(told.get("metadata", {}).get("continue") or "")
             if not more:
@@ -194,17 +189,17 @@ class KubernetesApi:
         """See `Workflows`."""
         path = f"/api/v1/namespaces/{self.namespace}/events?fieldSelector=involvedObject.name={pod}"
         answer = self._connection.ask("GET", path, passed=(FORBIDDEN,))
-        return msgspec.json.decode(answer.content, type=_Events).items if answer.is_success else []
+        return self._connection.decoded(answer.content, _Events).items if answer.is_success else []
 
     # --- what is done with it
 
     def suspend(self, name: str) -> None:
         """See `Workflows`."""
-        self._change(name, {"spec": {"suspend": True}})
+        self._order(name, {"spec": {"suspend": True}})
 
     def resume(self, name: str) -> None:
         """See `Workflows`."""
-        self._change(name, {"spec": {"suspend": None}})
+        self._order(name, {"spec": {"suspend": None}})
 
     def release(self, name: str, node: str, values: Mapping[str, str]) -> None:
         """See `Workflows`."""
@@ -215,11 +210,11 @@ class KubernetesApi:
 
     def stop(self, name: str) -> None:
         """See `Workflows`."""
-        self._change(name, {"spec": {"shutdown": "Stop"}})
+        self._order(name, {"spec": {"shutdown": "Stop"}})
 
     def terminate(self, name: str) -> None:
         """See `Workflows`."""
-        self._change(name, {"spec": {"shutdown": "Terminate"}})
+        self._order(name, {"spec": {"shutdown": "Terminate"}})
 
     def retry(self, name: str, *, succeeded: bool) -> bool:
         """See `Workflows`: it is submitted anew."""
@@ -244,9 +239,12 @@ class KubernetesApi:
         answer = self._connection.ask("GET", self._place(name), passed=(MISSING,), wanted=METADATA)
         if answer.status_code == MISSING:
             return None
-        return msgspec.json.decode(answer.content, type=Described).metadata
+        return self._connection.decoded(answer.content, Described).metadata
 
-    def _change(self, name: str, patch: Mapping[str, Any], *, passed: tuple[int, ...] = ()) -> bool:
+    def _order(self, name: str, patch: Mapping[str, Any]) -> None:
+        self._change(name, patch, passed=(MISSING,))  # of what is gone nothing is left to be done
+
+    def _change(self, name: str, patch: Mapping[str, Any], *, passed: tuple[int, ...]) -> bool:
         """False if it answers with one of the codes `passed`."""
         answer = self._connection.ask("PATCH", self._place(name), patch, passed=passed, kind=MERGE)
         return answer.is_success

@@ -18,9 +18,10 @@ from sciflow.core.graph import EXIT_NODE as EXIT
 from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
 from sciflow.core.ports import NONE
 from sciflow.errors import ConfigError
+from sciflow.executors.argo.called import reachable, sharing_graphs
 from sciflow.executors.argo.dag import Surrounding, dag_templates
 from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.naming import dns_name, names, workflow_name
+from sciflow.executors.argo.naming import OURS, Names, dns_name, workflow_name
 from sciflow.executors.argo.patience import patient_pods
 from sciflow.executors.argo.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
 from sciflow.executors.argo.site import Delivery, Site
@@ -30,7 +31,8 @@ Manifest = dict[str, Any]
 
 RUN_LABEL, NAME_LABEL = "sciflow/run", "sciflow/workflow"
 ANSWER, GIVEN, UNANSWERED = "answer", "given", "none"  # the answer itself is in the bucket
-EXIT_CALL, PLAN, WAIT = "sciflow-exit", "sciflow-plan", "sciflow-wait"
+EXIT_CALL, PLAN, WAIT = f"{OURS}exit", f"{OURS}plan", f"{OURS}wait"
+SECCOMP = {"type": "RuntimeDefault"}  # of all containers of a pod, Argo's too: namespaces may demand it
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,10 @@ class _Maker:
         assert isinstance(entry, Graph)
         self._entry = entry
         self._exiting = reachable(spec, entry.on_exit)
-        self._names = names([*spec.templates, *(f"{name}-{EXIT}" for name in spec.templates)])
+        self._sharing = sharing_graphs(spec)
+        self._free = Names().free
+        texts = [*spec.templates, *(f"{name}-{EXIT}" for name in spec.templates)]
+        self._names = {text: self._free(text) for text in texts}
         self._kinds: dict[PodKind, str] = {}
         self._holders = _holders(spec, plan.locks)
         self._demands: Demands = demands_of(
@@ -144,9 +149,11 @@ class _Maker:
         around = Surrounding(
             templates=self._spec.templates,
             name_of=lambda node: self._template_of(node, exits=exits),
+            free=self._free,
             planner=f"{PLAN}-{EXIT}" if exits else PLAN,
             totals={} if exits else self._totals(name),
             pods=self._plan.pods,
+            sharing=self._sharing,
             workers=self._plan.workers,
             exits=exits,
             demands=self._demands,
@@ -201,7 +208,8 @@ class _Maker:
             case OpTemplate():
                 kind = self._kind(node, exits=exits)
                 if kind not in self._kinds:
-                    self._kinds[kind] = self._free(self._named(node.template, exits=exits))
+                    name = self._named(node.template, exits=exits)
+                    self._kinds[kind] = self._free(name) if name in self._kinds.values() else name
                 return self._kinds[kind]
 
     def _kind(self, node: Node, *, exits: bool) -> PodKind:
@@ -216,7 +224,7 @@ class _Maker:
             resources=node.resources,
             secrets=secrets,
             cached=node.policy.cache,
-            locks=tuple((f"{self._plan.name}-{lock}", self._holders[lock]) for lock in sorted(node.policy.locks)),
+            locks=tuple((f"{self._plan.name}_{lock}", self._holders[lock]) for lock in sorted(node.policy.locks)),
             exits=exits,
             asked=tuple(self._demands.of_result(node.template)) if node.fan is None else (),
         )
@@ -230,23 +238,6 @@ class _Maker:
                 "settings of the executor"
             )
         return self._site.secrets[name]
-
-    def _free(self, name: str) -> str:
-        number, taken, found = 1, set(self._kinds.values()), name
-        while found in taken:
-            number += 1
-            found = f"{name}-{number}"
-        return found
-
-
-def reachable(spec: WorkflowSpec, start: str | None) -> list[str]:
-    """The templates that are used, from one on."""
-    found: list[str] = [] if start is None else [start]
-    for name in found:
-        template = spec.templates[name]
-        if isinstance(template, Graph):
-            found += [n for n in dict.fromkeys(node.template for node in template.nodes) if n not in found]
-    return found
 
 
 def _holders(spec: WorkflowSpec, most: Mapping[str, int]) -> Mapping[str, int]:
@@ -282,5 +273,6 @@ def _wait() -> Manifest:
 
 def _security(user: int | None) -> Manifest:
     if user is None:
-        return {}
-    return {"runAsUser": user, "runAsGroup": user, "fsGroup": user, "runAsNonRoot": user != 0}
+        return {"seccompProfile": SECCOMP}
+    who = {"runAsUser": user, "runAsGroup": user, "fsGroup": user, "runAsNonRoot": user != 0}
+    return {**who, "seccompProfile": SECCOMP}

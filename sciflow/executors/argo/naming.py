@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+OURS = "sciflow-"  # begins the names of templates that are no workflow's
 MOST = 63  # characters of a workflow's name, which is a label too
 # keywords and functions of expr-lang, which reads `depends`
 WORDS = frozenset(
@@ -38,17 +39,25 @@ def workflow_name(run: str) -> str:
     return deployed[1] if deployed else dns_name(run)
 
 
-def names(texts: Iterable[str]) -> dict[str, str]:
-    """A name for each of several texts, all different, and as like to them as may be."""
-    given: dict[str, str] = {}
-    taken: set[str] = set()
-    for text in texts:
+class Names:
+    """Names of one kind, all different."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def free(self, text: str) -> str:
+        """A name as like to a text as may be; none that begins with OURS."""
         plain = re.sub(r"[^A-Za-z0-9-]", "-", text).strip("-") or "t"
-        plain = f"t-{plain}" if plain in WORDS or not plain[0].isalpha() else plain
+        plain = f"t-{plain}" if plain in WORDS or not plain[0].isalpha() or plain.startswith(OURS) else plain
         name, number = plain, 1
-        while name in taken:
+        while name in self._taken:
             number += 1
             name = f"{plain}-{number}"
-        taken.add(name)
-        given[text] = name
-    return given
+        self._taken.add(name)
+        return name
+
+
+def names(texts: Iterable[str]) -> dict[str, str]:
+    """A name for each of several texts."""
+    found = Names()
+    return {text: found.free(text) for text in texts}

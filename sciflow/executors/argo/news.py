@@ -98,7 +98,13 @@ class Fetched(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
-    """The workflow came to nothing."""
+    """The workflow came to nothing: there is none."""
+
+    why: str
+
+
+class Unreached(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing can be done about the workflow from here: it is what it is, and goes on if it goes on."""
 
     why: str
 
@@ -128,4 +134,4 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     error: BaseException
 
 
-News: TypeAlias = Ends | Told | CaughtUp | Revived | Fetched | Refused | Obeyed | Waiting | Notice | Broken
+News: TypeAlias = Ends | Told | CaughtUp | Revived | Fetched | Refused | Unreached | Obeyed | Waiting | Notice | Broken

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -11,6 +14,7 @@ from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.workflows import Workflows
 
 AT_WORK = "workflows.argoproj.io/completed=false"  # a label of Argo's
+LOOK_S = 3.0  # between two looks for a pod that is not known
 LONGEST = 242  # characters of a pod's name before its number
 _OF_ARGO = re.compile(r'^time="?[^ ]+ level=\w+ msg=.*argo=true')  # a line of Argo's own in the container
 
@@ -37,6 +41,9 @@ class PodLogs:
         self._server = server
         self._name = name
         self._known: Mapping[str, NodeStatus] = {}
+        self._pods_of: Mapping[str, int] = {}  # how many work on a node, by its path
+        self._missed: dict[str, float] = {}  # when a pod was looked for: Argo may not know it, and tell megabytes
+        self._told: Counter[str] = Counter()  # lines of each pod that was followed
 
     def so_far(self, node: str, *, chunk: int | None = None, tail: int | None = None) -> Iterator[PodLine]:
         """What the pods of a node have printed that are at work; `chunk`: one of them.
@@ -48,38 +55,48 @@ class PodLogs:
         for pod, status in self._known.items():
             wanted = status.parameter("path") == node and chunk in (None, _chunk(status))
             if wanted and status.phase == "Running":
-                yield from self._read(pod=pod, tail=tail)
+                yield from (line for _, line in self._read(pod=pod, tail=tail))
 
     def follow(self, node: str | None, *, chunk: int | None = None) -> Iterator[PodLine]:
         """What pods print from their beginning on, until the workflow has ended; `node`: only this one's, if named.
 
+        The server may end it before: who follows again is told nothing twice.
+
         Raises:
             HostError: the server gives no answer, or not that one.
         """
-        for line in self._read(follow=True):
+        again: Counter[str] = Counter()  # lines of this stream, which has those that were told before as well
+        for pod, line in self._read(follow=True):
+            again[pod] += 1
+            if again[pod] <= self._told[pod]:
+                continue
+            self._told[pod] = again[pod]
             own = node is None or line.node == node or line.node.startswith(f"{node}/")
             if own and (chunk is None or line.pod == str(chunk)):
                 yield line
 
-    def _read(self, *, pod: str = "", tail: int | None = None, follow: bool = False) -> Iterator[PodLine]:
+    def _read(self, *, pod: str = "", tail: int | None = None, follow: bool = False) -> Iterator[tuple[str, PodLine]]:
+        """Lines, and the pod of each."""
         for found, text in self._server.log(self._name, pod=pod, tail=tail, selector=AT_WORK, follow=follow):
             if _OF_ARGO.match(text):
                 continue
-            if found not in self._known:
+            if found not in self._known and time.monotonic() - self._missed.get(found, -math.inf) >= LOOK_S:
                 self._look()
-            yield self._line(found, text)
+                self._missed[found] = time.monotonic()
+            yield found, self._line(found, text)
 
     def _line(self, pod: str, text: str) -> PodLine:
         status = self._known.get(pod)
         if status is None:
             return PodLine(pod, "", text)
         path, chunk = status.parameter("path"), status.parameter("chunk")
-        several = len({other.id for other in self._known.values() if other.parameter("path") == path}) > 1
+        several = self._pods_of[path] > 1
         return PodLine(path, chunk if several or chunk != "0" else "", text)
 
     def _look(self) -> None:
         status = self._server.status(self._name, nodes=True) or WorkflowStatus()
         nodes = [node for node in status.nodes.values() if node.type == "Pod"]
+        self._pods_of = Counter(node.parameter("path") for node in nodes)
         self._known = {name: node for node in nodes for name in (node.id, pod_name(self._name, node))}
 
 

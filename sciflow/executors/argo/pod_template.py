@@ -34,6 +34,7 @@ LOST = (
     f" or lastRetry.message contains 'bind: Error (exit code {UNREACHABLE})'"
     " or (asInt(lastRetry.exitCode) in [137, 143] and not (lastRetry.message contains 'OOMKilled'))"
 )
+UID: Manifest = {"name": "SCIFLOW_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
 RAW: Manifest = {"archive": {"none": {}}}
 LOCKED = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
@@ -87,7 +88,7 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     sidecar = {"name": "runner", "image": site.base_image, **runner, "mirrorVolumeMounts": True}
     told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
     return {
-        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told),
+        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told, env=[UID]),
         **({"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
         "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},
@@ -104,12 +105,13 @@ def _mutex(lock: str, holders: int) -> Manifest:
     """A lock that several may hold is several of one holder, shared out among the pods by their place.
 
     Argo's own locks of several holders take their number from a ConfigMap, which its server makes for nobody. So a pod
-    may have to wait while another of the locks is free; the pods of a fan take them in turn.
+    may have to wait while another of the locks is free; the pods of a fan take them in turn. What is before the first
+    `_` is no other workflow's, and what is behind the last one is a number: so no lock has the name of another.
     """
     if holders == 1:
-        return {"name": lock}
+        return {"name": f"{lock}_0"}
     spread = "int(sprig.adler32sum(sprig.sha256sum(inputs.parameters.path))) + int(inputs.parameters.chunk)"
-    return {"name": f"{lock}-{{{{=({spread}) % {holders}}}}}"}
+    return {"name": f"{lock}_{{{{=({spread}) % {holders}}}}}"}
 
 
 def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -12,6 +12,23 @@ MAIN = "main"  # the container of a task
 WORKFLOW = "workflows.argoproj.io/workflow"  # a label
 SILENT = (400, 403, MISSING)  # answers about a container that has not begun, is not for us to see, or is gone
 OVER = frozenset({"Succeeded", "Failed"})
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    name: str
+
+
+class _Status(msgspec.Struct, frozen=True):
+    phase: str = ""
+
+
+class _Pod(msgspec.Struct, frozen=True):
+    metadata: _Metadata
+    status: _Status = _Status()
+
+
+class _Pods(msgspec.Struct, frozen=True):
+    items: Sequence[_Pod]
 
 
 class Pods:
@@ -28,8 +45,8 @@ class Pods:
         """How each pod is; none if nobody may see them. `selector`: only those with such labels."""
         labels = f"{WORKFLOW}={self._workflow}" + (f",{selector}" if selector else "")
         answer = self._connection.ask("GET", f"{self._all}?labelSelector={labels}", passed=(403,))
-        pods = msgspec.json.decode(answer.content)["items"] if answer.is_success else ()
-        return {str(pod["metadata"]["name"]): str(pod["status"].get("phase", "")) for pod in pods}
+        pods = self._connection.decoded(answer.content, _Pods).items if answer.is_success else ()
+        return {pod.metadata.name: pod.status.phase for pod in pods}
 
     def printed(self, pod: str, *, container: str, tail: int | None = None, since: str | None = None) -> list[str]:
         """The last lines of a container; `since` a time: with the time before each."""

@@ -12,9 +12,9 @@ from sciflow.core.graph import Graph, Node, Secret, WorkflowSpec
 from sciflow.core.spelling import spelled
 from sciflow.errors import ConfigError, Problem
 from sciflow.executors.argo.depth import deeper_than
-from sciflow.executors.argo.making import bucket_settings
 from sciflow.executors.argo.rehearsal import rehearse
 from sciflow.executors.argo.site import Delivery
+from sciflow.executors.argo.submission import bucket_settings
 from sciflow.executors.settings import ArgoSettings
 
 LARGEST_BYTES = 1_000_000  # of a manifest: etcd keeps 1.5 MB of an object, of which its status takes a part

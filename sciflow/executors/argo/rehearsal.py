@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from sciflow.core.graph import WorkflowSpec
-from sciflow.executors.argo.making import bucket_settings, layout_of, site_of
-from sciflow.executors.argo.manifest import Manifest, Plan, manifest
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.site import Delivery
+from sciflow.executors.argo.submission import submission_of
+from sciflow.executors.registry import Whole
 from sciflow.executors.settings import ArgoSettings
 
 
@@ -22,12 +26,21 @@ def rehearse(
     delivery: Delivery,
     timeout_s: float | None = None,
     parallelism: int | None = None,
+    locks: Mapping[str, int] = MappingProxyType({}),
 ) -> Manifest:
     """The Workflow of a run of that id, of whose inputs nothing is known; nothing is contacted.
 
     Raises:
         ConfigError: something of it cannot be had on Argo, or there is no such bucket.
     """
-    store = bucket_settings(name, settings, storages)
-    plan = Plan(run=run, totals={}, pods=settings.pods, timeout_s=timeout_s, parallelism=parallelism)
-    return manifest(spec, plan, layout=layout_of(store, run), site=site_of(settings, store), delivery=delivery)
+    whole = Whole(
+        spec=spec,
+        inputs={},
+        reuse={},
+        timeout_s=timeout_s,
+        parallelism=parallelism,
+        locks=locks,
+        setup=msgspec.Raw(b"{}"),
+    )
+    submission = submission_of(name, settings, storages, whole)
+    return submission.workflow(submission.plan(run), delivery)

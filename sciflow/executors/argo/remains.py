@@ -12,9 +12,9 @@ from typing import Any
 
 from sciflow.errors import RunBusy
 from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.making import bucket_settings, layout_of
 from sciflow.executors.argo.naming import workflow_name
 from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.submission import bucket_settings, layout_of
 from sciflow.executors.settings import ArgoSettings
 
 LEAVING_S = 120.0  # for which a workflow may still be leaving whose tasks have all ended, or were found in the cache

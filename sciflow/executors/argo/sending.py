@@ -57,22 +57,23 @@ class Sender:
 
     def pods(self) -> int:
         """Of a fan: as many as when the run began, since its chunks are known by their numbers."""
-        before = self._bucket.get(self._layout.part(FACTS))
-        return self._facts.pods if before is None else msgspec.json.decode(before, type=Facts).pods
+        return (read_facts(self._bucket, self._layout) or self._facts).pods
 
     def send_answer(self, path: str, text: bytes) -> None:
-        """What was given at a suspension, its files first."""
+        """What was given at a suspension, its files first; nothing comes of it if an answer is there."""
         given = self.send_parts(("artifacts", "values"))
         answer = Given(output=msgspec.Raw(text), folders=given.folders, executable=given.executable)
-        self._bucket.put(self._layout.answer(path), msgspec.json.encode(answer))
+        self._bucket.put_new(self._layout.answer(path), msgspec.json.encode(answer))
 
     def send_parts(self, parts: Iterable[str]) -> Given:
-        """Files of the run folder, as far as they are not there; the shapes of its folders."""
+        """Files of the run folder, as far as they are not there, or longer here; the shapes of its folders."""
         files = {path: self._root / path for part in parts for path in _files(self._root, part)}
-        there = {key for part in parts for key in self._bucket.list(self._layout.part(f"{part}/"))}
-        missing = {self._layout.part(path): file for path, file in files.items()}
+        there: dict[str, int] = {}
+        for part in parts:
+            there |= self._bucket.sizes(self._layout.part(f"{part}/"))
+        ours = {self._layout.part(path): file for path, file in files.items()}
         code = self._layout.part("code/")  # which may have been edited
-        self._bucket.put_files({k: f for k, f in missing.items() if k not in there or k.startswith(code)})
+        self._bucket.put_files({k: f for k, f in ours.items() if _grown(f, there.get(k)) or k.startswith(code)})
         folders = {
             f"artifacts/{entry.name}": tuple(inside(entry.path))
             for entry in os.scandir(self._root / "artifacts")
@@ -80,6 +81,11 @@ class Sender:
         }
         executable = tuple(path for path, file in files.items() if file.stat().st_mode & stat.S_IXUSR)
         return Given(output=msgspec.Raw(b"null"), folders=folders, executable=executable)
+
+
+def _grown(file: Path, there: int | None) -> bool:
+    """Whether more is here than there; of values of a run that was adopted there may be more there."""
+    return there is None or file.stat().st_size > there  # an engine appends its values to one file
 
 
 def _merged(known: Shapes, here: Shapes) -> Shapes:

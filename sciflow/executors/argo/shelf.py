@@ -55,7 +55,7 @@ class Shelf:
         if answer.status_code == MISSING:
             self._connection.json("POST", self._at(kind), self._told(manifest))
             return True
-        before: Manifest = msgspec.json.decode(answer.content)
+        before = self._connection.decoded(answer.content, Manifest)
         labels = before["metadata"].get("labels", {})
         if labels.get(DEPLOYED_LABEL) != manifest["metadata"]["labels"][DEPLOYED_LABEL]:
             raise ConfigError(
@@ -73,7 +73,8 @@ class Shelf:
         query = "listOptions.labelSelector" if self._by_argo else "labelSelector"
         for kind in KINDS:
             answer = self._connection.json("GET", f"{self._at(kind)}?{query}={DEPLOYED_LABEL}")
-            yield from ({**found, "kind": kind} for found in answer.get("items") or ())
+            items = ({**found, "kind": kind} for found in answer.get("items") or ())
+            yield from (found for found in items if VERSION_LABEL in found["metadata"]["labels"])
 
     def remove(self, manifest: Manifest) -> None:
         """Removes one of them."""

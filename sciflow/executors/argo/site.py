@@ -22,7 +22,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     service_account: str
     executor_account: str
     pull_secrets: Sequence[str]
-    user: int | None
+    user: int | None  # none: as the namespace, or else an image, says
     parallelism: int | None
     node_selector: Mapping[str, str]
     tolerations: Sequence[Mapping[str, Any]]

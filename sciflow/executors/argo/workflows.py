@@ -44,9 +44,6 @@ class Workflows(Protocol):
     def status(self, name: str, *, nodes: bool) -> WorkflowStatus | None:
         """How far a workflow is; None if there is none. Without `nodes` of a running one no more than what is cheap."""
 
-    def label(self, name: str, label: str) -> str:
-        """A label of a workflow; empty if it has none."""
-
     def annotation(self, name: str, annotation: str) -> str:
         """An annotation of a workflow; empty if it has none, or there is no such workflow."""
 

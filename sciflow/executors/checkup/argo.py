@@ -17,15 +17,15 @@ from sciflow.core.graph import Secret
 from sciflow.errors import ConfigError, HostError, HostUnreachable
 from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.making import bucket_settings, layout_of
 from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.submission import bucket_settings, layout_of
 from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.settings import ArgoSettings
 from sciflow.storage.settings import S3Settings
 
-OLDEST = (3, 6)  # which knows several mutexes of a template: locks are written so
+OLDEST = (3, 6)  # of which mutexes and schedules have the names that we write
 PATIENCE_S = 5.0  # with a bucket that does not answer: somebody sits here
 TRIP_BYTES = 4 << 20
 RIGHTS = "workflows: create, get, list, watch, update, patch, delete; pods, pods/log, events: get, list, watch"

@@ -20,21 +20,24 @@ from sciflow.core.ports import Type
 from sciflow.core.records import Phase
 from sciflow.errors import HostError
 from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
-from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.making import site_of
-from sciflow.executors.argo.manifest import Manifest, Plan, manifest
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.outcomes import read_outcomes
+from sciflow.executors.argo.pod_logs import pod_name
 from sciflow.executors.argo.pod_template import LOCKED
 from sciflow.executors.argo.sending import GIVEN, Sender
+from sciflow.executors.argo.submission import Submission
 from sciflow.executors.argo.trouble import BLOCKED, advice
+from sciflow.executors.argo.waiting import BEGINNING, SILENT_S, trouble_of
 from sciflow.executors.checkup.argo import ArgoVisit
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
+from sciflow.executors.registry import Errand, Whole
 
 LOOK_S = 1.0
 LATE_S = 10.0  # for which the end of a task may come later than that of its workflow
 KEPT_S = 300  # seconds for which a workflow stays that nobody could remove
 TASK, POD = "task", "pod"
 GONE = "somebody has removed its workflow"
+MISSING = "not found"  # of a Secret or another volume: it will not come by itself
 # Constant program text, run in a pod of the base image.
 PROBE = """
 import sys
@@ -85,30 +88,23 @@ def trial(visit: ArgoVisit) -> Iterator[Finding]:
 
 def _submit(visit: ArgoVisit) -> None:
     """It is made suspended, and let go: for that, too, a right is needed."""
-    settings = visit.settings
-    facts = Facts(
+    whole = Whole(
         spec=SPEC,
         inputs={},
         reuse={},
-        executor=visit.name,
-        inline_bytes=4096,
-        pods=1,
-        workers=1,
-        bundle="",
-        argv=(),
-        main=None,
-        host={},
-        folders={},
-        executable=(),
-        code=(),
+        timeout_s=visit.wait_s + KEPT_S,
+        parallelism=None,
+        locks={},
+        setup=msgspec.Raw(b"{}"),
     )
+    settings = msgspec.structs.replace(visit.settings, lost_retries=0)
+    submission = Submission(name=visit.name, settings=settings, store=visit.store, whole=whole)
     with TemporaryDirectory(prefix="sciflow-") as folder:
         for part in GIVEN:
             Path(folder, part).mkdir()
-        delivery = Sender(visit.bucket, visit.layout, Path(folder), facts, {}).send()
-    site = msgspec.structs.replace(site_of(settings, visit.store), lost_retries=0)
-    plan = Plan(run=visit.mark, totals={}, pods=1, timeout_s=visit.wait_s + KEPT_S)
-    made = manifest(SPEC, plan, layout=visit.layout, site=site, delivery=delivery)
+        errand = Errand(root=Path(folder), sys_path=(), argv=(), main=None, inline_bytes=4096, code={}, host={})
+        delivery = Sender(visit.bucket, visit.layout, Path(folder), submission.facts(errand), {}).send()
+    made = submission.workflow(submission.plan(visit.mark), delivery)
     visit.server.create(_with_pod(made, visit))
     visit.server.resume(visit.mark)
 
@@ -142,11 +138,14 @@ def _with_pod(made: Manifest, visit: ArgoVisit) -> Manifest:
 
 def _wait(visit: ArgoVisit) -> WorkflowStatus:
     """How far it is when it has ended, cannot go on, is not to go on, or the time is over."""
-    end = time.monotonic() + visit.wait_s
+    began = time.monotonic()
+    end = began + visit.wait_s
     looked = False
     while True:
         status = visit.server.status(visit.mark, nodes=True) or WorkflowStatus(phase="Error", message=GONE)
         if status.ended or time.monotonic() > end or any(_blocked(node) for node in _pods(status)):
+            return status
+        if time.monotonic() > began + SILENT_S and any(MISSING in _unsaid(visit, node) for node in _pods(status)):
             return status
         if not looked and any(node.phase == "Succeeded" for node in _pods(status)):
             looked = True
@@ -162,6 +161,12 @@ def _pods(status: WorkflowStatus) -> list[NodeStatus]:
 
 def _blocked(node: NodeStatus) -> bool:
     return node.phase == "Pending" and node.message.startswith(BLOCKED)
+
+
+def _unsaid(visit: ArgoVisit, node: NodeStatus) -> str:
+    """What keeps its container from being made, of which only the pod's events tell."""
+    silent = node.phase == "Pending" and node.message in BEGINNING
+    return trouble_of(visit.server.events(pod_name(visit.mark, node))) if silent else ""
 
 
 def _told(visit: ArgoVisit, status: WorkflowStatus, seconds: float) -> Iterator[Finding]:
@@ -236,8 +241,8 @@ def _elsewhere(visit: ArgoVisit) -> Finding | None:
 def _trouble(
     visit: ArgoVisit, status: WorkflowStatus, subject: str, node: NodeStatus | None, *, container: str
 ) -> Finding:
-    message = node.message if node is not None else ""
-    if not status.ended and not (node is not None and _blocked(node)):
+    message = (_unsaid(visit, node) or node.message) if node is not None else ""
+    if not status.ended and not (node is not None and _blocked(node)) and MISSING not in message:
         waits = message or status.message or (node.phase if node is not None else "no pod yet")
         told = _advice(waits, visit)
         found = f"did not end within {visit.wait_s:.0f} s: {waits}"

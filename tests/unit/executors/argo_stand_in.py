@@ -18,8 +18,10 @@ class StandIn:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, JSON]] = {}
         self.token = ""  # the one that it knows
+        self.logs: dict[str, list[str]] = {}  # lines that a call answers with in place of that
         self.told: list[tuple[str, JSON]] = []
         self.url = ""
+        self.page: tuple[int, str, str] | None = None  # code, kind and text that the network answers in its place
 
     def answer(self, call: str, body: JSON, token: str) -> tuple[int, JSON]:
         if self.token and token != f"Bearer {self.token}":
@@ -41,9 +43,17 @@ def stand_in() -> Iterator[StandIn]:
             size = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(size) or b"{}")
             call = f"{self.command} {self.path.partition('?')[0]}"
-            code, answer = found.answer(call, body, self.headers.get("Authorization", ""))
-            text = json.dumps(answer).encode()
+            if found.page is not None:
+                code, kind, said = found.page
+                text = said.encode()
+            elif call in found.logs:
+                code, _ = found.answer(call, body, self.headers.get("Authorization", ""))
+                code, kind, text = (401 if code == 401 else 200), "text/plain", "\n".join(found.logs[call]).encode()
+            else:
+                code, answer = found.answer(call, body, self.headers.get("Authorization", ""))
+                kind, text = "application/json", json.dumps(answer).encode()
             self.send_response(code)
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text)

@@ -103,3 +103,31 @@ def long(xs: list[int]) -> list[int]:
     for _ in range(400):
         xs = double.map(x=xs)
     return xs
+
+
+@workflow
+def double_2(n: int) -> int:
+    return double.options(locks={"a": 2})(n)
+
+
+@op
+def sciflow_plan(n: int) -> int:
+    return n
+
+
+@workflow
+def fans(ns: list[int]) -> list[int]:
+    return double.options(parallelism=4).map(x=ns)
+
+
+@workflow
+def fans_double_fan(ns: list[int]) -> list[int]:
+    return fans(ns)
+
+
+@workflow
+def alike(n: int) -> list[int]:
+    """Names that would become the same: of templates, of tasks, and of locks."""
+    first = double.options(cpus=2, name="x")(n)
+    second = double.options(cpus=3, name="x_plan", locks={"a-1": 1})(first)
+    return fans_double_fan(numbers(double_2(sciflow_plan(second))))

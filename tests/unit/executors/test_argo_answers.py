@@ -58,6 +58,7 @@ def test_a_workflow_that_has_ended_or_is_gone_need_not_be_ended(server: StandIn,
     workflows.terminate("run")
     del server.answers[f"GET {HERE}"]
     workflows.terminate("run")
+    workflows.resume("run")
 
 
 def test_of_a_pods_events_the_last_warning_that_says_something_is_told() -> None:

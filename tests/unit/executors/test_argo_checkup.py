@@ -9,6 +9,7 @@ import pytest
 
 from sciflow.cli.main import exit_code
 from tests.services.kubernetes.service import Kubernetes
+from tests.unit.executors.argo_stand_in import stand_in
 
 NOWHERE = {"type": "argo", "server": "http://127.0.0.1:9", "namespace": "argo", "storage": "bucket"}
 
@@ -51,6 +52,15 @@ def test_a_server_that_is_not_there_is_told_before_anything_else(doctor):
     assert "http://127.0.0.1:9: no answer" in found["server"]["found"]
     assert "is Argo's server up" in found["server"]["fix"]
     assert found["not checked"]["found"] == "account, permissions, bucket, test workflow"
+
+
+def test_a_server_that_does_not_know_all_that_we_write_is_too_old(doctor):
+    with stand_in() as server:
+        server.answers["GET /api/v1/version"] = 200, {"version": "v3.5.8"}
+        found, code = doctor(server=server.url)
+    assert code == 1
+    assert found["server"]["found"] == "Argo v3.5.8"
+    assert "Argo Workflows 3.6 or newer is needed" in found["server"]["fix"]
 
 
 def test_a_token_that_is_not_set_is_told_with_the_variable(doctor):

@@ -47,12 +47,53 @@ def test_the_manifest_of_a_workflow(name, manifest, golden):
 
 
 def test_what_is_printed_is_yaml_of_the_manifest(manifest):
-    made = yaml.safe_load(manifest("fan", labels={"yes": "no", "größe": "a: b # c\n'\"{{x}}"}, user=None))
+    made = yaml.safe_load(manifest("fan", labels={"yes": "no", "größe": "a: b # c\n'\"{{x}}"}, user="namespace"))
     assert made["metadata"]["labels"]["größe"] == "a: b # c\n'\"{{x}}"
     assert made["metadata"]["labels"]["yes"] == "no"
     assert made["spec"]["automountServiceAccountToken"] is False
     fans = {task["name"]: task.get("withSequence") for task in made["spec"]["templates"][0]["dag"]["tasks"]}
     assert fans["double"] == {"count": "3"}  # five slices, two in a pod
+
+
+def test_what_strict_namespaces_ask_of_pods_is_in_every_manifest(manifest):
+    made = yaml.safe_load(manifest("programs"))["spec"]
+    assert made["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert made["securityContext"]["runAsNonRoot"] is True
+    patch = json.loads(made["podSpecPatch"])
+    pods = [template for template in made["templates"] if "container" in template]
+    ours = [one for pod in pods for one in (pod["container"], *pod["initContainers"], *pod.get("sidecars", []))]
+    for container in (*ours, *patch["initContainers"], *patch["containers"]):  # ours, and those of Argo
+        assert container["securityContext"]["allowPrivilegeEscalation"] is False
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_what_is_printed_is_what_is_submitted_with_these_settings(manifest, monkeypatch):
+    monkeypatch.setenv("SCIFLOW_LOCKS", '{"licence": 1}')
+    assert "name: fan_licence_0" in manifest("fan")  # a place alone, of the two that the op lets
+    fan = [t for t in yaml.safe_load(manifest("alike", workers=2))["spec"]["templates"] if t["name"].endswith("fan-2")]
+    assert [template["parallelism"] for template in fan] == [2]  # pods of two slices each
+
+
+def test_templates_tasks_and_locks_have_names_of_their_own(manifest):
+    made = yaml.safe_load(manifest("alike"))
+    names = [template["name"] for template in made["spec"]["templates"]]
+    assert len(set(names)) == len(names)
+    assert "t-sciflow-plan" in names  # an op, and no template of ours
+    for template in made["spec"]["templates"]:
+        tasks = [task["name"] for task in template.get("dag", {"tasks": ()})["tasks"]]
+        assert len(set(tasks)) == len(tasks)
+    one, several = sorted(
+        template["synchronization"]["mutexes"][0]["name"]
+        for template in made["spec"]["templates"]
+        if "synchronization" in template
+    )
+    assert one == f"{made['metadata']['name']}_a-1_0"
+    assert several.startswith(f"{made['metadata']['name']}_a_{{{{=")
+
+
+def test_who_runs_pods_may_be_left_to_the_namespace(manifest):
+    made = yaml.safe_load(manifest("chain", user="namespace"))["spec"]
+    assert made["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def test_a_file_name_chooses_the_manifest(manifest, tmp_path):

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from sciflow import choose, length, not_, op, sequence, when, workflow
-from sciflow.executors.argo.making import layout_of, site_of
 from sciflow.executors.argo.manifest import Plan, manifest
 from sciflow.executors.argo.site import Delivery
+from sciflow.executors.argo.submission import layout_of, site_of
 from sciflow.executors.settings import ArgoSettings
 from sciflow.runner.packs import Pack
 from sciflow.runner.pod import main
@@ -257,3 +257,23 @@ def test_a_pod_that_finds_its_task_done_tells_of_it_too(tmp_path):
     (tmp_path / "outcomes").write_text("\n".join(lines) + "\n", "utf-8")
     assert main(str(tmp_path), '[["length","length"],["value","int"]]') == 0
     assert {file.name: file.read_text() for file in (tmp_path / "told").iterdir()} == {"length": "2"}
+
+
+def test_fans_in_graphs_that_are_at_work_side_by_side_share_the_pods():
+    @workflow
+    def inner(n: int) -> int:
+        return length(given.map(n=numbers(n)))
+
+    @workflow
+    def outer(n: int) -> tuple[list[int], list[int], int]:
+        return inner.map(n=[1, 2]), inner.options(name="later").map(n=numbers(n)), inner(n)
+
+    called = tasks(outer)
+    assert arguments(called["inner"])["pods"] == "2"
+    assert "pods" not in arguments(called["inner-2"])
+    told = "int(tasks['numbers'].outputs.parameters.length)"
+    later = of_plan("later", parts("later"), told).removeprefix("{{=").removesuffix("}}")
+    assert arguments(called["later"])["pods"] == f"{{{{=max(int(4 / max({later}, 1)), 1)}}}}"
+    assert called["later"]["withSequence"]["count"] == of_plan("later", parts("later"), told)
+    chunks = f"int(ceil({told} / max(ceil({told} / int(inputs.parameters.pods)), 1)))"
+    assert tasks(outer, "inner")["given"]["withSequence"]["count"] == of_plan("given", parts("given"), chunks)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.making import bucket_settings, site_of
 from sciflow.executors.argo.manifest import Plan, manifest
 from sciflow.executors.argo.refusals import LARGEST_BYTES, NOTHING_SENT
+from sciflow.executors.argo.submission import bucket_settings, site_of
 from sciflow.executors.settings import ArgoSettings
 from tests.conformance.random_programs import programs, programs_at_random
 

@@ -9,12 +9,14 @@ import socket
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from traceback import format_exception
 from typing import Any
 
 import pytest
 
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable, InvalidSettings
 from sciflow.executors.argo.connection import Access, Connection, Words
+from sciflow.executors.argo.kubeconfig import Entries, kubeconfig_access
 from sciflow.executors.argo.reaching import make_server
 from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.settings import ArgoSettings, parse_executor
@@ -137,6 +139,38 @@ def test_a_server_that_takes_a_call_and_is_silent_is_given_up() -> None:
 # --- what is told of workflows
 
 
+PORTAL = "<html>Log in to the network</html>"
+
+
+@pytest.mark.parametrize(
+    "page", [(200, "text/html; charset=utf-8", PORTAL), (302, "text/html", ""), (200, "application/json", PORTAL)]
+)
+@pytest.mark.parametrize("by", ["server", "kubeconfig"])
+def test_the_page_of_a_network_is_no_answer_and_waited_for(
+    by: str, page: tuple[int, str, str], workflows: Reach, server: StandIn, tmp_path: Path
+) -> None:
+    file = str(kubeconfig(tmp_path, server.url))
+    found = workflows(kubeconfig=file) if by == "kubeconfig" else workflows(server=server.url)
+    server.answers[f"GET {HERE}"] = server.answers[f"GET {THERE}"] = 200, {"status": {"phase": "Running"}}
+    assert found.status("run", nodes=True) is not None
+    server.page = page
+    with pytest.raises(HostUnreachable, match="what answers there is not"):
+        found.status("run", nodes=True)
+    if "html" in page[1]:
+        with pytest.raises(HostUnreachable, match="what answers there is not"):
+            found.create({})
+    server.page = None
+    assert found.status("run", nodes=True) is not None
+
+
+def test_the_page_of_a_proxy_in_place_of_a_server_is_refused_with_what_to_write(
+    workflows: Reach, server: StandIn
+) -> None:
+    server.page = 200, "text/html", PORTAL
+    with pytest.raises(HostRefused, match=r"not Argo's server(.|\n)*`server`"):
+        workflows(server=server.url).status("run", nodes=False)
+
+
 def test_a_workflow_that_only_argos_database_has_is_told_as_such(workflows: Reach, server: StandIn) -> None:
     label = {"workflows.argoproj.io/workflow-archiving-status": "Persisted"}
     server.answers[f"GET {THERE}"] = 200, {"metadata": {"labels": label}, "status": {"phase": "Failed"}}
@@ -202,6 +236,14 @@ def test_nodes_that_are_in_a_database_are_no_nodes_and_a_gate_among_them_needs_t
         cluster.release("run", "n1", {"answer": "given"})
 
 
+def test_of_a_workflow_that_is_gone_nothing_is_left_to_be_done(server: StandIn, cluster: Workflows) -> None:
+    for order in (cluster.suspend, cluster.resume, cluster.stop, cluster.terminate):
+        order("run")
+    server.answers[f"PATCH {HERE}"] = 403, {"message": "cannot patch"}
+    with pytest.raises(HostRefused, match="cannot patch"):
+        cluster.stop("run")
+
+
 def test_a_cluster_without_argo_is_told_with_what_may_be_wrong(cluster: Workflows) -> None:
     with pytest.raises(HostRefused, match="no workflows of Argo\n    fix:      is `context`"):
         cluster.version()
@@ -247,6 +289,32 @@ def test_a_program_that_the_kubeconfig_names_gives_a_token_and_a_new_one_when_it
     file = kubeconfig(tmp_path, server.url, exec={**told, "command": "no-such-login", "installHint": "install it"})
     with pytest.raises(ConfigError, match=r"no-such-login, which the kubeconfig names: No such file.*install it"):
         workflows(kubeconfig=str(file))
+
+
+def test_what_gives_access_is_in_no_message(workflows: Reach, server: StandIn, tmp_path: Path) -> None:
+    program = tmp_path / "login"
+    program.write_text("#!/bin/sh\necho 'got hidden-token' >&2\necho 'no such realm' >&2\nexit 1\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    with pytest.raises(ConfigError) as caught:
+        workflows(kubeconfig=str(kubeconfig(tmp_path, server.url, exec={"command": str(program)})))
+    assert str(caught.value).endswith("failed: no such realm")
+    file = kubeconfig(tmp_path, server.url, token="hidden-token")
+    assert "hidden" not in repr(kubeconfig_access(str(file), ""))
+    assert "hidden" not in repr(Entries(tmp_path, {}, {"token": "hidden-token"}))
+    file.write_text("token: hidden-token: {\n")
+    with pytest.raises(ConfigError, match=r"no YAML \(line 1\)") as caught:
+        workflows(kubeconfig=str(file))
+    assert "hidden" not in "".join(format_exception(caught.value))
+
+
+def test_of_a_long_message_of_a_server_as_much_is_told_as_somebody_reads(workflows: Reach, server: StandIn) -> None:
+    server.answers[f"GET {THERE}"] = 400, {"message": "no. " * 10_000}
+    with pytest.raises(HostRefused, match=r"no\.  ?\.\.\. \(400\)") as caught:
+        workflows(server=server.url).status("run", nodes=False)
+    assert len(str(caught.value)) < 2000
+    server.answers[f"GET {THERE}"] = 500, {"message": "no. " * 10_000 + "connection refused"}
+    with pytest.raises(HostUnreachable, match="not now"):
+        workflows(server=server.url).status("run", nodes=False)
 
 
 def test_a_context_that_is_not_there_is_told_with_those_that_are(workflows: Reach, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from sciflow import config
 from sciflow.errors import InvalidSettings
-from sciflow.executors.settings import BatchSettings, parse_executor
+from sciflow.executors.settings import ArgoSettings, BatchSettings, parse_executor
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,15 @@ def test_an_unknown_type_is_told_with_the_one_that_was_meant(tmp_path):
     (found,) = problems(tmp_path, '[executors.cluster]\ntype = "bacth"\n')
     assert found.startswith("sciflow.toml:2: executor cluster: unknown type 'bacth'")
     assert "did you mean 'batch'?" in found
+
+
+def test_the_user_of_pods_is_a_number_or_left_to_the_namespace(tmp_path):
+    argo = '[executors.cluster]\ntype = "argo"\nserver = "https://a.example"\nnamespace = "n"\nstorage = "s"\n'
+    settings = parsed(tmp_path, argo + 'user = "namespace"\n')
+    assert isinstance(settings, ArgoSettings)
+    assert settings.user == "namespace"
+    (problem,) = problems(tmp_path, argo + 'user = "nobody"\n')
+    assert "expected: a whole number or 'namespace'" in problem
 
 
 def test_a_host_without_a_folder_there_is_refused(tmp_path):

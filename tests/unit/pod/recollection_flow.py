@@ -54,6 +54,11 @@ def inner(xs: list[int]) -> list[int]:
 
 
 @workflow
+def cached(x: int) -> int:
+    return double.options(cache=True)(x)
+
+
+@workflow
 def one(x: int) -> int:
     return double(double(x))
 
@@ -61,6 +66,16 @@ def one(x: int) -> int:
 @workflow
 def fan_of_graphs(n: int) -> int:
     return total(double.map(x=one.map(x=numbers(n))))
+
+
+@workflow
+def summed(n: int) -> int:
+    return total(double.map(x=numbers(n)))
+
+
+@workflow
+def fan_of_fans(ns: list[int]) -> list[int]:
+    return summed.map(n=ns)
 
 
 @workflow

@@ -139,6 +139,15 @@ def test_a_fan_over_what_workflows_give_reads_those_of_its_own_slices(recalled: 
     assert left.asked == ["numbers.0", "one/1/double-2.0"]
 
 
+def test_graphs_side_by_side_share_the_pods_of_a_fan(recalled: Any) -> None:
+    outputs = {f"summed/{i}/double": texts(range(0, 16, 2)) for i in range(2)}
+    numbers = {f"summed/{i}/numbers": ["[0,1,2,3,4,5,6,7]"] for i in range(2)}
+    left = Left({**outputs, **numbers}, {path: 4 for path in outputs})
+    node, values = recalled(flow.fan_of_fans, {"ns": [8, 8]}, left, "summed/1/total")
+    assert values.localised([node.fixed]) == [b'{"xs":[0,2,4,6,8,10,12,14]}']
+    assert left.asked == ["summed/1/numbers.0", "summed/1/double.0", "summed/1/double.1"]
+
+
 def test_a_step_of_a_chain_reads_the_step_before_it_alone(recalled: Any) -> None:
     left = Left({"double-399": ["7"]}, {})
     node, values = recalled(flow.chain_of(400), {"x": 1}, left, "double-400")

@@ -1,0 +1,88 @@
+"""What is put into a run's bucket, and what is read there, whoever has written it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sciflow.errors import RunDamaged
+from sciflow.executors.argo.answers import Answers
+from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.given import read_facts
+from sciflow.executors.argo.harvest import Harvest
+from sciflow.executors.argo.layout import FACTS, Layout
+from sciflow.executors.argo.news import News, Told
+from sciflow.executors.argo.sending import Sender
+from sciflow.runner.packs import Pack
+from tests.unit.executors.argo_facts import facts
+from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket
+
+LAYOUT = Layout("", "run")
+
+
+@pytest.fixture
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Bucket, Objects]]:
+    with stand_in_bucket(monkeypatch) as found:
+        yield found
+
+
+@pytest.fixture
+def bucket(place: tuple[Bucket, Objects]) -> Bucket:
+    return place[0]
+
+
+@pytest.fixture
+def objects(place: tuple[Bucket, Objects]) -> Objects:
+    return place[1]
+
+
+def folder(root: Path) -> Path:
+    for part in ("artifacts", "values", "code"):
+        (root / part).mkdir(parents=True)
+    return root
+
+
+def test_long_answers_reach_the_pods_one_after_the_other(bucket: Bucket, tmp_path: Path) -> None:
+    root = folder(tmp_path / "run")
+    pack = Pack(str(root), "values/1-engine", inline_bytes=8)
+    sender = Sender(bucket, LAYOUT, root, facts(), {})
+    for letter in "ab":
+        tag = pack.put(json.dumps(letter * 100))
+        sender.send_answer(letter, json.dumps(tag).encode())
+        there = bucket.part(LAYOUT.part(tag["file"]), tag["at"], tag["size"])
+        assert hashlib.sha256(there or b"").hexdigest() == tag["sha256"]
+
+
+@pytest.mark.parametrize("conditional", [True, False], ids=["", "on a server that knows no conditions"])
+def test_an_answer_is_sent_and_told(conditional: bool, bucket: Bucket, objects: Objects, tmp_path: Path) -> None:
+    objects.conditional = conditional
+    Sender(bucket, LAYOUT, folder(tmp_path / "run"), facts(), {}).send_answer("gate", b"1")
+    told: list[News] = []
+    assert Answers(bucket, LAYOUT, here=tmp_path / "run", tell=told.append).look() == ["gate"]
+    assert told == [Told(path="gate", text=b"1")]
+
+
+def test_what_is_not_ours_in_the_bucket_is_told_with_its_key(bucket: Bucket, tmp_path: Path) -> None:
+    harvest = Harvest(bucket, LAYOUT, tmp_path)
+    for text in (b"", b"{}", b"{}\n{}\n[]"):
+        bucket.put(LAYOUT.outcomes("main/a", 0), text)
+        with pytest.raises(RunDamaged, match="bucket: runs/run/outcomes/main/a/0: sciflow cannot read it"):
+            list(harvest.news(None))
+    bucket.put(LAYOUT.part(FACTS), b"{}")
+    with pytest.raises(RunDamaged, match=r"facts\.json: sciflow cannot read it"):
+        read_facts(bucket, LAYOUT)
+    bucket.delete(LAYOUT.part(FACTS))
+    bucket.put(LAYOUT.answer("gate"), b"<html>")
+    with pytest.raises(RunDamaged, match="answers/gate: sciflow cannot read it"):
+        harvest.fetch(["artifacts/a"])
+
+
+def test_of_two_answers_at_the_same_time_the_first_holds(bucket: Bucket, tmp_path: Path) -> None:
+    for name, text in (("here", b"1"), ("there", b"2")):  # each has seen that there was none
+        Sender(bucket, LAYOUT, folder(tmp_path / name), facts(), {}).send_answer("gate", text)
+    answers = Answers(bucket, LAYOUT, here=tmp_path / "there", tell=lambda _: None)
+    assert answers.given("gate") == b"1"

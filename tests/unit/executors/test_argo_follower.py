@@ -1,0 +1,180 @@
+"""What is told of a workflow whatever its servers answer, and when."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sciflow.errors import HostRefused
+from sciflow.executors.argo.follower import Mission
+from sciflow.executors.argo.halting import Halted
+from sciflow.executors.argo.news import (
+    Answer,
+    Begin,
+    CaughtUp,
+    End,
+    Ends,
+    Fetch,
+    Fetched,
+    News,
+    Notice,
+    Obeyed,
+    Pause,
+    Refused,
+    Resume,
+    Unreached,
+)
+from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, heard, outcome, workflow
+from tests.unit.executors.argo_stand_in import StandIn, stand_in
+
+FRESH = Mission(begins=True, goes_on=True, gates=False)
+GATE = {"name": "path", "value": "gate"}
+LOOKS = Mission(begins=False, goes_on=False, gates=False)
+
+
+@pytest.fixture
+def server() -> Iterator[StandIn]:
+    with stand_in() as found:
+        yield found
+
+
+def looked(news: list[News]) -> list[CaughtUp]:
+    return [one for one in news if isinstance(one, CaughtUp)]
+
+
+def test_a_workflow_that_ends_while_the_bucket_is_read_is_over_when_all_that_it_left_is_told(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+
+    def ends() -> None:
+        key, text = outcome("last")
+        shelf.objects[key] = text
+        code, told = workflow("Succeeded")
+        server.answers[f"GET {HERE}"] = code, {"status": {**told["status"], "finishedAt": "2020-01-01T00:00:00Z"}}
+
+    shelf.listed = ends
+    server.answers[f"GET {HERE}"] = workflow("Running", suspend=True)
+    with following(server, shelf, tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        news = heard(follower, lambda news: any(one.status.ended for one in looked(news)))
+    known = next(place for place, one in enumerate(news) if isinstance(one, Ends))
+    ended = next(place for place, one in enumerate(news) if isinstance(one, CaughtUp) and one.status.ended)
+    assert known < ended
+
+
+def test_who_has_nothing_to_look_after_rests(server: StandIn, tmp_path: Path) -> None:
+    with following(server, Shelf(), tmp_path, mission=FRESH):
+        begun = time.process_time()
+        time.sleep(0.5)
+        assert time.process_time() - begun < 0.02
+
+
+def test_a_refusal_says_nothing_of_a_workflow_that_may_be_at_work(server: StandIn, tmp_path: Path) -> None:
+    server.answers[f"GET {HERE}"] = 401, {"message": "token not valid"}
+    with following(server, Shelf(), tmp_path, mission=FRESH) as follower:
+        follower.order(Begin(totals={}))
+        news = heard(follower, lambda news: any(isinstance(one, Unreached) for one in news))
+    assert not any(isinstance(one, Refused) for one in news)
+
+
+def test_a_workflow_that_cannot_be_submitted_is_refused(server: StandIn, tmp_path: Path) -> None:
+    def forbids() -> None:
+        raise HostRefused("workflows is forbidden")
+
+    with following(server, Shelf(), tmp_path, mission=FRESH, submits=forbids) as follower:
+        follower.order(Begin(totals={}))
+        heard(follower, lambda news: Refused(why="workflows is forbidden") in news)
+
+
+def test_files_that_are_waited_for_are_told_to_be_lost_when_nothing_can_be_done(
+    server: StandIn, tmp_path: Path
+) -> None:
+    server.answers[f"GET {HERE}"] = 503, {"message": "not now"}
+    with following(server, Shelf(), tmp_path, mission=FRESH) as follower:
+        follower.order(Begin(totals={}))
+        heard(follower, lambda news: any(isinstance(one, Notice) for one in news))
+        follower.order(Fetch(paths=["files/a"]))
+        server.answers[f"GET {HERE}"] = 403, {"message": "forbidden: cannot get"}
+        news = heard(follower, lambda news: any(isinstance(one, Unreached) for one in news))
+    assert [one.paths for one in news if isinstance(one, Fetched) and "files/a" in one.lost] == [["files/a"]]
+
+
+def test_a_workflow_that_is_ended_before_it_was_found_is_ended_and_what_it_left_is_told(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    key, text = outcome("first")
+    shelf.objects[key] = text
+    server.answers[f"GET {HERE}"] = 503, {"message": "not now"}
+    for verb in ("terminate", "resume"):
+        server.answers[f"PUT {HERE}/{verb}"] = 200, {}
+    with following(server, shelf, tmp_path, mission=FRESH) as follower:
+        follower.order(Begin(totals={}))
+        heard(follower, lambda news: any(isinstance(one, Notice) for one in news))
+        follower.order(Fetch(paths=["files/a"]))
+        follower.order(end := End(halt=Halted(exit_handler=False, why="enough")))
+        server.answers[f"GET {HERE}"] = workflow("Running", suspend=True)
+        news = heard(follower, lambda news: any(isinstance(one, Ends) for one in news))
+    orders = [one.order for one in news if isinstance(one, Obeyed)]
+    assert orders.index(end) < next(place for place, one in enumerate(orders) if isinstance(one, Fetch))
+    assert not any(isinstance(one, Refused) for one in news)
+    assert [call for call, _ in server.told if call.startswith("PUT")] == [
+        f"PUT {HERE}/terminate",
+        f"PUT {HERE}/resume",
+    ]
+
+
+def test_a_full_disk_is_waited_for_and_told(server: StandIn, tmp_path: Path) -> None:
+    shelf = Shelf()
+    shelf.fails = OSError(errno.ENOSPC, "No space left on device")
+    server.answers[f"GET {HERE}"] = workflow("Running")
+    with following(server, shelf, tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        heard(follower, lambda news: any(isinstance(one, Notice) and "No space left" in one.text for one in news))
+        shelf.fails = None
+        heard(follower, lambda news: bool(looked(news)) and Notice(text="") in news)
+
+
+def test_a_bucket_that_holds_what_no_pod_writes_is_told_and_the_run_left_as_it_is(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    shelf.objects[LAYOUT.outcomes("a", 0)] = b"<html>"
+    server.answers[f"GET {HERE}"] = workflow("Running")
+    with following(server, shelf, tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        news = heard(follower, lambda news: any(isinstance(one, Unreached) for one in news))
+    assert any(LAYOUT.outcomes("a", 0) in one.why for one in news if isinstance(one, Unreached))
+
+
+def test_what_is_refused_of_a_workflow_keeps_nothing_after_it_from_being_done(server: StandIn, tmp_path: Path) -> None:
+    server.answers[f"GET {HERE}"] = workflow("Running", suspend=True)
+    server.answers[f"PUT {HERE}/suspend"] = 200, {}
+    server.answers[f"PUT {HERE}/resume"] = 403, {"message": "forbidden: cannot patch"}
+    with following(server, Shelf(), tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        follower.order(Pause())
+        follower.order(resume := Resume())
+        follower.order(fetch := Fetch(paths=[]))
+        news = heard(follower, lambda news: _settled(news, fetch))
+    assert next(one.refusal for one in news if isinstance(one, Obeyed) and one.order is resume)
+
+
+def _settled(news: list[News], order: object) -> bool:
+    return any(isinstance(one, Obeyed) and one.order is order for one in news)
+
+
+def test_what_has_ended_is_told_though_an_answer_cannot_be_handed_on(server: StandIn, tmp_path: Path) -> None:
+    gate = {"id": "run-1", "type": "Suspend", "phase": "Running", "inputs": {"parameters": [GATE]}}
+    server.answers[f"GET {HERE}"] = 200, {"status": {"phase": "Running", "nodes": {"run-1": gate}}}
+    server.answers[f"PUT {HERE}/set"] = 403, {"message": "forbidden: cannot patch"}
+    with following(server, Shelf(), tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        follower.order(Answer(path="gate", text=b"1"))
+        heard(follower, lambda news: any("cannot patch" in one.text for one in news if isinstance(one, Notice)))
+        heard(follower, lambda news: bool(looked(news)))
