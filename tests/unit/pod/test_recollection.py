@@ -142,7 +142,7 @@ def test_a_fan_over_what_workflows_give_reads_those_of_its_own_slices(recalled: 
 def test_graphs_side_by_side_share_the_pods_of_a_fan(recalled: Any) -> None:
     outputs = {f"summed/{i}/double": texts(range(0, 16, 2)) for i in range(2)}
     numbers = {f"summed/{i}/numbers": ["[0,1,2,3,4,5,6,7]"] for i in range(2)}
-    left = Left({**outputs, **numbers}, {path: 4 for path in outputs})
+    left = Left({**outputs, **numbers}, dict.fromkeys(outputs, 4))
     node, values = recalled(flow.fan_of_fans, {"ns": [8, 8]}, left, "summed/1/total")
     assert values.localised([node.fixed]) == [b'{"xs":[0,2,4,6,8,10,12,14]}']
     assert left.asked == ["summed/1/numbers.0", "summed/1/double.0", "summed/1/double.1"]
