@@ -20,7 +20,7 @@ UNUSED = {
     "blob_age_s": DAY_S,
     "code_age_s": 30 * DAY_S,
 }  # what no run has stays so long: another may be about to need it
-LEAVING_S = 10.0  # for which jobs may still be leaving whose tasks have all ended
+LEAVING_S = 60.0  # for which jobs may still be leaving whose tasks have all ended
 LOOK_S = 0.5
 
 

@@ -103,7 +103,8 @@ class Exchange:
                 block = next(iterator, b"")
             except (OSError, EOFError) as error:  # what is to be sent cannot be read
                 self._failure = error
-                self._channel.close()
+                with suppress(OSError, EOFError):  # of a connection that has just ended
+                    self._channel.close()
                 return
             if not block:
                 break
