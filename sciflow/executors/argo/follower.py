@@ -292,8 +292,9 @@ class Follower:
 
     def _begin(self, totals: Mapping[str, int]) -> None:
         self._totals = totals
-        submits = self._mission.begins and self._mission.fresh  # what has its name is another's, or an earlier try
-        status = None if submits else self._there(nodes=True)
+        submits = self._mission.begins and self._mission.fresh
+        there = self._there(nodes=not submits)  # also then: who is refused hears of it before anything is sent
+        status = None if submits else there  # what has its name is another's, or an earlier try
         self._found = status is not None or not self._mission.begins
         if status is None and self._mission.begins:
             self._submitting = True
