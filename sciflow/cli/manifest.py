@@ -22,9 +22,9 @@ def manifest_text(spec: WorkflowSpec, *, run: str, on: str | None) -> str:
         ConfigError: the executor's settings will not do.
     """
     from sciflow import config
-    from sciflow.executors.argo.parcels import package_parcel, runner_parcel
+    from sciflow.executors.argo.place.layout import Delivery
+    from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
     from sciflow.executors.argo.rehearsal import rehearse
-    from sciflow.executors.argo.site import Delivery
     from sciflow.view.yaml import yaml
 
     settings = config.load()

@@ -121,7 +121,7 @@ def _chunk(replica: Replica, row: NodeRow, slice_: int | None, pods: int) -> int
     """The number of the pod that has a slice."""
     if slice_ is None or row.total is None:
         return None
-    from sciflow.executors.argo.facts import chunk_of
+    from sciflow.executors.argo.place.facts import chunk_of
 
     try:
         run = replica.bound(row.path)

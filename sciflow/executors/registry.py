@@ -190,9 +190,9 @@ def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, ba
 @contextmanager
 def pod_logs(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) -> Iterator[PodLogs]:
     """What the pods of a run print, at an executor of Argo."""
-    from sciflow.executors.argo.naming import workflow_name
+    from sciflow.executors.argo.manifest.naming import workflow_name
     from sciflow.executors.argo.pod_logs import PodLogs
-    from sciflow.executors.argo.reaching import make_server
+    from sciflow.executors.argo.server.reaching import make_server
 
     settings = _argo(name, tables)
     server = make_server(settings)

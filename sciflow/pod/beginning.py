@@ -19,12 +19,12 @@ from sciflow.core.ports import Type
 from sciflow.engine.intake import Intake
 from sciflow.engine.values import StoredValues
 from sciflow.errors import RunDamaged
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.given import read_facts
-from sciflow.executors.argo.layout import FACTS, PARAMETERS, Layout
-from sciflow.executors.argo.parameters import Parameter, value_of
-from sciflow.executors.argo.sending import GIVEN, Sender
+from sciflow.executors.argo.manifest.parameters import Parameter, value_of
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import Facts
+from sciflow.executors.argo.place.given import read_facts
+from sciflow.executors.argo.place.layout import FACTS, PARAMETERS, Layout
+from sciflow.executors.argo.place.sending import GIVEN, Sender
 from sciflow.pod.binding import POD, ROOT
 from sciflow.runner.pod import TOLD, TOLD_NUMBERS
 from sciflow.runner.telling import tell

@@ -19,13 +19,13 @@ from sciflow.engine.binding import BindingError
 from sciflow.engine.contents import Contents
 from sciflow.engine.jobs import job_of
 from sciflow.errors import RunDamaged
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.facts import Facts, chunk_of
-from sciflow.executors.argo.given import read_facts
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.outcomes import Outcomes, Rest, TaskEnd, final_ends, read_outcomes
-from sciflow.executors.argo.shapes import Shapes
-from sciflow.executors.argo.tolerance import tolerant_graphs
+from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import Facts, chunk_of
+from sciflow.executors.argo.place.given import read_facts
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.place.outcomes import Outcomes, Rest, TaskEnd, final_ends, read_outcomes
+from sciflow.executors.argo.place.shapes import Shapes
 from sciflow.executors.batch.archive import unpack
 from sciflow.executors.batch.request import Surroundings, element_of, environment, payload, renumbered
 from sciflow.pod.brought_values import BroughtValues

@@ -13,9 +13,9 @@ import msgspec
 from sciflow.core.expr import Tree
 from sciflow.engine.values import StoredValues, is_folded, read_folded
 from sciflow.errors import RunDamaged
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.shapes import Shapes
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.place.shapes import Shapes
 from sciflow.pod.given import Given, is_told, node_of, told_text, whole
 
 HERE = "in/"  # begins the paths, below the run's root in the pod, of what was brought

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from sciflow.core.expr import Tree
-from sciflow.executors.argo.layout import RESULT
+from sciflow.executors.argo.place.layout import RESULT
 from sciflow.pod.binding import Binder
 from sciflow.pod.conclusion import Conclusion
 from sciflow.runner.pod import SOME_FAILED

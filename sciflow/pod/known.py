@@ -19,11 +19,11 @@ from sciflow.core.records import Phase
 from sciflow.engine.binding import split_object
 from sciflow.engine.contents import Contents
 from sciflow.engine.fingerprint import Fingerprint, fingerprint, parts_of
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.shapes import Shapes
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.place.shapes import Shapes
 
-Line = list[Tree]  # of a file of outcomes, see `executors.argo.outcomes.TaskEnd`
+Line = list[Tree]  # of a file of outcomes, see `executors.argo.place.outcomes.TaskEnd`
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,9 +25,9 @@ from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.journal import Values
 from sciflow.engine.walk import exit_graph
 from sciflow.errors import RunDamaged
-from sciflow.executors.argo.facts import chunk_of
-from sciflow.executors.argo.outcomes import TaskEnd
-from sciflow.executors.argo.tolerance import tolerant_graphs
+from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
+from sciflow.executors.argo.place.facts import chunk_of
+from sciflow.executors.argo.place.outcomes import TaskEnd
 from sciflow.pod.given import FanOutputs, Given, is_told, node_of, told_text, whole
 
 

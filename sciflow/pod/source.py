@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from sciflow.core.records import Phase
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.facts import Given
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.outcomes import HEAD_BYTES, TaskEnd, final_ends, read_head, read_outcomes
-from sciflow.executors.argo.shapes import Shapes
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import Given
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.place.outcomes import HEAD_BYTES, TaskEnd, final_ends, read_head, read_outcomes
+from sciflow.executors.argo.place.shapes import Shapes
 
 
 class BucketSource:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 import pytest
 
 from sciflow import Run, list_runs
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.manifest.naming import dns_name
 from tests.services.kubernetes.service import Kubernetes
 from tests.services.podman import Podman
 from tests.services.sge import Sge

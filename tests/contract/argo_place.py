@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sciflow.executors.argo.reaching import make_server
-from sciflow.executors.argo.workflows import Workflows
+from sciflow.executors.argo.server.reaching import make_server
+from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.settings import ArgoSettings, parse_executor
 from tests.services.kubernetes.service import Kubernetes
 

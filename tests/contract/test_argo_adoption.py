@@ -14,7 +14,7 @@ import pytest
 
 import sciflow
 from sciflow import Run, RunNotFound
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.manifest.naming import dns_name
 from sciflow.runner.failures import CodecError
 from tests.contract.argo_ops import naps
 from tests.contract.argo_place import settle_at_argo

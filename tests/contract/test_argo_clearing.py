@@ -9,7 +9,7 @@ import pytest
 from minio import Minio
 
 from sciflow.cli.main import exit_code
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.manifest.naming import dns_name
 from tests.contract.argo_ops import naps, writes
 from tests.contract.argo_place import settle_at_argo
 from tests.contract.test_argo_leaving import kill_engine, phase_there, until

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sciflow.cli.main import exit_code
-from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.storage.settings import S3Settings
 from tests.contract.argo_deployed import nightly, study
 from tests.contract.argo_place import settle_at_argo

@@ -13,7 +13,7 @@ import pytest
 
 from sciflow.core.evaluation import condition, evaluate
 from sciflow.core.expr import OPERATORS, Argo, Call, Const, Expr, Index, Input, Item, Output, Tree
-from sciflow.executors.argo.expr import Printed, Printer, leaf
+from sciflow.executors.argo.manifest.expr import Printed, Printer, leaf
 from sciflow.runner import codec
 from tests.contract.argo_place import argo_server
 from tests.services.kubernetes.service import Kubernetes

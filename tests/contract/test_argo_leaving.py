@@ -15,7 +15,7 @@ import pytest
 
 from sciflow import Run
 from sciflow.engine.run_folder import RunFolder
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.manifest.naming import dns_name
 from tests.contract.argo_ops import asks, naps
 from tests.contract.argo_place import settle_at_argo
 from tests.services.kubernetes.service import Kubernetes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.manifest.naming import dns_name
 from tests.contract.argo_ops import talk
 from tests.contract.argo_place import settle_at_argo
 from tests.contract.test_argo_leaving import until

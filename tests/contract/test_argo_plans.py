@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.manifest.naming import dns_name
 from tests.contract.argo_place import settle_at_argo
 from tests.contract.counting_flow import counted
 from tests.services.kubernetes.service import Kubernetes

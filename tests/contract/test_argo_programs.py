@@ -8,8 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from sciflow import RunFailed, command, workflow
-from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.manifest.naming import dns_name
+from sciflow.executors.argo.manifest.workflow import NAME_LABEL, RUN_LABEL
 from tests.contract.argo_place import settle_at_argo
 from tests.services.kubernetes.images import TOOL
 from tests.services.kubernetes.service import Kubernetes

@@ -17,9 +17,9 @@ import pytest
 
 from sciflow import Run
 from sciflow.cli.main import exit_code
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.manifest import RUN_LABEL
-from sciflow.executors.argo.naming import dns_name
+from sciflow.executors.argo.manifest.naming import dns_name
+from sciflow.executors.argo.manifest.workflow import RUN_LABEL
+from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.storage.settings import S3Settings
 from tests.contract import secret_flow
 from tests.contract.argo_place import settle_at_argo

@@ -13,10 +13,10 @@ import pytest
 
 from sciflow.core.graph import Graph, WorkflowSpec
 from sciflow.core.ports import ANY
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.layout import FACTS, Layout
-from sciflow.executors.argo.sending import Sender
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import Facts
+from sciflow.executors.argo.place.layout import FACTS, Layout
+from sciflow.executors.argo.place.sending import Sender
 from sciflow.storage.settings import S3Settings
 from tests.services.s3 import S3Server
 

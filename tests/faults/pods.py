@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 import sciflow
-from sciflow.executors.argo.client import WorkflowStatus
-from sciflow.executors.argo.naming import workflow_name
+from sciflow.executors.argo.manifest.naming import workflow_name
 from sciflow.executors.argo.pod_logs import pod_name
+from sciflow.executors.argo.server.objects import WorkflowStatus
 from tests.contract.argo_place import settle_at_argo
 from tests.faults.cluster import PATIENCE_S, engine_log, is_over
 from tests.faults.harness import Bench, eventually

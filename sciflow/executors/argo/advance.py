@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
+from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
 
 UNSAID = "0/1"  # what Argo says of a pod that says nothing
 LEAST_S = 2.0  # between two looks at the nodes of a workflow

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.facts import Given
-from sciflow.executors.argo.given import bring_packs
-from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.news import News, Told
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import Given
+from sciflow.executors.argo.place.given import bring_packs
+from sciflow.executors.argo.place.layout import Layout
 
 
 class Answers:

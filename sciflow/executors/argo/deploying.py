@@ -16,8 +16,7 @@ from sciflow.core.graph import Graph, Suspend
 from sciflow.core.naming import nearest
 from sciflow.core.ports import NONE, Port
 from sciflow.errors import ConfigError, InvalidInput, Problem
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.deployment import (
+from sciflow.executors.argo.manifest.deployed import (
     DEPLOYED_LABEL,
     LONGEST_NAME,
     RUN,
@@ -27,14 +26,14 @@ from sciflow.executors.argo.deployment import (
     cron_manifest,
     template_manifest,
 )
-from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.layout import PARAMETERS
-from sciflow.executors.argo.naming import dns_name
-from sciflow.executors.argo.parameters import Parameter, parameter_of
-from sciflow.executors.argo.parcels import package_parcel, runner_parcel
-from sciflow.executors.argo.sending import GIVEN, Sender
+from sciflow.executors.argo.manifest.naming import dns_name
+from sciflow.executors.argo.manifest.parameters import Parameter, parameter_of
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import Facts
+from sciflow.executors.argo.place.layout import PARAMETERS, Delivery
+from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
+from sciflow.executors.argo.place.sending import GIVEN, Sender
 from sciflow.executors.argo.shelf import open_shelf
-from sciflow.executors.argo.site import Delivery
 from sciflow.executors.argo.submission import bucket_settings, layout_of, submission_of
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import ArgoSettings

@@ -15,7 +15,6 @@ from sciflow.core.graph import EXIT_NODE
 from sciflow.core.job import Job, Need
 from sciflow.core.records import Phase, TaskError
 from sciflow.executors.argo.advance import advances
-from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.halting import Halted
 from sciflow.executors.argo.losses import lost, not_started, refusal
@@ -41,6 +40,7 @@ from sciflow.executors.argo.news import (
     Unreached,
     Waiting,
 )
+from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.waiting import Waits
 from sciflow.executors.executor import (
     Advanced,

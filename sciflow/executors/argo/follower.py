@@ -18,13 +18,10 @@ import msgspec
 from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable, SciflowError
 from sciflow.executors.argo.advance import COSTS, NodesDue
 from sciflow.executors.argo.answers import Answers
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.client import WorkflowStatus
 from sciflow.executors.argo.gates import Gates
 from sciflow.executors.argo.halting import Halted, end_workflow, read_halted
 from sciflow.executors.argo.harvest import Harvest
-from sciflow.executors.argo.layout import ANSWERS, HALTED, Layout
-from sciflow.executors.argo.naming import workflow_name
+from sciflow.executors.argo.manifest.naming import workflow_name
 from sciflow.executors.argo.news import (
     Answer,
     Begin,
@@ -45,8 +42,11 @@ from sciflow.executors.argo.news import (
     Unreached,
     Waiting,
 )
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import ANSWERS, HALTED, Layout
+from sciflow.executors.argo.server.objects import WorkflowStatus
+from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.waiting import SILENT_S, Patience, Waits
-from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.batch.news import Inbox
 
 AGAIN_S = 2.0  # after a server has not answered; each time twice as long

@@ -11,15 +11,15 @@ import msgspec
 from sciflow.core.progress import RunElsewhere
 from sciflow.core.records import Phase
 from sciflow.errors import ConfigError, RunNotFound
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.given import bring_given, read_facts
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL
-from sciflow.executors.argo.naming import dns_name
-from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.manifest.naming import dns_name
+from sciflow.executors.argo.manifest.workflow import NAME_LABEL, RUN_LABEL
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import Facts
+from sciflow.executors.argo.place.given import bring_given, read_facts
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.server.reaching import make_server
+from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.submission import bucket_settings, layout_of
-from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.found import FoundRun
 from sciflow.executors.settings import ArgoSettings
 

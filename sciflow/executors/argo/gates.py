@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sciflow.executors.argo.client import WorkflowStatus
-from sciflow.executors.argo.manifest import ANSWER, GIVEN
+from sciflow.executors.argo.manifest.workflow import ANSWER, GIVEN
 from sciflow.executors.argo.news import Answer
-from sciflow.executors.argo.workflows import Workflows
+from sciflow.executors.argo.server.objects import WorkflowStatus
+from sciflow.executors.argo.server.workflows import Workflows
 
 
 class Gates:

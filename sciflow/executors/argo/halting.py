@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.client import WorkflowStatus
-from sciflow.executors.argo.layout import HALTED, Layout
-from sciflow.executors.argo.workflows import Workflows
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import HALTED, Layout
+from sciflow.executors.argo.server.objects import WorkflowStatus
+from sciflow.executors.argo.server.workflows import Workflows
 
 
 class Halted(msgspec.Struct, frozen=True, kw_only=True):

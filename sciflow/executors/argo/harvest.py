@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.client import WorkflowStatus, ended_pods
-from sciflow.executors.argo.given import learn_given
-from sciflow.executors.argo.layout import OUTCOMES, Layout
 from sciflow.executors.argo.news import Ends, Fetched
-from sciflow.executors.argo.outcomes import Outcomes, read_outcomes
-from sciflow.executors.argo.shapes import Shapes, bring_files
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.given import learn_given
+from sciflow.executors.argo.place.layout import OUTCOMES, Layout
+from sciflow.executors.argo.place.outcomes import Outcomes, read_outcomes
+from sciflow.executors.argo.place.shapes import Shapes, bring_files
+from sciflow.executors.argo.server.objects import WorkflowStatus, ended_pods
 
 
 class Harvest:

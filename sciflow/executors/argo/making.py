@@ -10,22 +10,22 @@ import msgspec
 
 from sciflow.core.graph import Suspend
 from sciflow.errors import ConfigError
-from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.follower import Follower, Mission
-from sciflow.executors.argo.given import learn_given
 from sciflow.executors.argo.halting import Halted, end_workflow
-from sciflow.executors.argo.layout import OUTCOMES
-from sciflow.executors.argo.manifest import RUN_LABEL
-from sciflow.executors.argo.naming import workflow_name
-from sciflow.executors.argo.outcomes import read_outcomes
-from sciflow.executors.argo.reaching import make_server
-from sciflow.executors.argo.sending import Sender
-from sciflow.executors.argo.shapes import Shapes, bring_files
+from sciflow.executors.argo.manifest.naming import workflow_name
+from sciflow.executors.argo.manifest.workflow import RUN_LABEL
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.given import learn_given
+from sciflow.executors.argo.place.layout import OUTCOMES
+from sciflow.executors.argo.place.outcomes import read_outcomes
+from sciflow.executors.argo.place.sending import Sender
+from sciflow.executors.argo.place.shapes import Shapes, bring_files
+from sciflow.executors.argo.server.reaching import make_server
+from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.submission import Submission, bucket_settings, layout_of, submission_of
 from sciflow.executors.argo.trouble import advice
 from sciflow.executors.argo.waiting import Patience
-from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.conducted import note_conductor
 from sciflow.executors.registry import End, Errand
 from sciflow.executors.settings import ArgoSettings

@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import msgspec
 
-from sciflow.executors.argo.client import WorkflowStatus
 from sciflow.executors.argo.halting import Halted
-from sciflow.executors.argo.outcomes import TaskEnd
+from sciflow.executors.argo.place.outcomes import TaskEnd
+from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.waiting import Waits
 
 # --- orders

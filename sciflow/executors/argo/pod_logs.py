@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
-from sciflow.executors.argo.workflows import Workflows
+from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
+from sciflow.executors.argo.server.workflows import Workflows
 
 AT_WORK = "workflows.argoproj.io/completed=false"  # a label of Argo's
 LOOK_S = 3.0  # between two looks for a pod that is not known

@@ -11,9 +11,9 @@ from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import Graph, Node, Secret, WorkflowSpec
 from sciflow.core.spelling import spelled
 from sciflow.errors import ConfigError, Problem
-from sciflow.executors.argo.depth import deeper_than
+from sciflow.executors.argo.manifest.depth import deeper_than
+from sciflow.executors.argo.place.layout import Delivery
 from sciflow.executors.argo.rehearsal import rehearse
-from sciflow.executors.argo.site import Delivery
 from sciflow.executors.argo.submission import bucket_settings
 from sciflow.executors.settings import ArgoSettings
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sciflow.errors import RunBusy
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.naming import workflow_name
-from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.manifest.naming import workflow_name
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.submission import bucket_settings, layout_of
 from sciflow.executors.settings import ArgoSettings
 

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from sciflow.errors import ConfigError
-from sciflow.executors.argo.connection import MISSING, Connection
-from sciflow.executors.argo.deployment import DEPLOYED_LABEL, VERSION_LABEL
-from sciflow.executors.argo.kubernetes_api import GROUP
-from sciflow.executors.argo.reaching import make_connection
+from sciflow.executors.argo.manifest.deployed import DEPLOYED_LABEL, VERSION_LABEL
+from sciflow.executors.argo.server.connection import MISSING, Connection
+from sciflow.executors.argo.server.kubernetes_api import GROUP
+from sciflow.executors.argo.server.reaching import make_connection
 from sciflow.executors.settings import ArgoSettings
 
 Manifest = dict[str, Any]

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from sciflow.errors import ConfigError
-from sciflow.executors.argo.facts import Facts
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.manifest import Manifest, Plan, manifest
-from sciflow.executors.argo.patience import BIND_S
-from sciflow.executors.argo.site import Delivery, Site
+from sciflow.executors.argo.manifest.pod_patch import BIND_S
+from sciflow.executors.argo.manifest.site import Site
+from sciflow.executors.argo.manifest.workflow import Manifest, Plan, manifest
+from sciflow.executors.argo.place.facts import Facts
+from sciflow.executors.argo.place.layout import Delivery, Layout
 from sciflow.executors.registry import Errand, Whole
 from sciflow.executors.settings import ArgoSettings
 from sciflow.storage.settings import S3Settings, parse_storage

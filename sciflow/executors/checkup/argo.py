@@ -15,11 +15,11 @@ import msgspec
 
 from sciflow.core.graph import Secret
 from sciflow.errors import ConfigError, HostError, HostUnreachable
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.server.reaching import make_server
+from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.submission import bucket_settings, layout_of
-from sciflow.executors.argo.workflows import Workflows
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.settings import ArgoSettings

@@ -19,12 +19,12 @@ from sciflow.core.graph import Function, Graph, Node, OpTemplate, WorkflowSpec
 from sciflow.core.ports import Type
 from sciflow.core.records import Phase
 from sciflow.errors import HostError
-from sciflow.executors.argo.client import NodeStatus, WorkflowStatus
-from sciflow.executors.argo.manifest import Manifest
-from sciflow.executors.argo.outcomes import read_outcomes
+from sciflow.executors.argo.manifest.pod_template import LOCKED
+from sciflow.executors.argo.manifest.workflow import Manifest
+from sciflow.executors.argo.place.outcomes import read_outcomes
+from sciflow.executors.argo.place.sending import GIVEN, Sender
 from sciflow.executors.argo.pod_logs import pod_name
-from sciflow.executors.argo.pod_template import LOCKED
-from sciflow.executors.argo.sending import GIVEN, Sender
+from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.submission import Submission
 from sciflow.executors.argo.trouble import BLOCKED, advice
 from sciflow.executors.argo.waiting import BEGINNING, SILENT_S, trouble_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sciflow.core.graph import WorkflowSpec
-from sciflow.executors.argo.facts import Facts
+from sciflow.executors.argo.place.facts import Facts
 
 
 def facts(**changes: Any) -> Facts:

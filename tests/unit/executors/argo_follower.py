@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sciflow.executors.argo.bucket import Bucket
 from sciflow.executors.argo.follower import Follower, Mission
-from sciflow.executors.argo.layout import Layout
 from sciflow.executors.argo.news import News
-from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.waiting import Patience
 from sciflow.executors.settings import ArgoSettings
 from tests.unit.executors.argo_stand_in import JSON, StandIn

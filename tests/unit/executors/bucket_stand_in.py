@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from sciflow.executors.argo.bucket import Bucket
+from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.storage.settings import S3Settings
 
 TIME = "<LastModified>2026-01-01T00:00:00.000Z</LastModified>"

@@ -11,12 +11,12 @@ import pytest
 
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.answers import Answers
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.given import read_facts
 from sciflow.executors.argo.harvest import Harvest
-from sciflow.executors.argo.layout import FACTS, Layout
 from sciflow.executors.argo.news import News, Told
-from sciflow.executors.argo.sending import Sender
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.given import read_facts
+from sciflow.executors.argo.place.layout import FACTS, Layout
+from sciflow.executors.argo.place.sending import Sender
 from sciflow.runner.packs import Pack
 from tests.unit.executors.argo_facts import facts
 from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket

@@ -11,8 +11,8 @@ import pytest
 from sciflow.cli.main import exit_code
 from sciflow.core.from_json import Unfit
 from sciflow.core.ports import NONE, Type, list_of, optional
-from sciflow.executors.argo.naming import workflow_name
-from sciflow.executors.argo.parameters import GIVEN, parameter_of, value_of
+from sciflow.executors.argo.manifest.naming import workflow_name
+from sciflow.executors.argo.manifest.parameters import GIVEN, parameter_of, value_of
 
 yaml = pytest.importorskip("yaml")
 pytest.importorskip("ase")

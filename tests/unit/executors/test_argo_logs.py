@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from sciflow.executors.argo.client import NodeStatus, WorkflowStatus, ended_pods
 from sciflow.executors.argo.pod_logs import PodLogs
-from sciflow.executors.argo.reaching import make_server
+from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus, ended_pods
+from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.settings import ArgoSettings, parse_executor
 from tests.unit.executors.argo_stand_in import StandIn, stand_in
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from sciflow import choose, length, not_, op, sequence, when, workflow
-from sciflow.executors.argo.manifest import Plan, manifest
-from sciflow.executors.argo.site import Delivery
+from sciflow.executors.argo.manifest.workflow import Plan, manifest
+from sciflow.executors.argo.place.layout import Delivery
 from sciflow.executors.argo.submission import layout_of, site_of
 from sciflow.executors.settings import ArgoSettings
 from sciflow.runner.packs import Pack

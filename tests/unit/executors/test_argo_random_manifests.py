@@ -12,8 +12,8 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.manifest import Plan, manifest
+from sciflow.executors.argo.manifest.workflow import Plan, manifest
+from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.refusals import LARGEST_BYTES, NOTHING_SENT
 from sciflow.executors.argo.submission import bucket_settings, site_of
 from sciflow.executors.settings import ArgoSettings

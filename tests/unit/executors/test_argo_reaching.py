@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable, InvalidSettings
-from sciflow.executors.argo.connection import Access, Connection, Words
-from sciflow.executors.argo.kubeconfig import Entries, kubeconfig_access
-from sciflow.executors.argo.reaching import make_server
-from sciflow.executors.argo.workflows import Workflows
+from sciflow.executors.argo.server.connection import Access, Connection, Words
+from sciflow.executors.argo.server.kubeconfig import Entries, kubeconfig_access
+from sciflow.executors.argo.server.reaching import make_server
+from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.settings import ArgoSettings, parse_executor
 from tests.services.tls_front import certificate, tls_before
 from tests.unit.executors.argo_stand_in import StandIn, stand_in

@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 
-from sciflow.executors.argo.client import PodEvent
+from sciflow.executors.argo.server.objects import PodEvent
 from sciflow.executors.argo.trouble import advice
 from sciflow.executors.argo.waiting import trouble_of
 from sciflow.executors.settings import ArgoSettings, parse_executor

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.shapes import Shapes
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.place.shapes import Shapes
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.conclusion import Conclusion
 from sciflow.pod.given import Given

@@ -14,10 +14,10 @@ from sciflow.core.job import SINGLE
 from sciflow.core.records import Phase
 from sciflow.engine.activation import NodeRun
 from sciflow.errors import RunDamaged
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.outcomes import TaskEnd
-from sciflow.executors.argo.shapes import Shapes
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.place.outcomes import TaskEnd
+from sciflow.executors.argo.place.shapes import Shapes
 from sciflow.pod.__main__ import DEPTH
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.given import Given

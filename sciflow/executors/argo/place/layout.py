@@ -10,6 +10,8 @@ HALTED = "halted"  # that somebody has ended the run, and why
 ANSWERS = "answers"  # <node's path>: what was given at a suspension
 PARAMETERS = "parameters.json"  # of what is deployed: what its runs may be given
 RESULT = "result.json"  # of a run that no engine looks after
+LIB = "/sciflow/lib"  # in a pod
+RUNNER, PACKAGE = f"{LIB}/runner.zip", f"{LIB}/sciflow.zip"
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -50,3 +52,10 @@ class Layout(msgspec.Struct, frozen=True):
     def code(self, sha256: str) -> str:
         """The runner, sciflow itself and users' modules, by their content."""
         return f"{self.prefix}code/{sha256}"
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """What pods are given: by the hash of its content."""
+
+    runner: str
+    package: str  # sciflow itself

@@ -16,9 +16,9 @@ from sciflow.core.expr import Attr, Build, Const, Element, Expr, Input, Output, 
 from sciflow.core.graph import Fan, Graph, Node, Suspend, Template
 from sciflow.core.inference import STR, attribute_type, element_type
 from sciflow.core.ports import Type
-from sciflow.executors.argo.expr import INT64, Printed, Printer, leaf, number, truth, whole
-from sciflow.executors.argo.naming import names
-from sciflow.executors.argo.tolerance import tolerant_graphs
+from sciflow.executors.argo.manifest.expr import INT64, Printed, Printer, leaf, number, truth, whole
+from sciflow.executors.argo.manifest.naming import names
+from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
 from sciflow.runner.telling import LENGTHS_BELOW, NUMBERS_BELOW, told
 
 UNTOLD = "?"

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.facts import Facts, Given
-from sciflow.executors.argo.given import read_facts
-from sciflow.executors.argo.layout import FACTS, Layout
-from sciflow.executors.argo.parcels import package_parcel, runner_parcel
-from sciflow.executors.argo.site import Delivery
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import Facts, Given
+from sciflow.executors.argo.place.given import read_facts
+from sciflow.executors.argo.place.layout import FACTS, Delivery, Layout
+from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
 from sciflow.runner.shapes import inside
 
 Shapes = Mapping[str, Sequence[Sequence[str]]]

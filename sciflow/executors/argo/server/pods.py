@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from sciflow.executors.argo.connection import MISSING, Connection
+from sciflow.executors.argo.server.connection import MISSING, Connection
 
 MAIN = "main"  # the container of a task
 WORKFLOW = "workflows.argoproj.io/workflow"  # a label

@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 
 from sciflow.core.graph import Graph, WorkflowSpec
-from sciflow.executors.argo.called import reachable
-from sciflow.executors.argo.layout import RESULT, Layout
-from sciflow.executors.argo.manifest import NAME_LABEL, RUN_LABEL, Plan, manifest
-from sciflow.executors.argo.naming import OURS, dns_name, names
-from sciflow.executors.argo.parameters import Parameter, description
-from sciflow.executors.argo.pod_template import (
+from sciflow.executors.argo.manifest.called import reachable
+from sciflow.executors.argo.manifest.naming import OURS, dns_name, names
+from sciflow.executors.argo.manifest.numbers import Told, demands_of
+from sciflow.executors.argo.manifest.parameters import Parameter, description
+from sciflow.executors.argo.manifest.pod_template import (
     POD,
     RAW,
     PodSurrounding,
@@ -26,8 +25,9 @@ from sciflow.executors.argo.pod_template import (
     frame_template,
     told_parameters,
 )
-from sciflow.executors.argo.site import Delivery, Site
-from sciflow.executors.argo.told import Told, demands_of
+from sciflow.executors.argo.manifest.site import Site
+from sciflow.executors.argo.manifest.workflow import NAME_LABEL, RUN_LABEL, Plan, manifest
+from sciflow.executors.argo.place.layout import RESULT, Delivery, Layout
 
 Manifest = dict[str, Any]
 

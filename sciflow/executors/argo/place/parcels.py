@@ -15,7 +15,7 @@ from marshal import dumps
 
 import msgspec
 
-from sciflow.executors.argo.pod_template import PACKAGE, RUNNER
+from sciflow.executors.argo.place.layout import PACKAGE, RUNNER
 from sciflow.executors.package import SCIFLOW, runner_zip, zipped
 
 _NOT_CHECKED = (1).to_bytes(4, "little")  # goes by its source's hash, which Python need not compare: see PEP 552

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sciflow.executors.argo.client import ArgoServer
-from sciflow.executors.argo.connection import Access, Connection, Words, bearer, certificates
-from sciflow.executors.argo.kubeconfig import kubeconfig_access
-from sciflow.executors.argo.kubernetes_api import KubernetesApi
-from sciflow.executors.argo.workflows import Workflows
+from sciflow.executors.argo.server.argo_server import ArgoServer
+from sciflow.executors.argo.server.connection import Access, Connection, Words, bearer, certificates
+from sciflow.executors.argo.server.kubeconfig import kubeconfig_access
+from sciflow.executors.argo.server.kubernetes_api import KubernetesApi
+from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.settings import ArgoSettings
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.outcomes import Rest
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.place.outcomes import Rest
 from sciflow.executors.batch.fetching import gone
 from sciflow.executors.conducted import noted_conductor
 

@@ -18,14 +18,14 @@ from sciflow.core.graph import EXIT_NODE as EXIT
 from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
 from sciflow.core.ports import NONE
 from sciflow.errors import ConfigError
-from sciflow.executors.argo.called import reachable, sharing_graphs
-from sciflow.executors.argo.dag import Surrounding, dag_templates
-from sciflow.executors.argo.layout import Layout
-from sciflow.executors.argo.naming import OURS, Names, dns_name, workflow_name
-from sciflow.executors.argo.patience import patient_pods
-from sciflow.executors.argo.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
-from sciflow.executors.argo.site import Delivery, Site
-from sciflow.executors.argo.told import Demands, constant_told, demands_of
+from sciflow.executors.argo.manifest.called import reachable, sharing_graphs
+from sciflow.executors.argo.manifest.dag import Surrounding, dag_templates
+from sciflow.executors.argo.manifest.naming import OURS, Names, dns_name, workflow_name
+from sciflow.executors.argo.manifest.numbers import Demands, constant_told, demands_of
+from sciflow.executors.argo.manifest.pod_patch import patient_pods
+from sciflow.executors.argo.manifest.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
+from sciflow.executors.argo.manifest.site import Site
+from sciflow.executors.argo.place.layout import Delivery, Layout
 
 Manifest = dict[str, Any]
 

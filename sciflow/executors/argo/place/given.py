@@ -12,10 +12,10 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.errors import RunDamaged
-from sciflow.executors.argo.bucket import Bucket
-from sciflow.executors.argo.facts import FORMAT, Facts, Format, Given
-from sciflow.executors.argo.layout import ANSWERS, FACTS, Layout
-from sciflow.executors.argo.shapes import Shapes
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import FORMAT, Facts, Format, Given
+from sciflow.executors.argo.place.layout import ANSWERS, FACTS, Layout
+from sciflow.executors.argo.place.shapes import Shapes
 from sciflow.executors.batch.archive import unpack
 from sciflow.executors.found import MODULES
 

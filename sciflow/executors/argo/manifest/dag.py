@@ -18,8 +18,8 @@ import msgspec
 
 from sciflow.core.graph import Graph, Node, OpTemplate, Suspend, Template
 from sciflow.core.needs import needed_nodes
-from sciflow.executors.argo.facts import chunk_of, share_of
-from sciflow.executors.argo.told import UNTOLD, Demands, GraphLeaves, task_names, untold
+from sciflow.executors.argo.manifest.numbers import UNTOLD, Demands, GraphLeaves, task_names, untold
+from sciflow.executors.argo.place.facts import chunk_of, share_of
 from sciflow.runner.telling import NUMBERS_BELOW
 
 Manifest = dict[str, Any]

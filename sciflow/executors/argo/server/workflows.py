@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from sciflow.executors.argo.client import PodEvent, WorkflowStatus
+from sciflow.executors.argo.server.objects import PodEvent, WorkflowStatus
 
 
 class Workflows(Protocol):

@@ -14,17 +14,16 @@ from typing import Any
 import msgspec
 
 from sciflow.core.graph import Resources
-from sciflow.executors.argo.layout import OUTCOMES, Layout
-from sciflow.executors.argo.site import Delivery, Site
-from sciflow.executors.argo.told import UNTOLD, Told
+from sciflow.executors.argo.manifest.numbers import UNTOLD, Told
+from sciflow.executors.argo.manifest.site import Site
+from sciflow.executors.argo.place.layout import OUTCOMES, PACKAGE, RUNNER, Delivery, Layout
 from sciflow.runner.exit_codes import UNREACHABLE
 from sciflow.runner.pod import CACHE, TOLD_NUMBERS
 
 Manifest = dict[str, Any]
 
-VOLUME, LIB = "/sciflow/work", "/sciflow/lib"
+VOLUME = "/sciflow/work"
 POD, ROOT = f"{VOLUME}/pod", f"{VOLUME}/run"
-RUNNER, PACKAGE = f"{LIB}/runner.zip", f"{LIB}/sciflow.zip"
 BASE_PYTHON, SHELL = "python3", "/bin/sh"  # of the base image, and of an image that runs programs alone
 RUN = "{{workflow.parameters.run}}"
 PATH, CHUNK, PHASE = "{{inputs.parameters.path}}", "{{inputs.parameters.chunk}}", "{{inputs.parameters.phase}}"

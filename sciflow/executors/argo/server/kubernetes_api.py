@@ -19,9 +19,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from sciflow.errors import HostRefused, HostUnreachable
-from sciflow.executors.argo.client import PAGE, NodeStatus, PodEvent, WorkflowStatus
-from sciflow.executors.argo.connection import FORBIDDEN, MISSING, TAKEN, Connection
-from sciflow.executors.argo.pods import MAIN, Pods
+from sciflow.executors.argo.server.argo_server import PAGE
+from sciflow.executors.argo.server.connection import FORBIDDEN, MISSING, TAKEN, Connection
+from sciflow.executors.argo.server.objects import NodeStatus, PodEvent, WorkflowStatus
+from sciflow.executors.argo.server.pods import MAIN, Pods
 
 GROUP = "/apis/argoproj.io/v1alpha1"
 REVIEWS = "/apis/authentication.k8s.io/v1/selfsubjectreviews"

@@ -34,10 +34,3 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     lost_retries: int
     keep_workflow_s: int | None
     store: Mapping[str, Any]  # the bucket as pods reach it
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """What pods are given: by the hash of its content."""
-
-    runner: str
-    package: str  # sciflow itself

@@ -1,0 +1,1 @@
+"""The graph as a Workflow of Argo. Pure: dictionaries out, nothing sent."""

@@ -1,0 +1,1 @@
+"""Argo's server, or Kubernetes itself, and what they say."""

@@ -1,0 +1,81 @@
+"""What Kubernetes and Argo say of a workflow, as far as it matters here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+
+class PodEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What Kubernetes has noted of a pod."""
+
+    type: str = ""  # Normal or Warning
+    reason: str = ""
+    message: str = ""
+    last_timestamp: str | None = None
+    event_time: str | None = None
+
+    @property
+    def last(self) -> str:
+        """When it was noted for the last time."""
+        return self.last_timestamp or self.event_time or ""
+
+
+class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of a workflow, as far as it matters here."""
+
+    id: str = ""
+    type: str = ""
+    phase: str = ""
+    message: str = ""
+    progress: str = ""  # "N/M"
+    template: str = msgspec.field(default="", name="templateName")
+    inputs: Mapping[str, Any] = {}
+    outputs: msgspec.Raw = msgspec.Raw(b"")  # of a suspension: what it was told
+
+    @property
+    def task(self) -> tuple[str, str]:
+        """What a pod works on: the path of a node, and the chunk."""
+        return self.parameter("path"), self.parameter("chunk")
+
+    def parameter(self, name: str) -> str:
+        """The value of an input parameter; empty if there is none."""
+        return next((str(p.get("value", "")) for p in self.inputs.get("parameters", ()) if p["name"] == name), "")
+
+
+class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a workflow is."""
+
+    phase: str = ""
+    message: str = ""
+    progress: str = ""  # changes with that of its nodes
+    nodes: Mapping[str, NodeStatus] = {}
+    suspended: bool = False  # as a whole
+    archived: bool = False  # Kubernetes has it no more
+    leaving: bool = False  # it is being removed
+    gone: bool = False  # there is no such workflow any more
+    shutdown: str = ""  # Stop or Terminate, once somebody has asked for it
+    finished: datetime | None = msgspec.field(default=None, name="finishedAt")
+    partial: bool = False  # what its object says besides phase and progress was not looked at
+
+    @property
+    def gates(self) -> Mapping[str, str]:
+        """The suspensions that it has come to, and waits at: nodes by path."""
+        nodes = (node for node in self.nodes.values() if node.type == "Suspend" and node.phase == "Running")
+        return {node.parameter("path"): node.id for node in nodes}
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens to it, short of a retry."""
+        return self.gone or self.phase in ("Succeeded", "Failed", "Error")
+
+
+def ended_pods(status: WorkflowStatus) -> AbstractSet[tuple[str, str]]:
+    """Paths and chunks whose pods have ended; a workflow that is retried forgets the pods that run again."""
+    pods = [node for node in status.nodes.values() if node.type == "Pod"]
+    live = {pod.task for pod in pods if pod.phase in ("Pending", "Running")}
+    return {pod.task for pod in pods} - live
