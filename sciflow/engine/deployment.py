@@ -22,6 +22,7 @@ from sciflow.errors import ConfigError
 from sciflow.executors.argo import deploying
 from sciflow.executors.argo.deploying import Prepared, Wish
 from sciflow.executors.argo.manifest.deployed import DEPLOYED_LABEL, VERSION_LABEL, Schedule
+from sciflow.executors.dispatched import dispatchers_of
 from sciflow.executors.registry import Errand, Whole, conducts
 from sciflow.executors.settings import ArgoSettings, parse_executor
 
@@ -141,6 +142,7 @@ def _errand(folder: RunFolder, settings: config.Settings) -> Errand:
             parallelism=setup.parallelism,
             locks=setup.locks,
             setup=msgspec.Raw(msgspec.json.encode(_impersonal(setup))),
+            dispatchers=dispatchers_of(spec, settings.executors),
         ),
     )
 

@@ -40,6 +40,7 @@ from sciflow.engine.values import StoredValues
 from sciflow.engine.walk import Outcome
 from sciflow.errors import SciflowError
 from sciflow.executors.capacity import Capacity
+from sciflow.executors.dispatched import dispatchers_of
 from sciflow.executors.executor import Conductor, Executor
 from sciflow.executors.local import LocalExecutor, Place
 from sciflow.executors.registry import LOCAL, Errand, Whole, conducts, make_executor
@@ -121,6 +122,7 @@ class _Session:
             values=values,
             limits=limits,
             executors=(setup.executor, *sorted(places)),
+            conducted=conducts(setup.executor, settings.executors),
             keys=db.keys(),
         )
         probe = self._probe(Intake(root, values, mark=self._adopted))
@@ -206,6 +208,8 @@ class _Session:
         """The executors of the settings that the run may need."""
         setup = self._setup
         names = used_executors(self._spec, setup.executor, settings.executors) - {LOCAL}
+        if conducts(setup.executor, settings.executors):
+            names &= {setup.executor}
         if not names:
             return {}
         script = self._script
@@ -232,6 +236,7 @@ class _Session:
                 begins=not self._follows and (self._again or not self._adopted),
                 goes_on=not self._follows,
                 revives=self._again,
+                dispatchers=dispatchers_of(self._spec, settings.executors),
             ),
             is_over=self._db.is_over,
         )

@@ -44,6 +44,7 @@ class BatchSettings(
     settings: dict[str, Any] = {}  # where programs lie there; ops read it by context().host
     cleanup: str = "keep"  # what becomes of a run's files there: "keep", "on_success", or an age such as "30d"
     container: Engine | Box | None = None  # what runs the image that a node names
+    argo_secret: str = ""  # the Secret of Kubernetes with which pods of a run on Argo log in there
     cpus: int | None = None  # of this machine, where no batch system counts them; none: all that there are
     memory_mb: int | None = None
     gpus: int | None = None

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from sciflow.core.graph import OpTemplate
+from sciflow.core.graph import Fan, OpTemplate
 from sciflow.core.job import SINGLE, Job
 from sciflow.core.records import Phase
 from sciflow.engine import binding
@@ -22,12 +22,15 @@ from sciflow.errors import RunDamaged
 from sciflow.executors.archive import unpack
 from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.facts import Facts, chunk_of
+from sciflow.executors.argo.place.facts import Facts, chunk_at
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.outcomes import Outcomes, Rest, TaskEnd, final_ends, read_outcomes
 from sciflow.executors.argo.place.run_files import RunFiles
+from sciflow.executors.dispatched import dispatcher_of
 from sciflow.executors.request import Surroundings, element_of, environment, payload, renumbered
+from sciflow.pod.assignment import BUNDLE, assignment_of
+from sciflow.pod.assignment import FILE as ASSIGNMENT
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.bucket_source import BucketSource
 from sciflow.pod.known import CachedOutcomes, Line, printed, reused
@@ -36,7 +39,8 @@ from sciflow.pod.recollection import Recollection, total_of
 from sciflow.pod.whole_run import Conclusion
 from sciflow.runner.mailbox import prepare
 from sciflow.runner.node import started
-from sciflow.runner.pod import OUTCOMES, SOME_FAILED, TOLD
+from sciflow.runner.pod import TOLD
+from sciflow.runner.pod_ends import OUTCOMES, SOME_FAILED
 
 OMITTED, UNBOUND = 11, 12  # exit codes of a pod that has nothing to run, since something before it failed
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
@@ -89,7 +93,15 @@ class Binder:
         values = BroughtValues(
             self._root, self._bucket, self._layout, self._shapes, inline_bytes=facts.inline_bytes, told=told
         )
-        run = kind(facts.spec, facts.inputs, self._source, values, pods=facts.pods, exit_phase=exit_phase)
+        run = kind(
+            facts.spec,
+            facts.inputs,
+            self._source,
+            values,
+            pods=facts.pods,
+            dispatchers=facts.dispatchers,
+            exit_phase=exit_phase,
+        )
         return run, values
 
     def _run_phase(self) -> str:
@@ -115,7 +127,9 @@ class Binder:
         total = total_of(run)
         template = self._facts.spec.templates[run.node.template]
         pods, above = self._facts.pods, run.home.above
-        each = chunk_of(run.node.fan, total, pods, above=above) if isinstance(template, OpTemplate) else 1
+        each = 1
+        if isinstance(template, OpTemplate):
+            each = chunk_at(run.node, total, pods, above=above, dispatchers=self._facts.dispatchers)
         (self._pod / "parts").write_text(str(-(-total // each)))
         self._tell(code=0)
 
@@ -150,8 +164,10 @@ class Binder:
         if not job.slices:
             self._leave(head, kept)
             return
-        # a pod that was lost may come back: what it prints and saves must not have the names of its successor's
-        jobs = self._write_batch(f"{run.path.replace('/', '.')}.{chunk}.{generation}.{self._place.uid[:8]}.1", job)
+        if dispatcher := dispatcher_of(run.node, self._facts.dispatchers):
+            jobs = [self._write_assignment(dispatcher, job, run.node.fan)]
+        else:  # a pod that was lost may come back: what it prints and saves must not have the names of its successor's
+            jobs = self._write_batch(f"{run.path.replace('/', '.')}.{chunk}.{generation}.{self._place.uid[:8]}.1", job)
         numbers = {
             str(one.number(position)): [slice_, one.attempts[position]]
             for one in jobs
@@ -164,7 +180,7 @@ class Binder:
             tasks=numbers,
             spent=spent,
             policy=policy,
-            memory_mb=job.need.resources.memory_mb,
+            memory_mb=0 if dispatcher else job.need.resources.memory_mb,  # what the pod itself may have
             earlier=kept,
             run=self._layout.run,
             cache={str(i): key for i, key in cache.items()},
@@ -173,7 +189,8 @@ class Binder:
     def _wanted(self, run: NodeRun, chunk: int, last: Mapping[int, TaskEnd]) -> Sequence[int]:
         """The tasks of a chunk that have not succeeded; without those whose failure is put up with."""
         assert run.tasks is not None
-        each = chunk_of(run.node.fan, run.tasks.total, self._facts.pods, above=run.home.above)
+        facts, above = self._facts, run.home.above
+        each = chunk_at(run.node, run.tasks.total, facts.pods, above=above, dispatchers=facts.dispatchers)
         slices = [SINGLE] if run.tasks.single else range(chunk * each, min(run.tasks.total, (chunk + 1) * each))
         failed = {i for i, end in last.items() if end.told.phase != Phase.SUCCEEDED.value}
         again = set() if failed and self._run.has_enough(run) else failed
@@ -210,8 +227,10 @@ class Binder:
 
     def _write_batch(self, name: str, job: Job) -> list[Job]:
         """The batch of the first round; its jobs with the numbers that their tasks have in it."""
-        self._bring_code()
-        facts = self._facts
+        facts, modules = self._facts, self._bring_code()
+        if modules is not None:
+            (self._place.volume / CODE).mkdir()
+            unpack(modules, self._place.volume / CODE / facts.bundle)
         most = 1 if job.policy.locks else job.parallelism or facts.workers
         workers = max(1, min(facts.workers, len(job.slices), most))
         shares = [range(k, len(job.slices), workers) for k in range(workers)]
@@ -240,16 +259,23 @@ class Binder:
         (folder / "index.json").write_bytes(msgspec.json.encode({**made.index, **place}))
         return [renumbered(element.job, k) for k, element in enumerate(elements)]
 
-    def _bring_code(self) -> None:
-        """The user's modules, the script, and functions that are in no file."""
+    def _write_assignment(self, dispatcher: str, job: Job, fan: Fan | None) -> Job:
+        """What is given to a batch system; the job as it is known there."""
+        self._bring_code()
+        assignment = assignment_of(dispatcher, job, fan, self._facts)
+        (self._pod / ASSIGNMENT).write_bytes(msgspec.json.encode(assignment))
+        return assignment.job
+
+    def _bring_code(self) -> Path | None:
+        """The script, and functions that are in no file; the user's modules as an archive, if there are any."""
         facts = self._facts
+        (self._root / "code").mkdir(exist_ok=True)
         for file in facts.code:
             self._bucket.fetch(self._layout.part(f"code/{file}"), self._root / "code" / file)
-        if facts.bundle:
-            archive = self._pod / "code.tar"
-            self._bucket.fetch(self._layout.code(facts.bundle), archive)
-            (self._place.volume / CODE).mkdir()
-            unpack(archive, self._place.volume / CODE / facts.bundle)
+        if not facts.bundle:
+            return None
+        self._bucket.fetch(self._layout.code(facts.bundle), self._pod / BUNDLE)
+        return self._pod / BUNDLE
 
     def _mailbox(self) -> dict[str, object]:
         """What is said of the container that runs programs, if there is one."""

@@ -56,6 +56,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
             folders={},
             executable=(),
             code=(),
+            dispatchers=whole.dispatchers,
+            start_limit_s=settings.start_limit_s,
         )
 
     def plan(self, run: str, *, totals: Mapping[str, int] = MappingProxyType({}), pods: int | None = None) -> Plan:
@@ -70,6 +72,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
             parallelism=whole.parallelism,
             locks=whole.locks,
             inputs=whole.inputs,
+            dispatchers={name: str(table.get("argo_secret", "")) for name, table in whole.dispatchers.items()},
         )
 
     def workflow(self, plan: Plan, delivery: Delivery) -> Manifest:

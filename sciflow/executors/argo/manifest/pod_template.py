@@ -16,9 +16,10 @@ import msgspec
 from sciflow.core.graph import Resources
 from sciflow.executors.argo.manifest.numbers import UNTOLD, Told
 from sciflow.executors.argo.manifest.site import Site
-from sciflow.executors.argo.place.layout import OUTCOMES, PACKAGE, RUNNER, Delivery, Layout
+from sciflow.executors.argo.place.layout import LOGIN, OUTCOMES, PACKAGE, RUNNER, Delivery, Layout
 from sciflow.runner.exit_codes import UNREACHABLE
-from sciflow.runner.pod import CACHE, TOLD_NUMBERS
+from sciflow.runner.pod import TOLD_NUMBERS
+from sciflow.runner.pod_ends import CACHE
 
 Manifest = dict[str, Any]
 
@@ -33,6 +34,7 @@ LOST = (
     f" or lastRetry.message contains 'bind: Error (exit code {UNREACHABLE})'"
     " or (asInt(lastRetry.exitCode) in [137, 143] and not (lastRetry.message contains 'OOMKilled'))"
 )
+USER: Manifest = {"name": "LOGNAME", "value": "sciflow"}  # by whom nobody logs in who is not told another name
 UID: Manifest = {"name": "SCIFLOW_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
 RAW: Manifest = {"archive": {"none": {}}}
 LOCKED = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -49,6 +51,7 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool  # outcomes go into the cache
     locks: tuple[tuple[str, int], ...]  # and how many pods may hold each at a time
     exits: bool  # it is part of the exit handler, and told the run's phase
+    login: str = ""  # the Secret with which it logs in where a batch system runs its tasks; none: it runs them itself
     asked: tuple[Told, ...]  # numbers of its output that it tells Argo
 
 
@@ -71,6 +74,8 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         _saved("outcomes", f"{POD}/outcomes", layout.part(f"{OUTCOMES}/{PATH}/{CHUNK}")),
     ]
     parameters = told_parameters(kind.asked)
+    if kind.login:
+        return _dispatching(name, kind, around, artifacts)
     beside = kind.program and kind.image != site.base_image
     runner = {
         "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD, *asked_argument(kind.asked)],
@@ -88,10 +93,45 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
     return {
         **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told, env=[UID]),
-        **({"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}),
+        **_locked(kind),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
         "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},
     }
+
+
+def _dispatching(name: str, kind: PodKind, around: PodSurrounding, artifacts: Sequence[Manifest]) -> Manifest:
+    """The template of a pod that gives its tasks to a batch system: no code of users runs in it.
+
+    The Secret for logging in there is mounted by a patch, since what a container `main` mounts others would have, too.
+    """
+    place = {**_place(around), "login": LOGIN}
+    main = {
+        "name": "main",
+        "image": kind.image,
+        "command": [BASE_PYTHON, "-m", "sciflow.pod", "dispatch", POD, *asked_argument(kind.asked)],
+        "env": [
+            *_told(around, place),
+            USER,
+            *_keys(around.site),
+            *(_of_secret(name, where) for name, where in kind.secrets),
+        ],
+        "workingDir": "/tmp",  # noqa: S108
+    }
+    pod = _pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told={}, env=[UID])
+    login = {"name": "login", "secret": {"secretName": kind.login, "defaultMode": 0o400}}
+    mounted = {"name": "main", "volumeMounts": [{"name": "login", "mountPath": LOGIN, "readOnly": True}]}
+    parameters = told_parameters(kind.asked)
+    return {
+        **pod,
+        **_locked(kind),
+        "volumes": [*pod["volumes"], login],
+        "podSpecPatch": json.dumps({"containers": [mounted]}, separators=(",", ":")),
+        "outputs": {"artifacts": list(artifacts), **({"parameters": parameters} if parameters else {})},
+    }
+
+
+def _locked(kind: PodKind) -> Manifest:
+    return {"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}
 
 
 def asked_argument(told: Sequence[Told]) -> list[str]:
@@ -160,25 +200,21 @@ def _pod(
     env: Sequence[Manifest] = (),
 ) -> Manifest:
     layout, site, delivery = around.layout, around.site, around.delivery
+    place = {**_place(around), **told}
     mounts = [{"name": "work", "mountPath": VOLUME}, {"name": "tmp", "mountPath": "/tmp"}, *site.mounts]  # noqa: S108
     parameters = [{"name": word[len("{{inputs.parameters.") : -2]} for word in command if word in (PATH, CHUNK)]
     parameters += [{"name": "phase"}] if exits else []
-    place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
     binder = {
         "name": "bind",
         "image": site.base_image,
         "command": [BASE_PYTHON, "-m", "sciflow.pod", *command],
         "mirrorVolumeMounts": True,
         "env": [
-            *_home(),
-            {"name": "PYTHONPATH", "value": PACKAGE},
-            {"name": "SCIFLOW_RUN", "value": around.run},
-            {"name": "SCIFLOW_POD", "value": json.dumps({**place, **told}, separators=(",", ":"))},
+            *_told(around, place),
             {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
             *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if exits else []),
             *env,
-            _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
-            _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
+            *_keys(site),
         ],
         "securityContext": LOCKED,
         "terminationMessagePolicy": "FallbackToLogsOnError",  # Argo shows what is wrong
@@ -202,6 +238,36 @@ def _pod(
             "backoff": {"duration": "5", "factor": "3"},
         },
     }
+
+
+def _place(around: PodSurrounding) -> Manifest:
+    """Where a pod works, for what of sciflow is in it."""
+    layout, site = around.layout, around.site
+    return {
+        "volume": VOLUME,
+        "runner": RUNNER,
+        "python": site.python,
+        "prefix": layout.prefix,
+        "s3": dict(site.store),
+    }
+
+
+def _told(around: PodSurrounding, place: Manifest) -> list[Manifest]:
+    """What a container is told that runs sciflow itself."""
+    return [
+        *_home(),
+        {"name": "PYTHONPATH", "value": PACKAGE},
+        {"name": "SCIFLOW_RUN", "value": around.run},
+        {"name": "SCIFLOW_POD", "value": json.dumps(place, separators=(",", ":"))},
+    ]
+
+
+def _keys(site: Site) -> list[Manifest]:
+    """Those of the bucket."""
+    return [
+        _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
+        _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
+    ]
 
 
 def _saved(name: str, path: str, key: str) -> Manifest:

@@ -15,7 +15,7 @@ import msgspec
 
 from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import EXIT_NODE as EXIT
-from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
+from sciflow.core.graph import Graph, Node, OpTemplate, Program, Resources, Secret, Suspend, WorkflowSpec
 from sciflow.core.ports import NONE
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.manifest.called import reachable, sharing_graphs
@@ -26,6 +26,7 @@ from sciflow.executors.argo.manifest.pod_patch import patient_pods
 from sciflow.executors.argo.manifest.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.place.layout import Delivery, Layout
+from sciflow.executors.dispatched import dispatcher_of
 
 Manifest = dict[str, Any]
 
@@ -48,6 +49,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     locks: Mapping[str, int] = {}  # how many tasks may hold a lock at most, whatever its op says
     workflow: str = ""  # the Workflow's name, where it is not made of the run's id
     told: str = RUN  # the run's id, as pods are told it
+    dispatchers: Mapping[str, str] = {}  # executors of batch systems that nodes name -> the Secret for logging in
 
     @property
     def name(self) -> str:
@@ -157,6 +159,7 @@ class _Maker:
             workers=self._plan.workers,
             exits=exits,
             demands=self._demands,
+            dispatchers=self._plan.dispatchers,
         )
         return dag_templates(self._named(name, exits=exits), name, around)
 
@@ -213,15 +216,17 @@ class _Maker:
                 return self._kinds[kind]
 
     def _kind(self, node: Node, *, exits: bool) -> PodKind:
+        dispatcher = dispatcher_of(node, self._plan.dispatchers)
         image = node.image.value if isinstance(node.image, Const) else None
         template = self._spec.templates[node.template]
         carried = [value for _, value in sorted(node.policy.env.items()) if isinstance(value, Secret)]
         secrets = tuple((f"SCIFLOW_SECRET_{k}", self._secret(secret, node)) for k, secret in enumerate(carried))
         return PodKind(
             op=node.template,
-            image=image or self._site.image or self._site.base_image,
-            program=isinstance(template, OpTemplate) and isinstance(template.code, Program),
-            resources=node.resources,
+            image=self._site.base_image if dispatcher else image or self._site.image or self._site.base_image,
+            program=not dispatcher and isinstance(template, OpTemplate) and isinstance(template.code, Program),
+            resources=Resources() if dispatcher else node.resources,
+            login=self._plan.dispatchers.get(dispatcher, ""),
             secrets=secrets,
             cached=node.policy.cache,
             locks=tuple((f"{self._plan.name}_{lock}", self._holders[lock]) for lock in sorted(node.policy.locks)),
