@@ -59,4 +59,4 @@ class Harvest:
 def _spoken_of(outcomes: Outcomes) -> set[str]:
     """The logs of tasks, and the packs that have their values."""
     logs = {f"logs/{end.worker}.{kind}" for end in outcomes.ends for kind in ("out", "err")}
-    return logs | {f"values/{end.worker}" for end in outcomes.ends if b'"$":"value"' in bytes(end.reply)}
+    return logs | {f"values/{end.worker}" for end in outcomes.ends if b'"$":"value"' in bytes(end.told.output)}

@@ -75,6 +75,14 @@ def test_the_manifest_at_an_executor_that_has_every_setting(manifest, golden):
     golden("argo/governed.yaml", unversioned(manifest("sweep", **GOVERNED)))
 
 
+def test_the_python_of_ops_images_is_not_looked_for_in_the_base_image(manifest):
+    made = yaml.safe_load(manifest("fan", python="/opt/conda/bin/python", image="tools:1"))["spec"]["templates"]
+    pods = {pod["name"]: pod["container"] for pod in made if "container" in pod}
+    assert {pod["command"][0] for pod in pods.values() if pod["image"] == "tools:1"} == {"/opt/conda/bin/python"}
+    assert pods["sciflow-plan"]["image"] == "sciflow-base"
+    assert pods["sciflow-plan"]["command"][0] == "python3"
+
+
 def unversioned(text):
     """Without the hashes of what is sent, and the version of sciflow."""
     text = re.sub(r"[0-9a-f]{64}", "<sha256>", text)

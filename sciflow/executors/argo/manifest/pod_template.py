@@ -156,7 +156,7 @@ def _clerk(site: Site) -> Manifest:
     return {
         "name": "main",
         "image": site.base_image,
-        "command": [site.python, RUNNER, "pod", POD],
+        "command": [BASE_PYTHON, RUNNER, "pod", POD],
         "env": _home(),
         "workingDir": "/tmp",  # noqa: S108
     }
