@@ -207,7 +207,7 @@ def _outcomes(visit: ArgoVisit, *, wanted: bool) -> bytes | None:
 
 
 def _ended(visit: ArgoVisit, text: bytes, seconds: float) -> Finding:
-    told = read_outcomes(text).ends[-1].told
+    told = visit.bucket.read(visit.layout.outcomes(TASK, 0), text, read_outcomes).ends[-1].told
     image = visit.settings.image or visit.settings.base_image
     if told.phase != Phase.SUCCEEDED.value:
         error = told.extra.error if told.extra is not None else None

@@ -36,18 +36,12 @@ class TaskEnd(msgspec.Struct, frozen=True, array_like=True):
     worker: str
     stdout_start: int
     stderr_start: int
-    reply: msgspec.Raw
-
-    @property
-    def told(self) -> Reply:
-        """What the worker said."""
-        return _REPLY.decode(self.reply)
+    told: Reply  # what the worker said
 
 
 _HEAD = msgspec.json.Decoder(Head)
 _REST = msgspec.json.Decoder(Rest)
 _ENDS = msgspec.json.Decoder(list[TaskEnd])
-_REPLY = msgspec.json.Decoder(Reply)
 
 
 class Outcomes(msgspec.Struct, frozen=True):

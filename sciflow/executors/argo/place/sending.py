@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,12 +10,16 @@ from pathlib import Path
 
 import msgspec
 
+from sciflow.core.expr import Tree
+from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts, Given
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import FACTS, Delivery, Layout
 from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
-from sciflow.runner.shapes import inside
+from sciflow.runner import shapes as runner_shapes
+from sciflow.runner.failures import PlaceError
+from sciflow.runner.packs import read_stored
 
 Shapes = Mapping[str, Sequence[Sequence[str]]]
 
@@ -59,27 +64,41 @@ class Sender:
         return (read_facts(self._bucket, self._layout) or self._facts).pods
 
     def send_answer(self, path: str, text: bytes) -> None:
-        """What was given at a suspension, its files first; nothing comes of it if an answer is there."""
-        given = self.send_parts(("artifacts", "values"))
-        answer = Given(output=msgspec.Raw(text), folders=given.folders, executable=given.executable)
+        """What was given at a suspension, after all that it speaks of; nothing comes of it if an answer is there.
+
+        Raises:
+            RunDamaged: something of the answer is not in the run folder.
+        """
+        tree, shapes = json.loads(text), runner_shapes.Shapes(str(self._root))
+        try:
+            named = sorted(set(_named(tree, self._root)))
+            shapes.add(tree)
+        except PlaceError as error:
+            raise RunDamaged(f"{self._root}: the answer to {path}: {error}") from error
+        self._put([file for name in named for file in _files(self._root, name)], below=named)
+        answer = Given(output=msgspec.Raw(text), folders=shapes.folders, executable=shapes.executable)
         self._bucket.put_new(self._layout.answer(path), msgspec.json.encode(answer))
 
-    def send_parts(self, parts: Iterable[str]) -> Given:
-        """Files of the run folder, as far as they are not there, or longer here; the shapes of its folders."""
-        files = {path: self._root / path for part in parts for path in _files(self._root, part)}
-        there: dict[str, int] = {}
-        for part in parts:
-            there |= self._bucket.sizes(self._layout.part(f"{part}/"))
-        ours = {self._layout.part(path): file for path, file in files.items()}
-        code = self._layout.part("code/")  # which may have been edited
-        self._bucket.put_files({k: f for k, f in ours.items() if _grown(f, there.get(k)) or k.startswith(code)})
+    def send_parts(self, parts: Sequence[str]) -> Given:
+        """All files of parts of the run folder; the shapes of its folders."""
+        files = [path for part in parts for path in _files(self._root, part)]
+        self._put(files, below=[f"{part}/" for part in parts])
         folders = {
-            f"artifacts/{entry.name}": tuple(inside(entry.path))
+            f"artifacts/{entry.name}": tuple(runner_shapes.inside(entry.path))
             for entry in os.scandir(self._root / "artifacts")
             if entry.is_dir(follow_symlinks=False)
         }
-        executable = tuple(path for path, file in files.items() if file.stat().st_mode & stat.S_IXUSR)
+        executable = tuple(path for path in files if (self._root / path).stat().st_mode & stat.S_IXUSR)
         return Given(output=msgspec.Raw(b"null"), folders=folders, executable=executable)
+
+    def _put(self, files: Iterable[str], *, below: Iterable[str]) -> None:
+        """Files of the run folder, as far as they are not there, or longer here; they lie below these paths."""
+        there: dict[str, int] = {}
+        for path in below:
+            there |= self._bucket.sizes(self._layout.part(path))
+        ours = {self._layout.part(path): self._root / path for path in files}
+        code = self._layout.part("code/")  # which may have been edited
+        self._bucket.put_files({k: f for k, f in ours.items() if _grown(f, there.get(k)) or k.startswith(code)})
 
 
 def _grown(file: Path, there: int | None) -> bool:
@@ -93,8 +112,31 @@ def _merged(known: Shapes, here: Shapes) -> Shapes:
 
 
 def _files(root: Path, part: str) -> Iterator[str]:
+    """All files below a path of the run folder, or the one that is there."""
+    if (root / part).is_file():
+        yield part
     for folder, _, names in os.walk(root / part):
         for name in names:
             path = Path(folder) / name
             if not path.is_symlink():
                 yield str(path.relative_to(root))
+
+
+def _named(tree: Tree, root: Path) -> Iterator[str]:
+    """The files and folders of a run of which a value speaks, and the packs in which its long parts lie.
+
+    Raises:
+        PlaceError: a pack is not there, or was changed.
+    """
+    match tree:
+        case {"$": "artifact", "path": str() as path}:
+            yield path
+        case {"$": "value", "file": str() as file}:
+            yield file
+            yield from _named(json.loads(read_stored(str(root), tree)), root)
+        case dict():
+            for value in tree.values():
+                yield from _named(value, root)
+        case list():
+            for value in tree:
+                yield from _named(value, root)
