@@ -25,7 +25,7 @@ from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import FACTS, PARAMETERS, Layout
 from sciflow.executors.argo.place.sending import GIVEN, Sender
-from sciflow.pod.binding import POD, ROOT
+from sciflow.pod.binder import POD, ROOT
 from sciflow.runner.pod import TOLD, TOLD_NUMBERS
 from sciflow.runner.telling import tell
 

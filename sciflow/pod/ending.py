@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sciflow.core.expr import Tree
 from sciflow.executors.argo.place.layout import RESULT
-from sciflow.pod.binding import Binder
-from sciflow.pod.conclusion import Conclusion
+from sciflow.pod.binder import Binder
+from sciflow.pod.whole_run import Conclusion
 from sciflow.runner.pod import SOME_FAILED
 from sciflow.view.plain import plain
 

@@ -28,7 +28,7 @@ from sciflow.errors import RunDamaged
 from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
 from sciflow.executors.argo.place.facts import chunk_of
 from sciflow.executors.argo.place.outcomes import TaskEnd
-from sciflow.pod.given import FanOutputs, Given, is_told, node_of, told_text, whole
+from sciflow.pod.node_output import FanOutputs, Given, is_told, node_of, told_text, whole
 
 
 class Source(Protocol):

@@ -47,7 +47,7 @@ from sciflow.executors.argo.place.layout import ANSWERS, HALTED, Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.waiting import SILENT_S, Patience, Waits
-from sciflow.executors.batch.news import Inbox
+from sciflow.executors.inbox import Inbox
 
 AGAIN_S = 2.0  # after a server has not answered; each time twice as long
 FAILED_S = 60.0  # for which a server is asked again that has failed to do what it was ordered

@@ -20,8 +20,8 @@ from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given
 from sciflow.executors.argo.place.layout import OUTCOMES
 from sciflow.executors.argo.place.outcomes import read_outcomes
+from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
-from sciflow.executors.argo.place.shapes import Shapes, bring_files
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.submission import Submission, bucket_settings, layout_of, submission_of
@@ -112,7 +112,7 @@ def fetch_from_bucket(
     """See `registry.fetch_files`."""
     store = bucket_settings(name, settings, storages)
     bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
-    shapes = Shapes(bucket, layout)
+    shapes = RunFiles(bucket, layout)
     learn_given(bucket, layout, shapes)
     for key, text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).items():
         shapes.learn_of(bucket.read(key, text, read_outcomes).rest)

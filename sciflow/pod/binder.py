@@ -20,21 +20,21 @@ from sciflow.engine.binding import BindingError
 from sciflow.engine.contents import Contents
 from sciflow.engine.jobs import job_of
 from sciflow.errors import RunDamaged
+from sciflow.executors.archive import unpack
 from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts, chunk_of
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.outcomes import Outcomes, Rest, TaskEnd, final_ends, read_outcomes
-from sciflow.executors.argo.place.shapes import Shapes
-from sciflow.executors.batch.archive import unpack
-from sciflow.executors.batch.request import Surroundings, element_of, environment, payload, renumbered
+from sciflow.executors.argo.place.run_files import RunFiles
+from sciflow.executors.request import Surroundings, element_of, environment, payload, renumbered
 from sciflow.pod.brought_values import BroughtValues
-from sciflow.pod.conclusion import Conclusion
-from sciflow.pod.given import Given
+from sciflow.pod.bucket_source import BucketSource
 from sciflow.pod.known import CachedOutcomes, Line, printed, reused
+from sciflow.pod.node_output import Given
 from sciflow.pod.recollection import Recollection, total_of
-from sciflow.pod.source import BucketSource
+from sciflow.pod.whole_run import Conclusion
 from sciflow.runner.mailbox import prepare
 from sciflow.runner.node import started
 from sciflow.runner.pod import KEYS, OUTCOMES, SOME_FAILED, TOLD, TOLD_NUMBERS
@@ -68,7 +68,7 @@ class Binder:
         if facts is None:
             raise RunDamaged(f"{bucket!r}: {layout.part('')}: what the run is given is not there any more")
         self._facts: Facts = facts
-        self._shapes = Shapes(bucket, layout)
+        self._shapes = RunFiles(bucket, layout)
         self._shapes.learn(self._facts.folders, self._facts.executable)
         self._source = BucketSource(bucket, layout, self._shapes)
         self._root = place.volume / ROOT

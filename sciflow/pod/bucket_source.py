@@ -9,13 +9,13 @@ from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Given
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.outcomes import HEAD_BYTES, TaskEnd, final_ends, read_head, read_outcomes
-from sciflow.executors.argo.place.shapes import Shapes
+from sciflow.executors.argo.place.run_files import RunFiles
 
 
 class BucketSource:
     """See `recollection.Source`. What folders hold that values speak of is learnt with their ends."""
 
-    def __init__(self, bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
+    def __init__(self, bucket: Bucket, layout: Layout, shapes: RunFiles) -> None:
         self._bucket = bucket
         self._layout = layout
         self._shapes = shapes
