@@ -32,14 +32,14 @@ from sciflow.executors.request import Surroundings, element_of, environment, pay
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.bucket_source import BucketSource
 from sciflow.pod.known import CachedOutcomes, Line, printed, reused
-from sciflow.pod.node_output import Given
+from sciflow.pod.node_output import NodeOutput
 from sciflow.pod.recollection import Recollection, total_of
 from sciflow.pod.whole_run import Conclusion
+from sciflow.runner.exit_codes import OMITTED, SOME_FAILED, UNBOUND
 from sciflow.runner.mailbox import prepare
 from sciflow.runner.node import started
-from sciflow.runner.pod import KEYS, OUTCOMES, SOME_FAILED, TOLD, TOLD_NUMBERS
+from sciflow.runner.pod import KEYS, NUMBERS, ORDERS, OUTCOMES
 
-OMITTED, UNBOUND = 11, 12  # exit codes of a pod that has nothing to run, since something before it failed
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
 ROOT, POD, CODE, MAILBOX = "run", "pod", "code", "mailbox"  # folders in the volume that the containers of a pod share
 R = TypeVar("R", bound=Recollection)
@@ -83,7 +83,7 @@ class Binder:
     def recall(self, kind: type[R], *, exit_phase: str = "") -> tuple[R, BroughtValues]:
         """The run as this pod knows it, and its values."""
 
-        def told(number: int) -> Given:
+        def told(number: int) -> NodeOutput:
             return run.told(number)
 
         facts = self._facts
@@ -177,7 +177,7 @@ class Binder:
         known = [key for key in keys if key is not None and is_key(key)]  # Argo gets no other text
         if known:
             text = known[0] if len(known) == 1 else f"{known[0]} ... {known[-1]} ({len(known)} tasks)"
-            folder = self._pod / TOLD_NUMBERS
+            folder = self._pod / NUMBERS
             folder.mkdir()
             (folder / KEYS).write_text(text)
 
@@ -270,7 +270,7 @@ class Binder:
 
     def _tell(self, **told: object) -> None:
         told = {"root": str(self._root), **self._mailbox(), **told}
-        (self._pod / TOLD).write_bytes(msgspec.json.encode(told))
+        (self._pod / ORDERS).write_bytes(msgspec.json.encode(told))
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

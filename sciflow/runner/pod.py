@@ -18,6 +18,7 @@ import time
 
 from sciflow.runner import crew
 from sciflow.runner.batch import Batch
+from sciflow.runner.exit_codes import SOME_FAILED, STOPPED
 from sciflow.runner.memory import MemoryWatch
 from sciflow.runner.packs import write_all
 from sciflow.runner.placing import write_whole
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
 
     Tree = Any
 
-OUTCOMES, TOLD, TOLD_NUMBERS, CACHE = "outcomes", "pod.json", "told", "cache"
+OUTCOMES, ORDERS, NUMBERS, CACHE = "outcomes", "pod.json", "told", "cache"
 KEYS = "keys"  # beside the numbers: those of its tasks
-SOME_FAILED, STOPPED = 10, 143  # exit codes
 LOOK_S = 0.2  # between looks at what is printed
 SAVE_S = 5.0  # between savings of what has ended
 
@@ -46,7 +46,7 @@ class Pod:
     """The tasks of one pod."""
 
     def __init__(self, folder: str) -> None:
-        with open(f"{folder}/{TOLD}", encoding="utf-8") as file:
+        with open(f"{folder}/{ORDERS}", encoding="utf-8") as file:
             self._told = parse(file.read())
         self._folder = folder
         self._lines: list[str] = []  # texts of [slice, attempt, worker, where its text begins in both logs, the reply]
@@ -276,7 +276,7 @@ def _write_again(batch: Batch, again: str, number: int, wanted: Any) -> None:
 
 def main(folder: str, asked: str = "[]") -> int:
     """Run the pod; its exit code. `asked`: the numbers of its task's output that are to be told, see `telling`."""
-    with open(f"{folder}/{TOLD}", encoding="utf-8") as file:
+    with open(f"{folder}/{ORDERS}", encoding="utf-8") as file:
         told = parse(file.read())
     if "mailbox" not in told:
         return _run(folder, told, asked)
@@ -300,5 +300,5 @@ def _run(folder: str, told: Tree, asked: str) -> int:
         with open(f"{folder}/{OUTCOMES}", encoding="utf-8") as file:
             last = parse(file.read().rstrip("\n").rpartition("\n")[2])
         if isinstance(last, list) and last[5][2] == "Succeeded":
-            tell(f"{folder}/{TOLD_NUMBERS}", told["root"], last[5][3], parse(asked))
+            tell(f"{folder}/{NUMBERS}", told["root"], last[5][3], parse(asked))
     return code

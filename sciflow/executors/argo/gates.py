@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sciflow.executors.argo.manifest.workflow import ANSWER, GIVEN
+from sciflow.executors.argo.manifest.workflow import ANSWER, ANSWERED
 from sciflow.executors.argo.news import Answer
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Workflows
@@ -44,7 +44,7 @@ class Gates:
         for path in list(self._answers):
             gate = waiting.get(path)
             if gate is not None:
-                self._server.release(self._name, gate, {ANSWER: GIVEN})
+                self._server.release(self._name, gate, {ANSWER: ANSWERED})
             if status.ended or path in suspended:
                 answer = self._answers.pop(path)
                 if answer is not None:

@@ -26,7 +26,7 @@ from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.submission import Submission, bucket_settings, layout_of, submission_of
 from sciflow.executors.argo.trouble import advice
-from sciflow.executors.argo.waiting import Patience
+from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.conducted import note_conductor
 from sciflow.executors.registry import End, Errand
 from sciflow.executors.settings import ArgoSettings
@@ -61,7 +61,7 @@ def make_argo(
             server=server,
             submission=submission,
         ),
-        patience=Patience(
+        patience=WaitingPods(
             server,
             workflow_name(run),
             limit_s=settings.start_limit_s,

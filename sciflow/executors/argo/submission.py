@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from sciflow.errors import ConfigError
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.pod_patch import BIND_S
 from sciflow.executors.argo.manifest.site import Site
-from sciflow.executors.argo.manifest.workflow import Manifest, Plan, manifest
+from sciflow.executors.argo.manifest.workflow import Plan, manifest
 from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.argo.place.layout import Delivery, Layout
 from sciflow.executors.registry import Errand, Whole

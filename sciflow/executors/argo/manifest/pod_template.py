@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from sciflow.core.graph import Resources
-from sciflow.executors.argo.manifest.numbers import UNTOLD, Told
+from sciflow.executors.argo.manifest import Manifest
+from sciflow.executors.argo.manifest.numbers import UNTOLD, Number
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.place.layout import OUTCOMES, PACKAGE, RUNNER, Delivery, Layout
 from sciflow.runner.exit_codes import UNREACHABLE
-from sciflow.runner.pod import CACHE, KEYS, TOLD_NUMBERS
-
-Manifest = dict[str, Any]
+from sciflow.runner.pod import CACHE, KEYS, NUMBERS
 
 OP = "sciflow/op"  # says in Argo what the ports are called
 VOLUME = "/sciflow/work"
@@ -50,7 +48,7 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool  # outcomes go into the cache
     locks: tuple[tuple[str, int], ...]  # and how many pods may hold each at a time
     exits: bool  # it is part of the exit handler, and told the run's phase
-    asked: tuple[Told, ...]  # numbers of its output that it tells Argo
+    asked: tuple[Number, ...]  # numbers of its output that it tells Argo
     keyed: bool  # its tasks have keys
     ports: tuple[tuple[str, ...], tuple[str, ...]]  # names of what it is given, and of what it gives
 
@@ -106,7 +104,7 @@ def _about(kind: PodKind) -> Manifest:
     return {} if "{{" in about else {"metadata": {"annotations": {OP: about}}}
 
 
-def asked_argument(told: Sequence[Told]) -> list[str]:
+def asked_argument(told: Sequence[Number]) -> list[str]:
     """How a pod is told which numbers are asked for."""
     asked = [[one.name, one.kind, *one.path] for one in told]
     return [json.dumps(asked, separators=(",", ":"))] if asked else []
@@ -142,13 +140,13 @@ def frame_template(
     return {**_pod(name, command, _clerk(around.site), around, exits=False, told={}, env=env), "outputs": outputs}
 
 
-def told_parameters(asked: Sequence[Told]) -> list[Manifest]:
+def told_parameters(asked: Sequence[Number]) -> list[Manifest]:
     """The output parameters of a pod that tells numbers."""
     return [_told(told.name) for told in asked]
 
 
 def _told(name: str) -> Manifest:
-    return {"name": name, "valueFrom": {"path": f"{POD}/{TOLD_NUMBERS}/{name}", "default": UNTOLD}}
+    return {"name": name, "valueFrom": {"path": f"{POD}/{NUMBERS}/{name}", "default": UNTOLD}}
 
 
 def _clerk(site: Site) -> Manifest:

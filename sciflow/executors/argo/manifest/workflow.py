@@ -9,7 +9,6 @@ alone: paths and numbers. Everything else travels in files, under keys that both
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -18,20 +17,20 @@ from sciflow.core.graph import EXIT_NODE as EXIT
 from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
 from sciflow.core.ports import NONE
 from sciflow.errors import ConfigError
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.called import reachable, sharing_graphs
 from sciflow.executors.argo.manifest.dag import Surrounding, dag_templates
+from sciflow.executors.argo.manifest.demands import Demands, demands_of
 from sciflow.executors.argo.manifest.naming import OURS, Names, dns_name, workflow_name
-from sciflow.executors.argo.manifest.numbers import Demands, constant_told, demands_of
+from sciflow.executors.argo.manifest.numbers import constant_told
 from sciflow.executors.argo.manifest.pod_patch import patient_pods
 from sciflow.executors.argo.manifest.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.place.layout import Delivery, Layout
 
-Manifest = dict[str, Any]
-
 RUN_LABEL, NAME_LABEL, VERSION_LABEL = "sciflow/run", "sciflow/workflow", "sciflow/version"
 MADE_BY = "sciflow/made-by"  # the version of sciflow
-ANSWER, GIVEN, UNANSWERED = "answer", "given", "none"  # the answer itself is in the bucket
+ANSWER, ANSWERED, UNANSWERED = "answer", "given", "none"  # the answer itself is in the bucket
 EXIT_CALL, PLAN, WAIT = f"{OURS}exit", f"{OURS}plan", f"{OURS}wait"
 SECCOMP = {"type": "RuntimeDefault"}  # of all containers of a pod, Argo's too: namespaces may demand it
 
@@ -48,7 +47,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, Tree] = {}  # as far as they are known
     locks: Mapping[str, int] = {}  # how many tasks may hold a lock at most, whatever its op says
     workflow: str = ""  # the Workflow's name, where it is not made of the run's id
-    told: str = RUN  # the run's id, as pods are told it
+    run_inside: str = RUN  # the run's id, as pods are told it
     version: str = ""  # of the workflow, by its content; none of one that is only looked at
     sciflow: str = ""  # its version, where that is known
 
@@ -96,7 +95,9 @@ class _Maker:
         used = [*graphs, *exits]
         gates = [self._gate(g) for g in self._spec.templates.values() if isinstance(g, Suspend)]
         gates += [_wait()] if gates else []
-        around = PodSurrounding(layout=self._layout, site=self._site, delivery=self._delivery, run=self._plan.told)
+        around = PodSurrounding(
+            layout=self._layout, site=self._site, delivery=self._delivery, run=self._plan.run_inside
+        )
         pods = [op_template(name, kind, around) for kind, name in self._kinds.items()]
         planners = [plan_template(PLAN, around, exits=False)]
         planners += [plan_template(f"{PLAN}-{EXIT}", around, exits=True)] if self._exiting else []
@@ -265,7 +266,7 @@ def _holders(spec: WorkflowSpec, most: Mapping[str, int]) -> Mapping[str, int]:
 def _gate(name: str, *, asks: bool) -> Manifest:
     """A suspension. Who has Argo go on after a pause lets all suspended nodes go, too: it waits again for an answer."""
     path = {"arguments": {"parameters": [{"name": "path", "value": "{{inputs.parameters.path}}"}]}}
-    unanswered = f"{{{{=tasks.wait.outputs.parameters.{ANSWER} != '{GIVEN}'}}}}"
+    unanswered = f"{{{{=tasks.wait.outputs.parameters.{ANSWER} != '{ANSWERED}'}}}}"
     again = {"name": "again", "template": name, "depends": "wait.Succeeded", **path, "when": unanswered}
     return {
         "name": name,
