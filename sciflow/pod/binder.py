@@ -12,6 +12,7 @@ import msgspec
 
 from sciflow.core.graph import OpTemplate
 from sciflow.core.job import SINGLE, Job
+from sciflow.core.keys import is_key
 from sciflow.core.records import Phase
 from sciflow.engine import binding
 from sciflow.engine.activation import NodeRun
@@ -37,7 +38,7 @@ from sciflow.pod.whole_run import Conclusion
 from sciflow.runner.exit_codes import OMITTED, SOME_FAILED, UNBOUND
 from sciflow.runner.mailbox import prepare
 from sciflow.runner.node import started
-from sciflow.runner.pod import ORDERS, OUTCOMES
+from sciflow.runner.pod import KEYS, NUMBERS, ORDERS, OUTCOMES
 
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
 ROOT, POD, CODE, MAILBOX = "run", "pod", "code", "mailbox"  # folders in the volume that the containers of a pod share
@@ -142,6 +143,7 @@ class Binder:
         last = final_ends(earlier.ends) if earlier is not None else {}
         run.tasks.attempts = {i: end.attempt + 1 for i, end in last.items()}
         job = self._job(run, self._wanted(run, chunk, last))
+        self._show_keys(job.keys)
         known, cache = self._known(job, new={i for i in job.slices if i not in last})
         job = element_of(job, [k for k, i in enumerate(job.slices) if i not in known], ()).job
         kept = _kept(earlier, text, known.values())
@@ -169,6 +171,15 @@ class Binder:
             run=self._layout.run,
             cache={str(i): key for i, key in cache.items()},
         )
+
+    def _show_keys(self, keys: Sequence[str | None]) -> None:
+        """Leaves for who looks at Argo which tasks these are: an object of Kubernetes has no room for all keys."""
+        known = [key for key in keys if key is not None and is_key(key)]  # Argo gets no other text
+        if known:
+            text = known[0] if len(known) == 1 else f"{known[0]} ... {known[-1]} ({len(known)} tasks)"
+            folder = self._pod / NUMBERS
+            folder.mkdir()
+            (folder / KEYS).write_text(text)
 
     def _wanted(self, run: NodeRun, chunk: int, last: Mapping[int, TaskEnd]) -> Sequence[int]:
         """The tasks of a chunk that have not succeeded; without those whose failure is put up with."""

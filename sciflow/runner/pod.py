@@ -5,7 +5,8 @@ FOLDER/1/         a batch: what its elements run, several at once; FOLDER/2/, ..
 FOLDER/mailbox/   if programs are run in another container: the way to it, see `pod/mailbox.sh`
 FOLDER/cache/     outcomes for the cache, under what identifies them
 FOLDER/outcomes   how every attempt has ended; also those of earlier pods of the same tasks, which were put there before
-FOLDER/told/      numbers of the output of its only task, for Argo, as far as they are asked for and can be told
+FOLDER/told/      numbers of the output of its only task, for Argo, as far as they are asked for and can be told; and
+                  `keys`, the keys of its tasks, for who looks at Argo
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     Tree = Any
 
 OUTCOMES, ORDERS, NUMBERS, CACHE = "outcomes", "pod.json", "told", "cache"
+KEYS = "keys"  # beside the numbers: those of its tasks
 LOOK_S = 0.2  # between looks at what is printed
 SAVE_S = 5.0  # between savings of what has ended
 

@@ -21,7 +21,6 @@ from sciflow.executors.argo.manifest.deployed import (
     DEPLOYED_LABEL,
     LONGEST_NAME,
     RUN,
-    VERSION_LABEL,
     Deployment,
     Schedule,
     cron_manifest,
@@ -29,6 +28,7 @@ from sciflow.executors.argo.manifest.deployed import (
 )
 from sciflow.executors.argo.manifest.naming import dns_name
 from sciflow.executors.argo.manifest.parameters import Parameter, parameter_of
+from sciflow.executors.argo.manifest.workflow import VERSION_LABEL
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.argo.place.layout import PARAMETERS, Delivery

@@ -14,6 +14,7 @@ from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.follower import Follower, Mission
 from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.manifest.naming import workflow_name
+from sciflow.executors.argo.manifest.version import content_version
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given
@@ -98,6 +99,8 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
         """See `Supply`."""
         delivery = self.sender.send()
         plan = self.submission.plan(self.run, totals=totals, pods=self.sender.pods())
+        version = content_version(self.submission.whole.spec, self.sender.code())
+        plan = msgspec.structs.replace(plan, version=version)
         made = self.submission.workflow(plan, delivery)
         if not self.server.create(made) and self.server.annotation(plan.name, RUN_LABEL) != self.run:
             raise ConfigError(f"{self.server.url}: another workflow has the name {plan.name}")

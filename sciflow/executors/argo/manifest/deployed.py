@@ -28,10 +28,10 @@ from sciflow.executors.argo.manifest.pod_template import (
     told_parameters,
 )
 from sciflow.executors.argo.manifest.site import Site
-from sciflow.executors.argo.manifest.workflow import NAME_LABEL, RUN_LABEL, Plan, manifest
+from sciflow.executors.argo.manifest.workflow import NAME_LABEL, RUN_LABEL, VERSION_LABEL, Plan, made_by, manifest
 from sciflow.executors.argo.place.layout import RESULT, Delivery, Layout
 
-DEPLOYED_LABEL, VERSION_LABEL = "sciflow/deployed", "sciflow/version"
+DEPLOYED_LABEL = "sciflow/deployed"
 ABOUT = "workflows.argoproj.io/description"  # which Argo shows in its list
 LONGEST_NAME = 40  # Argo puts the date behind the name of a schedule, and we the version
 _WHEN = "{{workflow.creationTimestamp.%s}}"
@@ -100,7 +100,7 @@ def template_manifest(
             "workflowMetadata": {
                 "labels": labels,
                 "labelsFrom": {RUN_LABEL: {"expression": "workflow.name"}},
-                "annotations": {RUN_LABEL: RUN, **site.annotations},
+                "annotations": {RUN_LABEL: RUN, **made_by(plan), **site.annotations},
             },
             "templates": [*frame, *made["templates"]],
         },

@@ -28,7 +28,8 @@ from sciflow.executors.argo.manifest.pod_template import RUN, PodKind, PodSurrou
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.place.layout import Delivery, Layout
 
-RUN_LABEL, NAME_LABEL = "sciflow/run", "sciflow/workflow"
+RUN_LABEL, NAME_LABEL, VERSION_LABEL = "sciflow/run", "sciflow/workflow", "sciflow/version"
+MADE_BY = "sciflow/made-by"  # the version of sciflow
 ANSWER, ANSWERED, UNANSWERED = "answer", "given", "none"  # the answer itself is in the bucket
 EXIT_CALL, PLAN, WAIT = f"{OURS}exit", f"{OURS}plan", f"{OURS}wait"
 SECCOMP = {"type": "RuntimeDefault"}  # of all containers of a pod, Argo's too: namespaces may demand it
@@ -47,6 +48,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     locks: Mapping[str, int] = {}  # how many tasks may hold a lock at most, whatever its op says
     workflow: str = ""  # the Workflow's name, where it is not made of the run's id
     run_inside: str = RUN  # the run's id, as pods are told it
+    version: str = ""  # of the workflow, by its content; none of one that is only looked at
+    sciflow: str = ""  # its version, where that is known
 
     @property
     def name(self) -> str:
@@ -101,14 +104,15 @@ class _Maker:
         called = {task["template"] for template in used for task in template["dag"]["tasks"]}
         planners = [planner for planner in planners if planner["name"] in called]
         labels = {RUN_LABEL: self._plan.name, NAME_LABEL: dns_name(self._spec.name)}
+        version = {VERSION_LABEL: self._plan.version} if self._plan.version else {}
         return {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Workflow",
             "metadata": {
                 "name": self._plan.name,
                 "namespace": self._site.namespace,
-                "labels": {**labels, **self._site.labels},
-                "annotations": {RUN_LABEL: self._plan.run, **self._site.annotations},
+                "labels": {**labels, **version, **self._site.labels},
+                "annotations": {RUN_LABEL: self._plan.run, **made_by(self._plan), **self._site.annotations},
             },
             "spec": {**self._settings(labels), "templates": [*used, *exit_call, *gates, *planners, *pods]},
         }
@@ -216,18 +220,21 @@ class _Maker:
     def _kind(self, node: Node, *, exits: bool) -> PodKind:
         image = node.image.value if isinstance(node.image, Const) else None
         template = self._spec.templates[node.template]
+        assert isinstance(template, OpTemplate)
         carried = [value for _, value in sorted(node.policy.env.items()) if isinstance(value, Secret)]
         secrets = tuple((f"SCIFLOW_SECRET_{k}", self._secret(secret, node)) for k, secret in enumerate(carried))
         return PodKind(
             op=node.template,
             image=image or self._site.image or self._site.base_image,
-            program=isinstance(template, OpTemplate) and isinstance(template.code, Program),
+            program=isinstance(template.code, Program),
             resources=node.resources,
             secrets=secrets,
             cached=node.policy.cache,
             locks=tuple((f"{self._plan.name}_{lock}", self._holders[lock]) for lock in sorted(node.policy.locks)),
             exits=exits,
             asked=tuple(self._demands.of_result(node.template)) if node.fan is None else (),
+            keyed=node.key is not None,
+            ports=(tuple(port.name for port in template.inputs), tuple(template.output.fields)),
         )
 
     def _secret(self, secret: Secret, node: Node) -> str:
@@ -239,6 +246,11 @@ class _Maker:
                 "settings of the executor"
             )
         return self._site.secrets[name]
+
+
+def made_by(plan: Plan) -> Mapping[str, str]:
+    """The annotation that says by which version of sciflow a Workflow was made."""
+    return {MADE_BY: f"sciflow {plan.sciflow}"} if plan.sciflow else {}
 
 
 def _holders(spec: WorkflowSpec, most: Mapping[str, int]) -> Mapping[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -58,6 +59,11 @@ class Sender:
         )
         self._bucket.put(self._layout.part(FACTS), msgspec.json.encode(told))
         return Delivery(runner=runner.name, package=package.name)
+
+    def code(self) -> Sequence[str]:
+        """Hashes of the user's modules, of a script's source, and of functions that are in no file."""
+        files = [self._root / path for path in _files(self._root, "code")]
+        return [*self._bundles, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)]
 
     def pods(self) -> int:
         """Of a fan: as many as when the run began, since its chunks are known by their numbers."""
