@@ -23,7 +23,8 @@ from sciflow.engine.setup import RunOptions, RunSetup
 from sciflow.errors import ConfigError
 from sciflow.executors.argo import deploying
 from sciflow.executors.argo.deploying import Prepared, Wish
-from sciflow.executors.argo.manifest.deployed import DEPLOYED_LABEL, VERSION_LABEL, Schedule
+from sciflow.executors.argo.manifest.deployed import DEPLOYED_LABEL, Schedule
+from sciflow.executors.argo.manifest.workflow import VERSION_LABEL
 from sciflow.executors.registry import Errand, conducts
 from sciflow.executors.settings import ArgoSettings, parse_executor
 

@@ -12,6 +12,7 @@ import msgspec
 
 from sciflow.core.graph import OpTemplate
 from sciflow.core.job import SINGLE, Job
+from sciflow.core.keys import is_key
 from sciflow.core.records import Phase
 from sciflow.engine import binding
 from sciflow.engine.activation import NodeRun
@@ -31,14 +32,14 @@ from sciflow.executors.request import Surroundings, element_of, environment, pay
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.bucket_source import BucketSource
 from sciflow.pod.known import CachedOutcomes, Line, printed, reused
-from sciflow.pod.node_output import Given
+from sciflow.pod.node_output import NodeOutput
 from sciflow.pod.recollection import Recollection, total_of
 from sciflow.pod.whole_run import Conclusion
+from sciflow.runner.exit_codes import OMITTED, SOME_FAILED, UNBOUND
 from sciflow.runner.mailbox import prepare
 from sciflow.runner.node import started
-from sciflow.runner.pod import OUTCOMES, SOME_FAILED, TOLD
+from sciflow.runner.pod import KEYS, NUMBERS, ORDERS, OUTCOMES
 
-OMITTED, UNBOUND = 11, 12  # exit codes of a pod that has nothing to run, since something before it failed
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
 ROOT, POD, CODE, MAILBOX = "run", "pod", "code", "mailbox"  # folders in the volume that the containers of a pod share
 R = TypeVar("R", bound=Recollection)
@@ -82,7 +83,7 @@ class Binder:
     def recall(self, kind: type[R], *, exit_phase: str = "") -> tuple[R, BroughtValues]:
         """The run as this pod knows it, and its values."""
 
-        def told(number: int) -> Given:
+        def told(number: int) -> NodeOutput:
             return run.told(number)
 
         facts = self._facts
@@ -142,6 +143,7 @@ class Binder:
         last = final_ends(earlier.ends) if earlier is not None else {}
         run.tasks.attempts = {i: end.attempt + 1 for i, end in last.items()}
         job = self._job(run, self._wanted(run, chunk, last))
+        self._show_keys(job.keys)
         known, cache = self._known(job, new={i for i in job.slices if i not in last})
         job = element_of(job, [k for k, i in enumerate(job.slices) if i not in known], ()).job
         kept = _kept(earlier, text, known.values())
@@ -169,6 +171,15 @@ class Binder:
             run=self._layout.run,
             cache={str(i): key for i, key in cache.items()},
         )
+
+    def _show_keys(self, keys: Sequence[str | None]) -> None:
+        """Leaves for who looks at Argo which tasks these are: an object of Kubernetes has no room for all keys."""
+        known = [key for key in keys if key is not None and is_key(key)]  # Argo gets no other text
+        if known:
+            text = known[0] if len(known) == 1 else f"{known[0]} ... {known[-1]} ({len(known)} tasks)"
+            folder = self._pod / NUMBERS
+            folder.mkdir()
+            (folder / KEYS).write_text(text)
 
     def _wanted(self, run: NodeRun, chunk: int, last: Mapping[int, TaskEnd]) -> Sequence[int]:
         """The tasks of a chunk that have not succeeded; without those whose failure is put up with."""
@@ -259,7 +270,7 @@ class Binder:
 
     def _tell(self, **told: object) -> None:
         told = {"root": str(self._root), **self._mailbox(), **told}
-        (self._pod / TOLD).write_bytes(msgspec.json.encode(told))
+        (self._pod / ORDERS).write_bytes(msgspec.json.encode(told))
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
