@@ -23,7 +23,7 @@ from sciflow.executors.argo.place.outcomes import read_outcomes
 from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
 from sciflow.executors.argo.server.reaching import make_server
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Registry
 from sciflow.executors.argo.submission import Submission, bucket_settings, layout_of, submission_of
 from sciflow.executors.argo.trouble import advice
 from sciflow.executors.argo.waiting import WaitingPods
@@ -84,7 +84,7 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     sender: Sender
-    server: Workflows
+    server: Registry
     submission: Submission
 
     def send(self) -> None:
