@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from sciflow.core.records import Phase
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.facts import Given
+from sciflow.executors.argo.place.facts import GivenValue
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.outcomes import HEAD_BYTES, TaskEnd, final_ends, read_head, read_outcomes
 from sciflow.executors.argo.place.run_files import RunFiles
@@ -45,7 +45,7 @@ class BucketSource:
 
     def answer(self, path: str) -> bytes | None:
         """See `Source`."""
-        given = self._bucket.decoded(self._layout.answer(path), Given)
+        given = self._bucket.decoded(self._layout.answer(path), GivenValue)
         if given is None:
             return None
         self._shapes.learn(given.folders, given.executable)

@@ -30,7 +30,8 @@ from sciflow.executors.executor import Brought, Died, Ended, Lost, Noticed, Repo
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import BatchSettings, parse_executor
 from sciflow.pod.assignment import BUNDLE, Turns, files_in, read_assignment
-from sciflow.runner.pod import STOPPED, TOLD, carry_out
+from sciflow.runner.exit_codes import STOPPED
+from sciflow.runner.pod import ORDERS, carry_out
 from sciflow.runner.pod_ends import PodEnds
 from sciflow.runner.pod_log import PodLog
 from sciflow.runner.pod_progress import PodProgress
@@ -49,7 +50,7 @@ def dispatch(folder: Path, bucket: Bucket, layout: Layout, asked: str = "[]", *,
         asked: see `runner.pod.main`.
         login: the folder with the key, the known hosts and the configuration of SSH.
     """
-    told = msgspec.json.decode((folder / TOLD).read_bytes())
+    told = msgspec.json.decode((folder / ORDERS).read_bytes())
 
     def is_halted() -> bool:
         return bucket.get(layout.part(HALTED)) is not None

@@ -12,7 +12,7 @@ from sciflow.core.expr import Tree
 from sciflow.executors.argo.place.layout import RESULT
 from sciflow.pod.binder import Binder
 from sciflow.pod.whole_run import Conclusion
-from sciflow.runner.pod_ends import SOME_FAILED
+from sciflow.runner.exit_codes import SOME_FAILED
 from sciflow.view.plain import plain
 
 SHOWN = 5  # reasons of a failure

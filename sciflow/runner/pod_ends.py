@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 
+from sciflow.runner.exit_codes import SOME_FAILED
 from sciflow.runner.memory import MemoryWatch
 from sciflow.runner.placing import write_whole
 from sciflow.runner.retrying import backoff_s, error_may_retry
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     Tree = Any
 
 OUTCOMES, CACHE = "outcomes", "cache"
-SOME_FAILED = 10  # exit code
 
 
 class PodEnds:

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from sciflow.engine.session import bundle_of
 from sciflow.executors.argo.place.outcomes import final_ends, read_outcomes
+from sciflow.executors.package import user_bundle
 from tests.faults.harness import eventually
 from tests.faults.programs import dispatched
 from tests.services.sshd import Sshd
@@ -48,7 +48,7 @@ class Pods:
     def begin(self, **changes: Any) -> None:
         """Writes down what the run is."""
         spec = dispatched.there.spec()
-        ((name, content),) = bundle_of(spec, sys.path).items()
+        bundle = user_bundle({dispatched.__name__}, sys.path)
         table = {
             "type": "batch",
             "system": "shell",
@@ -64,11 +64,18 @@ class Pods:
         sha256 = hashlib.sha256(HEAD).hexdigest()
         head = {"$": "artifact", "path": "artifacts/head.txt", "kind": "file", "sha256": sha256, "size": len(HEAD)}
         inputs = {"xs": [0, 1, 2, 3], "head": head}
-        told = facts(spec=spec, inputs=inputs, bundle=name, dispatchers={"cluster": table}, start_limit_s=1.0)
+        told = facts(
+            spec=spec,
+            inputs=inputs,
+            bundle=bundle.name,
+            inline_bytes=4096,
+            dispatchers={"cluster": table},
+            start_limit_s=1.0,
+        )
         self._objects.held |= {
             "runs/run/facts.json": msgspec.json.encode(told),
             "runs/run/artifacts/head.txt": HEAD,
-            f"code/{name}": content,
+            f"code/{bundle.name}": bundle.content,
         }
 
     def start(self) -> tuple[subprocess.Popen[bytes], Path]:
@@ -134,4 +141,3 @@ def test_a_pod_that_takes_the_place_of_another_finds_its_jobs_and_submits_nothin
     there = set(range(4)) if not saved else {2}
     for x in there:
         assert (volume / "run" / "tasks" / "drawn" / str(x) / f"{x}.txt").read_text() == f"# {x}"
-

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sciflow.executors.argo.news import News, Told
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.facts import Given
+from sciflow.executors.argo.place.facts import GivenValue
 from sciflow.executors.argo.place.given import bring_packs
 from sciflow.executors.argo.place.layout import Layout
 
@@ -25,7 +25,7 @@ class Answers:
 
     def given(self, path: str) -> bytes | None:
         """The answer that holds, as it is read here: what it refers to is here, or is to be had."""
-        told = self._bucket.decoded(self._layout.answer(path), Given)
+        told = self._bucket.decoded(self._layout.answer(path), GivenValue)
         if told is None:
             return None
         bring_packs(self._bucket, self._layout, self._here, bytes(told.output))

@@ -46,7 +46,7 @@ from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import ANSWERS, HALTED, Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Workflows
-from sciflow.executors.argo.waiting import SILENT_S, Patience, Waits
+from sciflow.executors.argo.waiting import SILENT_S, WaitingPods, Waits
 from sciflow.executors.inbox import Inbox
 
 AGAIN_S = 2.0  # after a server has not answered; each time twice as long
@@ -94,7 +94,7 @@ class Follower:
         *,
         here: Path,
         supply: Supply,
-        patience: Patience,
+        patience: WaitingPods,
         least_s: float,
         most_s: float,
         mission: Mission,

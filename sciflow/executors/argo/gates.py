@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sciflow.executors.argo.manifest.workflow import ANSWER, GIVEN
+from sciflow.executors.argo.manifest.workflow import ANSWER, ANSWERED
 from sciflow.executors.argo.news import Answer
 from sciflow.executors.argo.server.objects import WorkflowStatus
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Control
 
 
 class Gates:
     """Answers of which Argo has not been told."""
 
-    def __init__(self, server: Workflows, name: str, *, done: Callable[[Answer], None]) -> None:
+    def __init__(self, server: Control, name: str, *, done: Callable[[Answer], None]) -> None:
         """`done`: hears of each ordered answer of which Argo knows now, or will never need to."""
         self._server = server
         self._name = name
@@ -44,7 +44,7 @@ class Gates:
         for path in list(self._answers):
             gate = waiting.get(path)
             if gate is not None:
-                self._server.release(self._name, gate, {ANSWER: GIVEN})
+                self._server.release(self._name, gate, {ANSWER: ANSWERED})
             if status.ended or path in suspended:
                 answer = self._answers.pop(path)
                 if answer is not None:

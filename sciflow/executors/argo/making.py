@@ -14,6 +14,7 @@ from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.follower import Follower, Mission
 from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.manifest.naming import workflow_name
+from sciflow.executors.argo.manifest.version import content_version
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given
@@ -22,10 +23,10 @@ from sciflow.executors.argo.place.outcomes import read_outcomes
 from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
 from sciflow.executors.argo.server.reaching import make_server
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Registry
 from sciflow.executors.argo.submission import Submission, bucket_settings, layout_of, submission_of
 from sciflow.executors.argo.trouble import advice
-from sciflow.executors.argo.waiting import Patience
+from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.conducted import note_conductor
 from sciflow.executors.registry import End, Errand
 from sciflow.executors.settings import ArgoSettings
@@ -60,7 +61,7 @@ def make_argo(
             server=server,
             submission=submission,
         ),
-        patience=Patience(
+        patience=WaitingPods(
             server,
             workflow_name(run),
             limit_s=settings.start_limit_s,
@@ -83,7 +84,7 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     sender: Sender
-    server: Workflows
+    server: Registry
     submission: Submission
 
     def send(self) -> None:
@@ -98,6 +99,8 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
         """See `Supply`."""
         delivery = self.sender.send()
         plan = self.submission.plan(self.run, totals=totals, pods=self.sender.pods())
+        version = content_version(self.submission.whole.spec, self.sender.code())
+        plan = msgspec.structs.replace(plan, version=version)
         made = self.submission.workflow(plan, delivery)
         if not self.server.create(made) and self.server.annotation(plan.name, RUN_LABEL) != self.run:
             raise ConfigError(f"{self.server.url}: another workflow has the name {plan.name}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from sciflow.core.graph import Graph, Node, Secret, WorkflowSpec
 from sciflow.core.spelling import spelled
 from sciflow.errors import ConfigError, Problem
 from sciflow.executors.argo.manifest.depth import deeper_than
+from sciflow.executors.argo.manifest.pod_count import least_pods
 from sciflow.executors.argo.place.layout import Delivery
 from sciflow.executors.argo.rehearsal import rehearse
 from sciflow.executors.argo.submission import bucket_settings
@@ -35,12 +36,11 @@ def problems_of_argo(
     """All that keeps a run from being carried out by the executor of that name, of type `argo`; one of `executors`."""
     nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
     dispatchers = dispatchers_of(spec, executors)
-    checks = (_image, _secrets, _machines)
+    in_pods = [node for node in nodes if not dispatcher_of(node, dispatchers)]
     found = [problem for node in nodes for problem in _other_place(node, name, executors)]
-    here = [node for node in nodes if not dispatcher_of(node, dispatchers)]
-    found += [problem for node in here for check in checks for problem in check(node, name, settings)]
-    found += [problem for node in nodes if node not in here for problem in _secrets(node, name, settings)]
-    found += _depth(spec, inputs)
+    found += [problem for node in nodes for problem in _secrets(node, name, settings)]
+    found += [problem for node in in_pods for check in (_image, _machines) for problem in check(node)]
+    found += _depth(spec, inputs) or _pods(spec, name, settings, inputs, dispatchers=dispatchers)
     try:
         bucket_settings(name, settings, storages)
     except ConfigError as error:
@@ -83,7 +83,7 @@ def _without_login(node: Node, other: str, table: Mapping[str, Any]) -> Iterator
         )
 
 
-def _image(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
+def _image(node: Node) -> Iterator[Problem]:
     if node.image is not None and not isinstance(node.image, Const):
         yield Problem(
             where=node.where,
@@ -114,7 +114,7 @@ def _key(name: str) -> str:
     return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else f'"{name}"'
 
 
-def _machines(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
+def _machines(node: Node) -> Iterator[Problem]:
     if node.resources.nodes > 1:
         yield Problem(
             where=node.where,
@@ -125,15 +125,42 @@ def _machines(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
         )
 
 
-def _depth(spec: WorkflowSpec, inputs: Mapping[str, Tree]) -> Iterator[Problem]:
+def _depth(spec: WorkflowSpec, inputs: Mapping[str, Tree]) -> list[Problem]:
     node = deeper_than(DEEPEST, spec, inputs)
-    if node is not None:
-        yield Problem(
+    if node is None:
+        return []
+    return [
+        Problem(
             where=node.where,
             what=f"with these inputs, workflows call each other deeper than Argo lets them: {node.id}",
             expected=f"at most {DEEPEST} levels",
             fix="do several rounds on one level, or the whole loop in an op; other executors have no such limit",
         )
+    ]
+
+
+def _pods(
+    spec: WorkflowSpec,
+    name: str,
+    settings: ArgoSettings,
+    inputs: Mapping[str, Tree],
+    *,
+    dispatchers: Container[str],
+) -> list[Problem]:
+    count, node = least_pods(spec, inputs, settings.pods, dispatchers)
+    if count <= settings.most_pods or node is None:
+        return []
+    return [
+        Problem(
+            where=node.where,
+            what=f"the run would have more pods than Argo can keep the status of; most are of {node.id}",
+            expected=f"at most {settings.most_pods:,} pods",
+            found=f"{count:,} or more",
+            fix="let a pod run more slices: a larger chunk, `.options(chunk=...)`, or none, which makes "
+            f"{settings.pods} pods of a fan; or divide the run. If Argo's controller keeps the status of nodes in a "
+            f"database (`nodeStatusOffLoad`), say `most_pods` in [executors.{name}]",
+        )
+    ]
 
 
 def _size(

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from sciflow.core.graph import Resources
-from sciflow.executors.argo.manifest.numbers import UNTOLD, Told
+from sciflow.executors.argo.manifest import Manifest
+from sciflow.executors.argo.manifest.numbers import UNTOLD, Number
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.place.layout import LOGIN, OUTCOMES, PACKAGE, RUNNER, Delivery, Layout
 from sciflow.runner.exit_codes import UNREACHABLE
-from sciflow.runner.pod import TOLD_NUMBERS
+from sciflow.runner.pod import KEYS, NUMBERS
 from sciflow.runner.pod_ends import CACHE
 
-Manifest = dict[str, Any]
-
+OP = "sciflow/op"  # says in Argo what the ports are called
 VOLUME = "/sciflow/work"
 POD, ROOT = f"{VOLUME}/pod", f"{VOLUME}/run"
 BASE_PYTHON, SHELL = "python3", "/bin/sh"  # of the base image, and of an image that runs programs alone
@@ -34,7 +33,7 @@ LOST = (
     f" or lastRetry.message contains 'bind: Error (exit code {UNREACHABLE})'"
     " or (asInt(lastRetry.exitCode) in [137, 143] and not (lastRetry.message contains 'OOMKilled'))"
 )
-USER: Manifest = {"name": "LOGNAME", "value": "sciflow"}  # by whom nobody logs in who is not told another name
+USER: Manifest = {"name": "LOGNAME", "value": "sciflow"}  # who logs in where nobody else is named
 UID: Manifest = {"name": "SCIFLOW_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
 RAW: Manifest = {"archive": {"none": {}}}
 LOCKED = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -52,7 +51,9 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     locks: tuple[tuple[str, int], ...]  # and how many pods may hold each at a time
     exits: bool  # it is part of the exit handler, and told the run's phase
     login: str = ""  # the Secret with which it logs in where a batch system runs its tasks; none: it runs them itself
-    asked: tuple[Told, ...]  # numbers of its output that it tells Argo
+    asked: tuple[Number, ...]  # numbers of its output that it tells Argo
+    keyed: bool  # its tasks have keys
+    ports: tuple[tuple[str, ...], tuple[str, ...]]  # names of what it is given, and of what it gives
 
 
 class PodSurrounding(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +75,10 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         _saved("outcomes", f"{POD}/outcomes", layout.part(f"{OUTCOMES}/{PATH}/{CHUNK}")),
     ]
     parameters = told_parameters(kind.asked)
+    parameters += [_told(KEYS)] if kind.keyed else []
+    outputs = {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})}
     if kind.login:
-        return _dispatching(name, kind, around, artifacts)
+        return {**_dispatching(name, kind, around), **_about(kind), **_locked(kind), "outputs": outputs}
     beside = kind.program and kind.image != site.base_image
     runner = {
         "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD, *asked_argument(kind.asked)],
@@ -93,24 +96,24 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
     return {
         **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told, env=[UID]),
+        **_about(kind),
         **_locked(kind),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
-        "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},
+        "outputs": outputs,
     }
 
 
-def _dispatching(name: str, kind: PodKind, around: PodSurrounding, artifacts: Sequence[Manifest]) -> Manifest:
-    """The template of a pod that gives its tasks to a batch system: no code of users runs in it.
+def _dispatching(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
+    """The pod that gives its tasks to a batch system: no code of users runs in it.
 
     The Secret for logging in there is mounted by a patch, since what a container `main` mounts others would have, too.
     """
-    place = {**_place(around), "login": LOGIN}
     main = {
         "name": "main",
         "image": kind.image,
         "command": [BASE_PYTHON, "-m", "sciflow.pod", "dispatch", POD, *asked_argument(kind.asked)],
         "env": [
-            *_told(around, place),
+            *_orders(around, {"login": LOGIN}),
             USER,
             *_keys(around.site),
             *(_of_secret(name, where) for name, where in kind.secrets),
@@ -120,21 +123,22 @@ def _dispatching(name: str, kind: PodKind, around: PodSurrounding, artifacts: Se
     pod = _pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told={}, env=[UID])
     login = {"name": "login", "secret": {"secretName": kind.login, "defaultMode": 0o400}}
     mounted = {"name": "main", "volumeMounts": [{"name": "login", "mountPath": LOGIN, "readOnly": True}]}
-    parameters = told_parameters(kind.asked)
-    return {
-        **pod,
-        **_locked(kind),
-        "volumes": [*pod["volumes"], login],
-        "podSpecPatch": json.dumps({"containers": [mounted]}, separators=(",", ":")),
-        "outputs": {"artifacts": list(artifacts), **({"parameters": parameters} if parameters else {})},
-    }
+    patch = json.dumps({"containers": [mounted]}, separators=(",", ":"))
+    return {**pod, "volumes": [*pod["volumes"], login], "podSpecPatch": patch}
 
 
 def _locked(kind: PodKind) -> Manifest:
     return {"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}
 
 
-def asked_argument(told: Sequence[Told]) -> list[str]:
+def _about(kind: PodKind) -> Manifest:
+    """What the op's ports are called, for who looks at Argo; nothing that Argo would read as its own language."""
+    given, gives = (", ".join(ports) for ports in kind.ports)
+    about = f"{kind.op}({given}) -> {gives}" if gives else f"{kind.op}({given})"
+    return {} if "{{" in about else {"metadata": {"annotations": {OP: about}}}
+
+
+def asked_argument(told: Sequence[Number]) -> list[str]:
     """How a pod is told which numbers are asked for."""
     asked = [[one.name, one.kind, *one.path] for one in told]
     return [json.dumps(asked, separators=(",", ":"))] if asked else []
@@ -170,12 +174,13 @@ def frame_template(
     return {**_pod(name, command, _clerk(around.site), around, exits=False, told={}, env=env), "outputs": outputs}
 
 
-def told_parameters(asked: Sequence[Told]) -> list[Manifest]:
+def told_parameters(asked: Sequence[Number]) -> list[Manifest]:
     """The output parameters of a pod that tells numbers."""
-    return [
-        {"name": told.name, "valueFrom": {"path": f"{POD}/{TOLD_NUMBERS}/{told.name}", "default": UNTOLD}}
-        for told in asked
-    ]
+    return [_told(told.name) for told in asked]
+
+
+def _told(name: str) -> Manifest:
+    return {"name": name, "valueFrom": {"path": f"{POD}/{NUMBERS}/{name}", "default": UNTOLD}}
 
 
 def _clerk(site: Site) -> Manifest:
@@ -183,7 +188,7 @@ def _clerk(site: Site) -> Manifest:
     return {
         "name": "main",
         "image": site.base_image,
-        "command": [site.python, RUNNER, "pod", POD],
+        "command": [BASE_PYTHON, RUNNER, "pod", POD],
         "env": _home(),
         "workingDir": "/tmp",  # noqa: S108
     }
@@ -200,7 +205,6 @@ def _pod(
     env: Sequence[Manifest] = (),
 ) -> Manifest:
     layout, site, delivery = around.layout, around.site, around.delivery
-    place = {**_place(around), **told}
     mounts = [{"name": "work", "mountPath": VOLUME}, {"name": "tmp", "mountPath": "/tmp"}, *site.mounts]  # noqa: S108
     parameters = [{"name": word[len("{{inputs.parameters.") : -2]} for word in command if word in (PATH, CHUNK)]
     parameters += [{"name": "phase"}] if exits else []
@@ -210,7 +214,7 @@ def _pod(
         "command": [BASE_PYTHON, "-m", "sciflow.pod", *command],
         "mirrorVolumeMounts": True,
         "env": [
-            *_told(around, place),
+            *_orders(around, told),
             {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
             *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if exits else []),
             *env,
@@ -240,25 +244,15 @@ def _pod(
     }
 
 
-def _place(around: PodSurrounding) -> Manifest:
-    """Where a pod works, for what of sciflow is in it."""
-    layout, site = around.layout, around.site
-    return {
-        "volume": VOLUME,
-        "runner": RUNNER,
-        "python": site.python,
-        "prefix": layout.prefix,
-        "s3": dict(site.store),
-    }
-
-
-def _told(around: PodSurrounding, place: Manifest) -> list[Manifest]:
+def _orders(around: PodSurrounding, told: Manifest) -> list[Manifest]:
     """What a container is told that runs sciflow itself."""
+    layout, site = around.layout, around.site
+    place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
     return [
         *_home(),
         {"name": "PYTHONPATH", "value": PACKAGE},
         {"name": "SCIFLOW_RUN", "value": around.run},
-        {"name": "SCIFLOW_POD", "value": json.dumps(place, separators=(",", ":"))},
+        {"name": "SCIFLOW_POD", "value": json.dumps({**place, **told}, separators=(",", ":"))},
     ]
 
 

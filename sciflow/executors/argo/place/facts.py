@@ -43,8 +43,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     dispatchers: Mapping[str, Mapping[str, Any]] = {}  # executors of batch systems that nodes name, and their settings
     start_limit_s: float = 600.0  # for which a host may be out of reach before anything was given to it
 
+    def chunk_at(self, node: Node, total: int, *, above: Sequence[int]) -> int:
+        """How many tasks of a node make one pod."""
+        return chunk_at(node, total, self.pods, above=above, dispatchers=self.dispatchers)
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+
+class GivenValue(msgspec.Struct, frozen=True, kw_only=True):
     """A value that came from outside, and the shapes of the folders that it may speak of."""
 
     output: msgspec.Raw

@@ -14,14 +14,14 @@ from sciflow.core.expr import Tree
 from sciflow.errors import RunDamaged
 from sciflow.executors.archive import unpack
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.facts import FORMAT, Facts, Format, Given
+from sciflow.executors.argo.place.facts import FORMAT, Facts, Format, GivenValue
 from sciflow.executors.argo.place.layout import ANSWERS, FACTS, Layout
 from sciflow.executors.argo.place.run_files import RunFiles
 from sciflow.executors.found import MODULES
 
 _ENGINES = re.compile(r"values/[^/]*-(inputs|begin|engine)[^/]*")  # long values that no task has made
 
-_GIVEN = msgspec.json.Decoder(Given)
+_GIVEN = msgspec.json.Decoder(GivenValue)
 _FACTS = msgspec.json.Decoder(Facts)
 _FORMAT = msgspec.json.Decoder(Format)
 
