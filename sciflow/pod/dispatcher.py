@@ -142,7 +142,7 @@ class Dispatcher:
                 recall_records(settings, self._root, self._is_own)
             except HostUnfit:
                 raise
-            except (HostError, OSError) as error:
+            except HostError as error:
                 if time.monotonic() > limit:
                     raise
                 said = _say(str(error), said)

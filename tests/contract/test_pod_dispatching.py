@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from sciflow.executors.argo.place.outcomes import final_ends, read_outcomes
+from sciflow.executors.argo.place.parcels import package_parcel
 from sciflow.executors.package import user_bundle
 from tests.faults.harness import eventually
 from tests.faults.programs import dispatched
@@ -36,6 +37,8 @@ class Pods:
         self._objects = objects
         self._s3 = {"endpoint": endpoint, "bucket": "bucket"}
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._package = folder / "sciflow.zip"  # as pods have it
+        self._package.write_bytes(package_parcel().content())
         self.signs = folder / "signs"
         self.login = folder / "login"
         self.work_root = folder / "scratch"
@@ -83,9 +86,11 @@ class Pods:
         volume = self._folder / f"volume-{len(self._processes)}"
         place = {"volume": str(volume), "runner": "-", "prefix": "", "s3": self._s3, "login": str(self.login)}
         env = {**os.environ, "SCIFLOW_POD": json.dumps(place), "SCIFLOW_RUN": "run", "HOME": str(self._folder)}
+        env["PYTHONPATH"] = str(self._package)
         argv = [sys.executable, "-m", "sciflow.pod"]
-        subprocess.run([*argv, "bind", "drawn", "0"], env=env, check=True)
-        process = subprocess.Popen([*argv, "dispatch", str(volume / "pod")], env=env, stdout=subprocess.PIPE)
+        subprocess.run([*argv, "bind", "drawn", "0"], env=env, cwd=self._folder, check=True)
+        argv += ["dispatch", str(volume / "pod")]
+        process = subprocess.Popen(argv, env=env, cwd=self._folder, stdout=subprocess.PIPE)
         self._processes.append(process)
         return process, volume
 
