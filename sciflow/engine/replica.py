@@ -10,7 +10,7 @@ import msgspec
 
 from sciflow.core.evaluation import Absent
 from sciflow.core.expr import Tree
-from sciflow.core.graph import EXIT_NODE, Graph, WorkflowSpec, decode_spec
+from sciflow.core.graph import EXIT_NODE, Graph
 from sciflow.core.job import SINGLE
 from sciflow.core.progress import Task
 from sciflow.core.records import Phase, TaskError
@@ -19,6 +19,7 @@ from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet
 from sciflow.engine.binding import BindingError
 from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.intake import absolute
+from sciflow.engine.origin import stored_inputs, stored_spec
 from sciflow.engine.records_db import Reader
 from sciflow.engine.rows import NodeRow, TaskRow
 from sciflow.engine.values import StoredValues, is_folded
@@ -32,7 +33,7 @@ class Replica:
     def __init__(self, root: Path, reader: Reader) -> None:
         self.root = root
         self.reader = reader
-        self.spec: WorkflowSpec = decode_spec(reader.fact("spec") or b"{}")
+        self.spec = stored_spec(reader)
         self.values = StoredValues(root, pack="", inline_bytes=1 << 62, outputs=reader.outputs)
         self._index = index_spec(self.spec)
         self._rows: dict[str, NodeRow] = {row.path: row for row in reader.nodes()}
@@ -174,7 +175,7 @@ class Replica:
         return self._activation(Activation(index_graph(exit_graph(handler)), "", {"phase": phase}, None))
 
     def _root_home(self) -> Activation:
-        inputs = {n: msgspec.json.encode(t) for n, t in json.loads(self.reader.fact("inputs") or b"{}").items()}
+        inputs = {n: msgspec.json.encode(t) for n, t in stored_inputs(self.reader).items()}
         index = self._index[self.spec.entry]
         return self._activation(Activation(index, "", binding.graph_inputs(index.graph, inputs), None))
 

@@ -18,7 +18,7 @@ import msgspec
 from sciflow.errors import HostUnreachable, SciflowError
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
-from sciflow.pod.binding import Binder, Place
+from sciflow.pod.binder import Binder, Place
 from sciflow.runner.exit_codes import BAD_REQUEST, UNREACHABLE
 from sciflow.storage.settings import S3Settings
 

@@ -24,12 +24,12 @@ from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import FACTS, PARAMETERS, Layout
-from sciflow.executors.argo.place.sending import GIVEN, Sender
-from sciflow.pod.binding import POD, ROOT
-from sciflow.runner.pod import TOLD, TOLD_NUMBERS
+from sciflow.executors.argo.place.sending import PARTS_GIVEN, Sender
+from sciflow.pod.binder import POD, ROOT
+from sciflow.runner.exit_codes import UNFIT_INPUTS
+from sciflow.runner.pod import NUMBERS, ORDERS
 from sciflow.runner.telling import tell
 
-REFUSED = 13  # exit code of a pod that was given what no run can begin with
 BROUGHT = "brought"  # a folder of the volume
 
 _PARAMETERS = msgspec.json.Decoder(list[Parameter])
@@ -78,11 +78,11 @@ class Beginner:
                     problems.append(f"{name}: {error}")
         self._write_down(inputs)
         if problems:
-            told = {"code": REFUSED, "message": "the run cannot begin\n" + "\n".join(problems)}
+            told = {"code": UNFIT_INPUTS, "message": "the run cannot begin\n" + "\n".join(problems)}
         else:
             told = {"code": 0}
-            tell(str(self._pod / TOLD_NUMBERS), str(self._root), {**self._defaults(), **inputs}, asked)
-        (self._pod / TOLD).write_bytes(msgspec.json.encode({"root": str(self._root), **told}))
+            tell(str(self._pod / NUMBERS), str(self._root), {**self._defaults(), **inputs}, asked)
+        (self._pod / ORDERS).write_bytes(msgspec.json.encode({"root": str(self._root), **told}))
 
     def _unknown(self, given: Mapping[str, str]) -> list[str]:
         return [name for name in given if name not in self._parameters]
@@ -96,7 +96,7 @@ class Beginner:
         """A run has all that it was given: what is deployed may be removed. Values are looked at here, too."""
         head = self._deployed.part("")
         paths = [key.removeprefix(head) for key in self._bucket.list(head)]
-        given = [path for path in paths if path.partition("/")[0] in GIVEN]
+        given = [path for path in paths if path.partition("/")[0] in PARTS_GIVEN]
         self._bucket.at_once(lambda path: self._bucket.copy(f"{head}{path}", self._layout.part(path)), given)
         for path in given:
             (self._root / path).parent.mkdir(parents=True, exist_ok=True)  # so that what is taken in lies elsewhere
@@ -104,7 +104,7 @@ class Beginner:
         self._bucket.at_once(lambda path: self._bucket.fetch(f"{head}{path}", self._root / path), values)
 
     def _intake(self) -> Intake:
-        for part in GIVEN:
+        for part in PARTS_GIVEN:
             (self._root / part).mkdir(parents=True, exist_ok=True)
         inline = self._facts.inline_bytes
         return Intake(

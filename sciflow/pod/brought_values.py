@@ -15,8 +15,8 @@ from sciflow.engine.values import StoredValues, is_folded, read_folded
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
-from sciflow.executors.argo.place.shapes import Shapes
-from sciflow.pod.given import Given, is_told, node_of, told_text, whole
+from sciflow.executors.argo.place.run_files import RunFiles
+from sciflow.pod.node_output import NodeOutput, is_told, node_of, told_text, whole
 
 HERE = "in/"  # begins the paths, below the run's root in the pod, of what was brought
 NEAR_BYTES = 1 << 20  # what lies no farther apart in the bucket is brought in one piece
@@ -33,10 +33,10 @@ class BroughtValues:
         root: Path,
         bucket: Bucket,
         layout: Layout,
-        shapes: Shapes,
+        shapes: RunFiles,
         *,
         inline_bytes: int,
-        told: Callable[[int], Given],
+        told: Callable[[int], NodeOutput],
     ) -> None:
         self._root = root
         self._bucket = bucket

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from sciflow.core.expr import Tree
 from sciflow.executors.argo.place.layout import RESULT
-from sciflow.pod.binding import Binder
-from sciflow.pod.conclusion import Conclusion
-from sciflow.runner.pod import SOME_FAILED
+from sciflow.pod.binder import Binder
+from sciflow.pod.whole_run import Conclusion
+from sciflow.runner.exit_codes import SOME_FAILED
 from sciflow.view.plain import plain
 
 SHOWN = 5  # reasons of a failure

@@ -21,7 +21,7 @@ from sciflow.engine.contents import Contents
 from sciflow.engine.fingerprint import Fingerprint, fingerprint, parts_of
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
-from sciflow.executors.argo.place.shapes import Shapes
+from sciflow.executors.argo.place.run_files import RunFiles
 
 Line = list[Tree]  # of a file of outcomes, see `executors.argo.place.outcomes.TaskEnd`
 
@@ -68,7 +68,7 @@ class _FilesGone(Exception):
 class CachedOutcomes:
     """The outcomes of earlier runs, found by content."""
 
-    def __init__(self, bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
+    def __init__(self, bucket: Bucket, layout: Layout, shapes: RunFiles) -> None:
         self._bucket = bucket
         self._layout = layout
         self._shapes = shapes

@@ -28,7 +28,7 @@ from sciflow.errors import RunDamaged
 from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
 from sciflow.executors.argo.place.facts import chunk_of
 from sciflow.executors.argo.place.outcomes import TaskEnd
-from sciflow.pod.given import FanOutputs, Given, is_told, node_of, told_text, whole
+from sciflow.pod.node_output import FanOutputs, NodeOutput, is_told, node_of, told_text, whole
 
 
 class Source(Protocol):
@@ -75,7 +75,7 @@ class Recollection:
         self._doubtful: set[str] = set()  # prefixes of graphs at work of which some may have failed
         self._tolerant = tolerant_graphs(spec.templates)
         self._runs: list[NodeRun] = []  # by their number
-        self._told: dict[int, Given] = {}
+        self._told: dict[int, NodeOutput] = {}
         self._reasons: dict[str, str] = {}  # why nodes and graphs have failed, by their paths
 
     def node(self, path: str) -> NodeRun:
@@ -110,7 +110,7 @@ class Recollection:
         """Whether so many slices of a fan have succeeded that it is put up with if others fail."""
         return _may_lack(run.node) and self._successes(run) >= binding.least_successes(run)
 
-    def told(self, number: int) -> Given:
+    def told(self, number: int) -> NodeOutput:
         """What a node has given: the text of its output, or those of its slices' outputs.
 
         Raises:
@@ -183,7 +183,7 @@ class Recollection:
 
     # --- what nodes have given
 
-    def _look(self, run: NodeRun) -> Given | None:
+    def _look(self, run: NodeRun) -> NodeOutput | None:
         """What a node has given; None if it has failed."""
         if run.number not in self._told:
             given = self._given(run)
@@ -192,7 +192,7 @@ class Recollection:
             self._told[run.number] = given
         return self._told[run.number]
 
-    def _given(self, run: NodeRun) -> Given | None:
+    def _given(self, run: NodeRun) -> NodeOutput | None:
         template = self._spec.templates[run.node.template]
         if run.node.fan is not None:
             return self._given_by_slices(run, template)
@@ -215,7 +215,7 @@ class Recollection:
 
         return FanOutputs(run.path, self._tasks(run).total, each, read, may_lack=_may_lack(run.node))
 
-    def _result(self, run: NodeRun, slice_: int) -> Given | None:
+    def _result(self, run: NodeRun, slice_: int) -> NodeOutput | None:
         """What one slice of a sub-workflow has given; None if it failed."""
         home = self._inside(run, slice_)
         doubtful = home.prefix in self._doubtful

@@ -75,7 +75,7 @@ def test_a_run_without_an_engine_is_ended_in_argo_as_an_engine_does_it(verb: str
     assert halted(place)["why"].startswith("the run was")
 
 
-@workflow(timeout_s=4.0)
+@workflow(timeout_s=15.0)
 def in_time() -> float:
     return nap(0.0)
 
@@ -83,6 +83,7 @@ def in_time() -> float:
 def test_a_pause_that_is_refused_leaves_the_time_limit_as_it_is(place: Place) -> None:
     place.refuses, place.ends = {"suspend"}, {"stop", "terminate"}
     run = in_time.submit(on="argo")
+    until(lambda: CREATED in place.orders)
     with pytest.raises(RunError, match=r"the run goes on: .*cannot patch"):
         run.suspend()
     assert run.wait(60) == "Failed"

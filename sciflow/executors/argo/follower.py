@@ -36,8 +36,8 @@ from sciflow.executors.argo.orders import Mission, Orders, Supply
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.workflows import Workflows
-from sciflow.executors.argo.waiting import Patience
-from sciflow.executors.batch.news import Inbox
+from sciflow.executors.argo.waiting import WaitingPods
+from sciflow.executors.inbox import Inbox
 
 AGAIN_S = 2.0  # after a server has not answered; each time twice as long
 FAILED_S = 60.0  # for which a server is asked again that has failed to do what it was ordered
@@ -56,7 +56,7 @@ class Follower:
         *,
         here: Path,
         supply: Supply,
-        patience: Patience,
+        patience: WaitingPods,
         least_s: float,
         most_s: float,
         mission: Mission,

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
-from sciflow.executors.argo.manifest.workflow import ANSWER, GIVEN
+from sciflow.executors.argo.manifest.workflow import ANSWER, ANSWERED
 from sciflow.executors.argo.news import Answer, News, Obeyed, Told
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.facts import Given
+from sciflow.executors.argo.place.facts import GivenValue
 from sciflow.executors.argo.place.given import bring_packs
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Workflows
 
 
-class Answered(Enum):
+class AnswerState(Enum):
     """How far an answer is of which somebody here was told."""
 
     TOLD = "told"  # Argo does not know of it, as far as we know
@@ -49,13 +49,13 @@ class Gates:
         self._here = here
         self._send = send
         self._tell = tell
-        self._states: dict[str, Answered] = {}  # by the node's path; of all others nobody was told
+        self._states: dict[str, AnswerState] = {}  # by the node's path; of all others nobody was told
         self._orders: list[Answer] = []  # of which Argo does not know yet
 
     @property
     def waiting(self) -> bool:
         """Whether there is one of which Argo does not know."""
-        return Answered.TOLD in self._states.values()
+        return AnswerState.TOLD in self._states.values()
 
     @property
     def awaited(self) -> bool:
@@ -80,22 +80,22 @@ class Gates:
 
     def shut_again(self) -> None:
         """The workflow is submitted anew: its nodes wait for what was answered before, and nobody is asked again."""
-        self._states = dict.fromkeys(self._states, Answered.TOLD)
+        self._states = dict.fromkeys(self._states, AnswerState.TOLD)
 
     def release(self, status: WorkflowStatus) -> None:
         """Lets those go on to which Argo has come; `status` has the workflow's nodes."""
         come_to = {node.parameter("path") for node in status.nodes.values() if node.type == "Suspend"}
         suspended = status.gates
-        for path in [path for path, state in self._states.items() if state is Answered.TOLD]:
+        for path in [path for path, state in self._states.items() if state is AnswerState.TOLD]:
             if path in suspended:
-                self._server.release(self._name, suspended[path], {ANSWER: GIVEN})
+                self._server.release(self._name, suspended[path], {ANSWER: ANSWERED})
             if status.ended or path in come_to:
-                self._states[path] = Answered.LET_GO
+                self._states[path] = AnswerState.LET_GO
                 self._settle(path)
 
     def _held(self, path: str) -> bytes | None:
         """The answer that holds, as it is read here: what it refers to is here, or is to be had."""
-        told = self._bucket.decoded(self._layout.answer(path), Given)
+        told = self._bucket.decoded(self._layout.answer(path), GivenValue)
         if told is None:
             return None
         bring_packs(self._bucket, self._layout, self._here, bytes(told.output))
@@ -104,7 +104,7 @@ class Gates:
     def _know(self, path: str, text: bytes) -> None:
         if path not in self._states:
             self._tell(Told(path=path, text=text))
-        self._states[path] = Answered.TOLD
+        self._states[path] = AnswerState.TOLD
 
     def _settle(self, path: str) -> None:
         for order in [order for order in self._orders if order.path == path]:

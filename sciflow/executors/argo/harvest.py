@@ -10,7 +10,7 @@ from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given
 from sciflow.executors.argo.place.layout import OUTCOMES, Layout
 from sciflow.executors.argo.place.outcomes import Outcomes, read_outcomes
-from sciflow.executors.argo.place.shapes import Shapes, bring_files
+from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.server.objects import WorkflowStatus, ended_pods
 
 
@@ -22,7 +22,7 @@ class Harvest:
         self._bucket = bucket
         self._layout = layout
         self._here = here
-        self._shapes = Shapes(bucket, layout)
+        self._shapes = RunFiles(bucket, layout)
         self._seen: dict[str, str] = {}
 
     def news(self, begun: WorkflowStatus | None) -> Iterator[Ends]:

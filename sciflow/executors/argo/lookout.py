@@ -29,7 +29,7 @@ from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Workflows
-from sciflow.executors.argo.waiting import SILENT_S, Patience, Waits
+from sciflow.executors.argo.waiting import SILENT_S, WaitingPods, Waits
 
 # Of the time since the last news passes until the next look: so much later than it is an end is seen at most. A watch
 # would tell it at once, but with the whole object, which may be megabytes, at each change of any of its nodes.
@@ -61,7 +61,7 @@ class Lookout:
         sight: Sight,
         harvest: Harvest,
         gates: Gates | None,
-        patience: Patience,
+        patience: WaitingPods,
         least_s: float,
         most_s: float,
         tell: Callable[[News], None],

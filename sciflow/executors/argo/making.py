@@ -14,19 +14,20 @@ from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.manifest.naming import workflow_name
+from sciflow.executors.argo.manifest.version import content_version
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given
 from sciflow.executors.argo.place.layout import OUTCOMES
 from sciflow.executors.argo.place.outcomes import read_outcomes
+from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
-from sciflow.executors.argo.place.shapes import Shapes, bring_files
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.submission import Submission, bucket_settings, layout_of, submission_of
 from sciflow.executors.argo.trouble import advice
-from sciflow.executors.argo.waiting import Patience
+from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.conducted import note_conductor
 from sciflow.executors.registry import End, Errand
 from sciflow.executors.settings import ArgoSettings
@@ -61,7 +62,7 @@ def make_argo(
             server=server,
             submission=submission,
         ),
-        patience=Patience(
+        patience=WaitingPods(
             server,
             workflow_name(run),
             limit_s=settings.start_limit_s,
@@ -99,6 +100,8 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
         """See `Supply`."""
         delivery = self.sender.send()
         plan = self.submission.plan(self.run, totals=totals, pods=self.sender.pods())
+        version = content_version(self.submission.whole.spec, self.sender.code())
+        plan = msgspec.structs.replace(plan, version=version)
         made = self.submission.workflow(plan, delivery)
         if not self.server.create(made) and self.server.annotation(plan.name, RUN_LABEL) != self.run:
             raise ConfigError(f"{self.server.url}: another workflow has the name {plan.name}")
@@ -110,7 +113,7 @@ def fetch_from_bucket(
     """See `registry.fetch_files`."""
     store = bucket_settings(name, settings, storages)
     bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
-    shapes = Shapes(bucket, layout)
+    shapes = RunFiles(bucket, layout)
     learn_given(bucket, layout, shapes)
     for key, text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).items():
         shapes.learn_of(bucket.read(key, text, read_outcomes).rest)

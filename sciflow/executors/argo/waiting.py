@@ -33,7 +33,7 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
     asks: bool = False  # an answer is waited for
 
 
-class Patience:
+class WaitingPods:
     """Looks at the pods of one workflow that wait, and knows since when."""
 
     def __init__(self, server: Workflows, name: str, *, limit_s: float, advise: Callable[[str], str]) -> None:

@@ -16,8 +16,8 @@ from sciflow.executors.argo.news import News, Told
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given, read_facts
 from sciflow.executors.argo.place.layout import FACTS, Layout
+from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
-from sciflow.executors.argo.place.shapes import Shapes, bring_files
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.settings import ArgoSettings
 from sciflow.runner.packs import Pack
@@ -84,7 +84,7 @@ def test_an_answer_is_sent_with_what_it_speaks_of_and_nothing_else_of_the_run(
     Sender(bucket, LAYOUT, root, facts(), {}).send_answer("gate", text)
     sent = ["answers/gate", "artifacts/2/deep/file", "artifacts/3/tool", "values/1-engine"]
     assert sorted(objects.held) == [LAYOUT.part(path) for path in sent]
-    shapes = Shapes(bucket, LAYOUT)
+    shapes = RunFiles(bucket, LAYOUT)
     learn_given(bucket, LAYOUT, shapes)
     assert not bring_files(shapes, tmp_path / "brought", ["artifacts/2/deep", "artifacts/3/tool"], place="")
     assert (tmp_path / "brought/artifacts/2/deep/file").read_text() == "artifacts/2/deep/file"

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from sciflow.core.graph import Resources
-from sciflow.executors.argo.manifest.numbers import UNTOLD, Told
+from sciflow.executors.argo.manifest import Manifest
+from sciflow.executors.argo.manifest.numbers import UNTOLD, Number
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.place.layout import OUTCOMES, PACKAGE, RUNNER, Delivery, Layout
 from sciflow.runner.exit_codes import UNREACHABLE
-from sciflow.runner.pod import CACHE, TOLD_NUMBERS
+from sciflow.runner.pod import CACHE, KEYS, NUMBERS
 
-Manifest = dict[str, Any]
-
+OP = "sciflow/op"  # says in Argo what the ports are called
 VOLUME = "/sciflow/work"
 POD, ROOT = f"{VOLUME}/pod", f"{VOLUME}/run"
 BASE_PYTHON, SHELL = "python3", "/bin/sh"  # of the base image, and of an image that runs programs alone
@@ -49,7 +48,9 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool  # outcomes go into the cache
     locks: tuple[tuple[str, int], ...]  # and how many pods may hold each at a time
     exits: bool  # it is part of the exit handler, and told the run's phase
-    asked: tuple[Told, ...]  # numbers of its output that it tells Argo
+    asked: tuple[Number, ...]  # numbers of its output that it tells Argo
+    keyed: bool  # its tasks have keys
+    ports: tuple[tuple[str, ...], tuple[str, ...]]  # names of what it is given, and of what it gives
 
 
 class PodSurrounding(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +72,7 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         _saved("outcomes", f"{POD}/outcomes", layout.part(f"{OUTCOMES}/{PATH}/{CHUNK}")),
     ]
     parameters = told_parameters(kind.asked)
+    parameters += [_told(KEYS)] if kind.keyed else []
     beside = kind.program and kind.image != site.base_image
     runner = {
         "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD, *asked_argument(kind.asked)],
@@ -88,13 +90,21 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
     return {
         **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told, env=[UID]),
+        **_about(kind),
         **({"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
         "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},
     }
 
 
-def asked_argument(told: Sequence[Told]) -> list[str]:
+def _about(kind: PodKind) -> Manifest:
+    """What the op's ports are called, for who looks at Argo; nothing that Argo would read as its own language."""
+    given, gives = (", ".join(ports) for ports in kind.ports)
+    about = f"{kind.op}({given}) -> {gives}" if gives else f"{kind.op}({given})"
+    return {} if "{{" in about else {"metadata": {"annotations": {OP: about}}}
+
+
+def asked_argument(told: Sequence[Number]) -> list[str]:
     """How a pod is told which numbers are asked for."""
     asked = [[one.name, one.kind, *one.path] for one in told]
     return [json.dumps(asked, separators=(",", ":"))] if asked else []
@@ -130,12 +140,13 @@ def frame_template(
     return {**_pod(name, command, _clerk(around.site), around, exits=False, told={}, env=env), "outputs": outputs}
 
 
-def told_parameters(asked: Sequence[Told]) -> list[Manifest]:
+def told_parameters(asked: Sequence[Number]) -> list[Manifest]:
     """The output parameters of a pod that tells numbers."""
-    return [
-        {"name": told.name, "valueFrom": {"path": f"{POD}/{TOLD_NUMBERS}/{told.name}", "default": UNTOLD}}
-        for told in asked
-    ]
+    return [_told(told.name) for told in asked]
+
+
+def _told(name: str) -> Manifest:
+    return {"name": name, "valueFrom": {"path": f"{POD}/{NUMBERS}/{name}", "default": UNTOLD}}
 
 
 def _clerk(site: Site) -> Manifest:
@@ -143,7 +154,7 @@ def _clerk(site: Site) -> Manifest:
     return {
         "name": "main",
         "image": site.base_image,
-        "command": [site.python, RUNNER, "pod", POD],
+        "command": [BASE_PYTHON, RUNNER, "pod", POD],
         "env": _home(),
         "workingDir": "/tmp",  # noqa: S108
     }

@@ -40,7 +40,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     code: Sequence[str]  # files of the run folder's `code`
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
+class GivenValue(msgspec.Struct, frozen=True, kw_only=True):
     """A value that came from outside, and the shapes of the folders that it may speak of."""
 
     output: msgspec.Raw

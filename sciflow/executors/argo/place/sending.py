@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -13,7 +14,7 @@ import msgspec
 from sciflow.core.expr import Tree
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.facts import Facts, Given
+from sciflow.executors.argo.place.facts import Facts, GivenValue
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import FACTS, Delivery, Layout
 from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
@@ -23,7 +24,7 @@ from sciflow.runner.packs import read_stored
 
 Shapes = Mapping[str, Sequence[Sequence[str]]]
 
-GIVEN = ("artifacts", "values", "code")  # parts of a run folder that there are before anything has run
+PARTS_GIVEN = ("artifacts", "values", "code")  # parts of a run folder that there are before anything has run
 
 
 class Sender:
@@ -46,7 +47,7 @@ class Sender:
         for name, content in {**self._bundles, **ours}.items():
             if name in missing:
                 self._bucket.put(self._layout.code(name), content)
-        given = self.send_parts(GIVEN)
+        given = self.send_parts(PARTS_GIVEN)
         code = tuple(path.partition("/")[2] for path in _files(self._root, "code"))
         earlier = read_facts(self._bucket, self._layout) or self._facts
         told = msgspec.structs.replace(
@@ -58,6 +59,11 @@ class Sender:
         )
         self._bucket.put(self._layout.part(FACTS), msgspec.json.encode(told))
         return Delivery(runner=runner.name, package=package.name)
+
+    def code(self) -> Sequence[str]:
+        """Hashes of the user's modules, of a script's source, and of functions that are in no file."""
+        files = [self._root / path for path in _files(self._root, "code")]
+        return [*self._bundles, *(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)]
 
     def pods(self) -> int:
         """Of a fan: as many as when the run began, since its chunks are known by their numbers."""
@@ -76,10 +82,10 @@ class Sender:
         except PlaceError as error:
             raise RunDamaged(f"{self._root}: the answer to {path}: {error}") from error
         self._put([file for name in named for file in _files(self._root, name)], below=named)
-        answer = Given(output=msgspec.Raw(text), folders=shapes.folders, executable=shapes.executable)
+        answer = GivenValue(output=msgspec.Raw(text), folders=shapes.folders, executable=shapes.executable)
         self._bucket.put_new(self._layout.answer(path), msgspec.json.encode(answer))
 
-    def send_parts(self, parts: Sequence[str]) -> Given:
+    def send_parts(self, parts: Sequence[str]) -> GivenValue:
         """All files of parts of the run folder; the shapes of its folders."""
         files = [path for part in parts for path in _files(self._root, part)]
         self._put(files, below=[f"{part}/" for part in parts])
@@ -89,7 +95,7 @@ class Sender:
             if entry.is_dir(follow_symlinks=False)
         }
         executable = tuple(path for path in files if (self._root / path).stat().st_mode & stat.S_IXUSR)
-        return Given(output=msgspec.Raw(b"null"), folders=folders, executable=executable)
+        return GivenValue(output=msgspec.Raw(b"null"), folders=folders, executable=executable)
 
     def _put(self, files: Iterable[str], *, below: Iterable[str]) -> None:
         """Files of the run folder, as far as they are not there, or longer here; they lie below these paths."""

@@ -9,13 +9,13 @@ from pathlib import Path, PurePosixPath
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.outcomes import Rest
-from sciflow.executors.batch.fetching import gone
 from sciflow.executors.conducted import noted_conductor
+from sciflow.executors.lost_files import gone
 
 Inside = Sequence[Sequence[str]]  # (path in the folder, "file", "program", "folder" or "link", where a link points)
 
 
-class Shapes:
+class RunFiles:
     """Learnt from what is known of a run; brings what has such a shape."""
 
     def __init__(self, bucket: Bucket, layout: Layout) -> None:
@@ -87,7 +87,7 @@ class Shapes:
         return True
 
 
-def bring_files(shapes: Shapes, here: Path, paths: Sequence[str], *, place: str) -> dict[str, str]:
+def bring_files(shapes: RunFiles, here: Path, paths: Sequence[str], *, place: str) -> dict[str, str]:
     """Brings files and folders to the same paths in the run folder; of those that are not to be had, why."""
     why = "" if noted_conductor(here) else "`sciflow clean --remote` has removed what the run had there"
     came = shapes.bring_all({path: here / path for path in paths})

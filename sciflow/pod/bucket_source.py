@@ -6,16 +6,16 @@ from collections.abc import Iterable, Mapping
 
 from sciflow.core.records import Phase
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.facts import Given
+from sciflow.executors.argo.place.facts import GivenValue
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.outcomes import HEAD_BYTES, TaskEnd, final_ends, read_head, read_outcomes
-from sciflow.executors.argo.place.shapes import Shapes
+from sciflow.executors.argo.place.run_files import RunFiles
 
 
 class BucketSource:
     """See `recollection.Source`. What folders hold that values speak of is learnt with their ends."""
 
-    def __init__(self, bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
+    def __init__(self, bucket: Bucket, layout: Layout, shapes: RunFiles) -> None:
         self._bucket = bucket
         self._layout = layout
         self._shapes = shapes
@@ -45,7 +45,7 @@ class BucketSource:
 
     def answer(self, path: str) -> bytes | None:
         """See `Source`."""
-        given = self._bucket.decoded(self._layout.answer(path), Given)
+        given = self._bucket.decoded(self._layout.answer(path), GivenValue)
         if given is None:
             return None
         self._shapes.learn(given.folders, given.executable)

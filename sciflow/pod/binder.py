@@ -12,6 +12,7 @@ import msgspec
 
 from sciflow.core.graph import OpTemplate
 from sciflow.core.job import SINGLE, Job
+from sciflow.core.keys import is_key
 from sciflow.core.records import Phase
 from sciflow.engine import binding
 from sciflow.engine.activation import NodeRun
@@ -19,26 +20,26 @@ from sciflow.engine.binding import BindingError
 from sciflow.engine.contents import Contents
 from sciflow.engine.jobs import job_of
 from sciflow.errors import RunDamaged
+from sciflow.executors.archive import unpack
 from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts, chunk_of
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.outcomes import Outcomes, Rest, TaskEnd, final_ends, read_outcomes
-from sciflow.executors.argo.place.shapes import Shapes
-from sciflow.executors.batch.archive import unpack
-from sciflow.executors.batch.request import Surroundings, element_of, environment, payload, renumbered
+from sciflow.executors.argo.place.run_files import RunFiles
+from sciflow.executors.request import Surroundings, element_of, environment, payload, renumbered
 from sciflow.pod.brought_values import BroughtValues
-from sciflow.pod.conclusion import Conclusion
-from sciflow.pod.given import Given
+from sciflow.pod.bucket_source import BucketSource
 from sciflow.pod.known import CachedOutcomes, Line, printed, reused
+from sciflow.pod.node_output import NodeOutput
 from sciflow.pod.recollection import Recollection, total_of
-from sciflow.pod.source import BucketSource
+from sciflow.pod.whole_run import Conclusion
+from sciflow.runner.exit_codes import OMITTED, SOME_FAILED, UNBOUND
 from sciflow.runner.mailbox import prepare
 from sciflow.runner.node import started
-from sciflow.runner.pod import OUTCOMES, SOME_FAILED, TOLD
+from sciflow.runner.pod import KEYS, NUMBERS, ORDERS, OUTCOMES
 
-OMITTED, UNBOUND = 11, 12  # exit codes of a pod that has nothing to run, since something before it failed
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
 ROOT, POD, CODE, MAILBOX = "run", "pod", "code", "mailbox"  # folders in the volume that the containers of a pod share
 R = TypeVar("R", bound=Recollection)
@@ -67,7 +68,7 @@ class Binder:
         if facts is None:
             raise RunDamaged(f"{bucket!r}: {layout.part('')}: what the run is given is not there any more")
         self._facts: Facts = facts
-        self._shapes = Shapes(bucket, layout)
+        self._shapes = RunFiles(bucket, layout)
         self._shapes.learn(self._facts.folders, self._facts.executable)
         self._source = BucketSource(bucket, layout, self._shapes)
         self._root = place.volume / ROOT
@@ -82,7 +83,7 @@ class Binder:
     def recall(self, kind: type[R], *, exit_phase: str = "") -> tuple[R, BroughtValues]:
         """The run as this pod knows it, and its values."""
 
-        def told(number: int) -> Given:
+        def told(number: int) -> NodeOutput:
             return run.told(number)
 
         facts = self._facts
@@ -142,6 +143,7 @@ class Binder:
         last = final_ends(earlier.ends) if earlier is not None else {}
         run.tasks.attempts = {i: end.attempt + 1 for i, end in last.items()}
         job = self._job(run, self._wanted(run, chunk, last))
+        self._show_keys(job.keys)
         known, cache = self._known(job, new={i for i in job.slices if i not in last})
         job = element_of(job, [k for k, i in enumerate(job.slices) if i not in known], ()).job
         kept = _kept(earlier, text, known.values())
@@ -169,6 +171,15 @@ class Binder:
             run=self._layout.run,
             cache={str(i): key for i, key in cache.items()},
         )
+
+    def _show_keys(self, keys: Sequence[str | None]) -> None:
+        """Leaves for who looks at Argo which tasks these are: an object of Kubernetes has no room for all keys."""
+        known = [key for key in keys if key is not None and is_key(key)]  # Argo gets no other text
+        if known:
+            text = known[0] if len(known) == 1 else f"{known[0]} ... {known[-1]} ({len(known)} tasks)"
+            folder = self._pod / NUMBERS
+            folder.mkdir()
+            (folder / KEYS).write_text(text)
 
     def _wanted(self, run: NodeRun, chunk: int, last: Mapping[int, TaskEnd]) -> Sequence[int]:
         """The tasks of a chunk that have not succeeded; without those whose failure is put up with."""
@@ -259,7 +270,7 @@ class Binder:
 
     def _tell(self, **told: object) -> None:
         told = {"root": str(self._root), **self._mailbox(), **told}
-        (self._pod / TOLD).write_bytes(msgspec.json.encode(told))
+        (self._pod / ORDERS).write_bytes(msgspec.json.encode(told))
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from sciflow.core.records import Phase
 from sciflow.engine import binding
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
-from sciflow.pod.given import is_told, node_of, whole
+from sciflow.pod.node_output import is_told, node_of, whole
 from sciflow.pod.recollection import Recollection
 
 
