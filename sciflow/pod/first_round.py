@@ -13,7 +13,7 @@ from sciflow.runner.node import started
 
 
 def write_first_round(work: Workplace, facts: Facts, name: str, job: Job) -> list[Job]:
-    """Writes the batch; its jobs, with the numbers that their tasks have in it. `name` is in those of what they leave."""
+    """Writes the batch; its jobs, with the numbers that their tasks have in it. What they leave is called so, too."""
     _bring_code(work, facts)
     most = 1 if job.policy.locks else job.parallelism or facts.workers
     workers = max(1, min(facts.workers, len(job.slices), most))
