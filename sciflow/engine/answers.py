@@ -15,7 +15,8 @@ from sciflow.core.ports import Type, accepts_none
 from sciflow.core.records import Phase
 from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.origin import stored_spec
-from sciflow.engine.records_db import Reader, Writer
+from sciflow.engine.records_db import Reader
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.values import whole_text
 from sciflow.errors import InvalidInput, Problem, RunError
 from sciflow.runner import codec

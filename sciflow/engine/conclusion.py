@@ -11,7 +11,8 @@ from sciflow import config
 from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine.origin import stored_setup
 from sciflow.engine.recall import recall
-from sciflow.engine.records_db import Reader, Writer
+from sciflow.engine.records_db import Reader
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.setup import RunSetup
 from sciflow.executors.batch.record import is_open

@@ -21,7 +21,7 @@ from sciflow.engine.constants import map_constants
 from sciflow.engine.intake import Intake, absolute
 from sciflow.engine.origin import origin_of
 from sciflow.engine.preflight import nodes_of, preflight
-from sciflow.engine.records_db import Writer
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.run_folder import RunFolder, create_run_folder, reveal
 from sciflow.engine.script import copy_script
 from sciflow.engine.setup import RunOptions, RunSetup

@@ -22,13 +22,13 @@ from sciflow.engine.halt import Halt, Level
 from sciflow.engine.helm import Helm
 from sciflow.engine.journal import Ending
 from sciflow.engine.lookups import Lookups
+from sciflow.engine.outcome import Outcome
 from sciflow.engine.parts import Parts
 from sciflow.engine.patience import Patience
 from sciflow.engine.replies import Replies
 from sciflow.engine.resting import Rest
 from sciflow.engine.standing import outcome_of
 from sciflow.engine.stowage_making import keep_all
-from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
 from sciflow.executors.executor import (
     Advanced,

@@ -10,9 +10,9 @@ from sciflow.engine.assembly import Assembly, Watcher
 from sciflow.engine.conclusion import open_writer
 from sciflow.engine.control import Inbox
 from sciflow.engine.interruption import interruptible
+from sciflow.engine.outcome import Outcome
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.session import session_of
-from sciflow.engine.walk import Outcome
 from sciflow.errors import SciflowError
 
 

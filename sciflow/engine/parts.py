@@ -12,7 +12,7 @@ from sciflow.core.graph import WorkflowSpec
 from sciflow.core.progress import Snapshot
 from sciflow.engine.intake import Intake
 from sciflow.engine.probe import Probe
-from sciflow.engine.records_db import Writer
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.scheduler import Scheduler
 from sciflow.engine.values import StoredValues

@@ -237,7 +237,7 @@ class RunRecord(Generic[R_co]):
         until = None if timeout_s is None else time.monotonic() + timeout_s
         pause = 0.005
         phase = self.phase
-        while not (phase.ended or phase is Phase.SUSPENDED) and (until is None or time.monotonic() < until):
+        while not phase.at_rest and (until is None or time.monotonic() < until):
             time.sleep(pause)
             pause = min(pause * 1.5, 0.25)
             phase = self.phase
@@ -251,8 +251,7 @@ class RunRecord(Generic[R_co]):
             return explain.explain(Replica(self.folder, reader), path)
 
     def _is_over(self) -> bool:
-        phase = self.phase
-        return phase.ended or phase is Phase.SUSPENDED
+        return self.phase.at_rest
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Reader]:

@@ -119,10 +119,7 @@ class Replica:
     def _inputs(self, run: NodeRun | None, slice_: int) -> dict[str, Tree] | None:
         if run is None or run.tasks is None:
             return None
-        texts = binding.split_object(run.fixed)
-        if slice_ != SINGLE:
-            texts |= dict(zip(run.tasks.columns, run.tasks.elements(slice_), strict=True))
-        return {name: self.tree(text) for name, text in texts.items()}
+        return {name: self.tree(text) for name, text in binding.slice_texts(run, slice_).items()}
 
     def _bind(self, path: str) -> NodeRun | None:
         """The node with its inputs and lists; None where they cannot be told (yet)."""
@@ -183,11 +180,9 @@ class Replica:
         above, _, last = prefix.rpartition("/")
         path, slice_ = (above, int(last)) if last.isdigit() else (prefix, SINGLE)
         parent = self.bound(path)
-        assert parent.tasks is not None
         index = self._index[parent.node.template]
         assert isinstance(index.graph, Graph)
-        texts = dict(zip(parent.tasks.columns, parent.tasks.elements(slice_), strict=True)) if slice_ >= 0 else {}
-        inputs = binding.graph_inputs(index.graph, binding.split_object(parent.fixed) | texts)
+        inputs = binding.graph_inputs(index.graph, binding.slice_texts(parent, slice_))
         return self._activation(Activation(index, f"{prefix}/", inputs, parent, slice_))
 
     def _activation(self, home: Activation) -> Activation:

@@ -14,9 +14,9 @@ from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine.clearing import by_policy
 from sciflow.engine.conclusion import put_end
 from sciflow.engine.origin import Origin, stored_origin
-from sciflow.engine.records_db import Writer
+from sciflow.engine.outcome import Outcome
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.walk import Outcome
 from sciflow.runner.guard import end_strays
 from sciflow.runner.removal import remove
 

@@ -8,8 +8,8 @@ from sciflow.core.graph import Suspend, WorkflowSpec
 from sciflow.core.records import Phase, TaskError
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.halt import Halt, Level
+from sciflow.engine.outcome import Outcome
 from sciflow.engine.scheduler import Scheduler
-from sciflow.engine.walk import Outcome
 
 
 def outcome_of(

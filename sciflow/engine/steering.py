@@ -89,7 +89,7 @@ def at_work(folder: RunFolder) -> bool:
     until = time.monotonic() + LEAVING_S
     while folder.lock().held():
         phase = current_phase(folder)
-        if not (phase.ended or phase is Phase.SUSPENDED) or time.monotonic() > until:
+        if not phase.at_rest or time.monotonic() > until:
             return True
         time.sleep(0.005)
     return False

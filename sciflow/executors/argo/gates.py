@@ -17,7 +17,7 @@ from sciflow.executors.argo.place.facts import GivenValue
 from sciflow.executors.argo.place.given import bring_packs
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Control
 
 
 class AnswerState(Enum):
@@ -32,7 +32,7 @@ class Gates:
 
     def __init__(
         self,
-        server: Workflows,
+        server: Control,
         name: str,
         *,
         bucket: Bucket,

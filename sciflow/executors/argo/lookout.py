@@ -28,7 +28,7 @@ from sciflow.executors.argo.news import CaughtUp, News, Waiting
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Watch
 from sciflow.executors.argo.waiting import SILENT_S, WaitingPods, Waits
 
 # Of the time since the last news passes until the next look: so much later than it is an end is seen at most. A watch
@@ -53,7 +53,7 @@ class Lookout:
 
     def __init__(
         self,
-        server: Workflows,
+        server: Watch,
         name: str,
         *,
         bucket: Bucket,

@@ -24,7 +24,7 @@ from sciflow.executors.argo.place.outcomes import read_outcomes
 from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
 from sciflow.executors.argo.server.reaching import make_server
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Registry
 from sciflow.executors.argo.submission import Submission, bucket_settings, layout_of, submission_of
 from sciflow.executors.argo.trouble import advice
 from sciflow.executors.argo.waiting import WaitingPods
@@ -85,7 +85,7 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
 
     run: str
     sender: Sender
-    server: Workflows
+    server: Registry
     submission: Submission
 
     def send(self) -> None:
@@ -113,11 +113,11 @@ def fetch_from_bucket(
     """See `registry.fetch_files`."""
     store = bucket_settings(name, settings, storages)
     bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
-    shapes = RunFiles(bucket, layout)
-    learn_given(bucket, layout, shapes)
+    files = RunFiles(bucket, layout)
+    learn_given(bucket, layout, files)
     for key, text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).items():
-        shapes.learn_of(bucket.read(key, text, read_outcomes).rest)
-    return bring_files(shapes, root, paths, place=f"{bucket!r}: {layout.part('')}")
+        files.learn(bucket.read(key, text, read_outcomes).rest)
+    return bring_files(files, root, paths, place=f"{bucket!r}: {layout.part('')}")
 
 
 def recall_workflow(

@@ -134,7 +134,7 @@ def test_time_and_tasks_of_a_run_stand_still_when_its_engine_is_killed_and_the_r
 CRASH = """
 import os, sys
 from sciflow import open_run
-from sciflow.engine.records_db import Writer
+from sciflow.engine.records_writer import Writer
 
 commit = Writer.commit
 def dies(self):
