@@ -37,11 +37,11 @@ def missing(paths: Iterable[str], status: WorkflowStatus, *, over: bool) -> dict
     return {path: lost(_message(pods.get(path, ()), status)) for path in gone}
 
 
-def unbegun(paths: Iterable[str], status: WorkflowStatus) -> list[str]:
-    """The nodes that wait for their turn in a workflow that begins no more pods."""
+def unbegun(paths: Iterable[str], status: WorkflowStatus) -> dict[str, bool]:
+    """The nodes without a pod at work in a workflow that begins no more pods, and whether each has had one."""
     pods = _pods(status)
     live = {path for path, nodes in pods.items() if any(node.phase in LIVE for node in nodes)}
-    return [path for path in paths if path not in live] if status.nodes else []
+    return {path: path in pods for path in paths if path not in live} if status.nodes else {}
 
 
 def _pods(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:

@@ -68,12 +68,13 @@ class Reckoning:
     def _taken_back(self, status: WorkflowStatus) -> Iterator[Report]:
         """What waits for its turn, once no more pods are begun.
 
-        What has ended since the bucket was listed has no pod at work, either: that is told before the next look ends.
+        A pod that has ended since the bucket was listed is not at work, either: the next look tells what it has left.
         """
         holds = self._steering.withdrawn and not status.ended
-        idle = frozenset(unbegun(self._ledger.paths, status)) if holds else frozenset()
-        before, self._idle = self._idle, idle
-        if numbers := self._ledger.drop_all(idle & before):
+        idle = unbegun(self._ledger.paths, status) if holds else {}
+        waits = [path for path, had_pods in idle.items() if not had_pods or path in self._idle]
+        self._idle = frozenset(idle)
+        if numbers := self._ledger.drop_all(waits):
             yield Lost(numbers=numbers)
 
     def _advanced(self, status: WorkflowStatus) -> Iterator[Report]:
