@@ -14,7 +14,7 @@ from sciflow.pod.node_output import is_told, node_of, whole
 from sciflow.pod.recollection import Recollection
 
 
-class Conclusion(Recollection):
+class WholeRun(Recollection):
     """A run of which nothing is taken for granted."""
 
     def conclude(self) -> tuple[bytes | None, list[str]]:
