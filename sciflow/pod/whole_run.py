@@ -19,9 +19,8 @@ class WholeRun(Recollection):
 
     def conclude(self) -> tuple[bytes | None, list[str]]:
         """The run's result; if it failed None, and why."""
-        self._open("", [])
-        self._doubtful.add("")
-        home = self._homes[""]
+        home = self._homes.main()
+        self._homes.doubt(home)
         missing = [port.name for port in home.index.graph.inputs if port.name not in home.inputs]
         if missing:  # what it was given was no value, and so nothing has begun
             return None, [f"there is no value for {', '.join(missing)}"]
@@ -40,7 +39,7 @@ class WholeRun(Recollection):
     def _whys(self) -> Iterator[tuple[str, str]]:
         """Why nodes and tasks have failed, by their paths."""
         yield from self._reasons.items()
-        for run in self._runs:
+        for run in self._homes.runs:
             if run.phase is Phase.FAILED and run.path not in self._reasons:
                 yield from self._whys_of(run)
 
