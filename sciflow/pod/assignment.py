@@ -16,9 +16,11 @@ from sciflow.core.graph import Fan, Secret
 from sciflow.core.job import Job, Need
 from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.request import CARRIER, element_of
+from sciflow.pod.first_round import bring_code
+from sciflow.pod.workplace import Workplace
 from sciflow.runner.packs import read_stored
 
-FILE, BUNDLE = "assignment.json", "code.tar"  # in the pod's folder
+FILE = "assignment.json"  # in the pod's folder
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,8 +49,15 @@ def read_assignment(folder: Path) -> Assignment:
     return msgspec.json.decode((folder / FILE).read_bytes(), type=Assignment)
 
 
-def assignment_of(executor: str, job: Job, fan: Fan | None, facts: Facts) -> Assignment:
-    """What a pod is to give to an executor of a batch system."""
+def write_assignment(work: Workplace, facts: Facts, executor: str, job: Job, fan: Fan | None) -> Job:
+    """Leaves what is to be given to an executor of a batch system; the job as it is known there."""
+    bring_code(work, facts)
+    assignment = _assignment(executor, job, fan, facts)
+    (work.pod / FILE).write_bytes(msgspec.json.encode(assignment))
+    return assignment.job
+
+
+def _assignment(executor: str, job: Job, fan: Fan | None, facts: Facts) -> Assignment:
     parallelism = 1 if job.policy.locks else job.parallelism
     return Assignment(
         executor=executor,

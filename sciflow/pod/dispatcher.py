@@ -29,7 +29,8 @@ from sciflow.executors.batch.recorded import forget_records, recall_records
 from sciflow.executors.executor import Brought, Died, Ended, Lost, Noticed, Report
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import BatchSettings, parse_executor
-from sciflow.pod.assignment import BUNDLE, Turns, files_in, read_assignment
+from sciflow.pod.assignment import Turns, files_in, read_assignment
+from sciflow.pod.first_round import BUNDLE
 from sciflow.runner.exit_codes import STOPPED
 from sciflow.runner.pod import ORDERS, carry_out
 from sciflow.runner.pod_ends import PodEnds

@@ -93,9 +93,10 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         "resources": _resources(kind.resources),
     }
     sidecar = {"name": "runner", "image": site.base_image, **runner, "mirrorVolumeMounts": True}
-    told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
+    setup = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
+    errand = _Errand(command=["bind", PATH, CHUNK], exits=kind.exits, setup=setup, env=[UID])
     return {
-        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told, env=[UID]),
+        **_pod(name, main, around, errand),
         **_about(kind),
         **_locked(kind),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
@@ -120,7 +121,7 @@ def _dispatching(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         ],
         "workingDir": "/tmp",  # noqa: S108
     }
-    pod = _pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told={}, env=[UID])
+    pod = _pod(name, main, around, _Errand(command=["bind", PATH, CHUNK], exits=kind.exits, env=[UID]))
     login = {"name": "login", "secret": {"secretName": kind.login, "defaultMode": 0o400}}
     mounted = {"name": "main", "volumeMounts": [{"name": "login", "mountPath": LOGIN, "readOnly": True}]}
     patch = json.dumps({"containers": [mounted]}, separators=(",", ":"))
@@ -160,18 +161,15 @@ def _mutex(lock: str, holders: int) -> Manifest:
 def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest:
     """The template of a pod that tells in how many parts a node is run."""
     parts = {"name": "parts", "valueFrom": {"path": f"{POD}/parts", "default": "0"}}
-    main = _clerk(around.site)
-    return {
-        **_pod(name, ["plan", PATH], main, around, exits=exits, told={}),
-        "outputs": {"parameters": [parts]},
-    }
+    errand = _Errand(command=["plan", PATH], exits=exits)
+    return {**_pod(name, _clerk(around.site), around, errand), "outputs": {"parameters": [parts]}}
 
 
 def frame_template(
     name: str, command: Sequence[str], around: PodSurrounding, *, env: Sequence[Manifest], outputs: Manifest
 ) -> Manifest:
     """The template of a pod that begins or ends a run which no engine looks after; see `deployment`."""
-    return {**_pod(name, command, _clerk(around.site), around, exits=False, told={}, env=env), "outputs": outputs}
+    return {**_pod(name, _clerk(around.site), around, _Errand(command=command, env=env)), "outputs": outputs}
 
 
 def told_parameters(asked: Sequence[Number]) -> list[Manifest]:
@@ -194,35 +192,21 @@ def _clerk(site: Site) -> Manifest:
     }
 
 
-def _pod(
-    name: str,
-    command: Sequence[str],
-    main: Manifest,
-    around: PodSurrounding,
-    *,
-    exits: bool,
-    told: Manifest,
-    env: Sequence[Manifest] = (),
-) -> Manifest:
+class _Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """What the container that comes first is to do."""
+
+    command: Sequence[str]
+    exits: bool = False  # it is told what the run came to
+    setup: Mapping[str, str] = {}  # see `pod.workplace.PodSetup`; where the bucket is, is told all of them
+    env: Sequence[Manifest] = ()
+
+
+def _pod(name: str, main: Manifest, around: PodSurrounding, errand: _Errand) -> Manifest:
+    """A pod: the container that comes first, and `main`."""
     layout, site, delivery = around.layout, around.site, around.delivery
     mounts = [{"name": "work", "mountPath": VOLUME}, {"name": "tmp", "mountPath": "/tmp"}, *site.mounts]  # noqa: S108
-    parameters = [{"name": word[len("{{inputs.parameters.") : -2]} for word in command if word in (PATH, CHUNK)]
-    parameters += [{"name": "phase"}] if exits else []
-    binder = {
-        "name": "bind",
-        "image": site.base_image,
-        "command": [BASE_PYTHON, "-m", "sciflow.pod", *command],
-        "mirrorVolumeMounts": True,
-        "env": [
-            *_orders(around, told),
-            {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
-            *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if exits else []),
-            *env,
-            *_keys(site),
-        ],
-        "securityContext": LOCKED,
-        "terminationMessagePolicy": "FallbackToLogsOnError",  # Argo shows what is wrong
-    }
+    asked = [word for word in (*errand.command, *([PHASE] if errand.exits else [])) if word in (PATH, CHUNK, PHASE)]
+    parameters = [{"name": word[len("{{inputs.parameters.") : -2]} for word in asked]
     return {
         "name": name,
         "inputs": {
@@ -233,7 +217,7 @@ def _pod(
             ],
         },
         "volumes": [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}, *site.volumes],
-        "initContainers": [binder],
+        "initContainers": [_binder(around, errand)],
         "container": {**main, "volumeMounts": mounts, "securityContext": LOCKED},
         "retryStrategy": {
             "limit": str(site.lost_retries),
@@ -244,7 +228,27 @@ def _pod(
     }
 
 
-def _orders(around: PodSurrounding, told: Manifest) -> list[Manifest]:
+def _binder(around: PodSurrounding, errand: _Errand) -> Manifest:
+    """The container that comes first. It has the keys of the bucket, and the one that runs tasks has not."""
+    site = around.site
+    return {
+        "name": "bind",
+        "image": site.base_image,
+        "command": [BASE_PYTHON, "-m", "sciflow.pod", *errand.command],
+        "mirrorVolumeMounts": True,
+        "env": [
+            *_orders(around, errand.setup),
+            {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
+            *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if errand.exits else []),
+            *errand.env,
+            *_keys(site),
+        ],
+        "securityContext": LOCKED,
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # Argo shows what is wrong
+    }
+
+
+def _orders(around: PodSurrounding, setup: Mapping[str, str]) -> list[Manifest]:
     """What a container is told that runs sciflow itself."""
     layout, site = around.layout, around.site
     place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
@@ -252,7 +256,7 @@ def _orders(around: PodSurrounding, told: Manifest) -> list[Manifest]:
         *_home(),
         {"name": "PYTHONPATH", "value": PACKAGE},
         {"name": "SCIFLOW_RUN", "value": around.run},
-        {"name": "SCIFLOW_POD", "value": json.dumps({**place, **told}, separators=(",", ":"))},
+        {"name": "SCIFLOW_POD", "value": json.dumps({**place, **setup}, separators=(",", ":"))},
     ]
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Fan, Node, WorkflowSpec
+from sciflow.executors.argo.place.shapes import Shapes
 from sciflow.executors.dispatched import dispatcher_of
 
 FORMAT = 1
@@ -20,8 +21,8 @@ class Format(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """See above."""
+class Facts(Shapes, frozen=True, kw_only=True):
+    """See above; with the shapes of what the run was given."""
 
     format: int = FORMAT  # of what lies in the bucket of a run, this and all else
     started: float = 0.0  # when the run began; nothing of what is deployed
@@ -37,8 +38,6 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     argv: Sequence[str]
     main: str | None
     host: Mapping[str, object]
-    folders: Mapping[str, Sequence[Sequence[str]]]  # what is in those that the run was given; see `outcomes.Head`
-    executable: Sequence[str]
     code: Sequence[str]  # files of the run folder's `code`
     dispatchers: Mapping[str, Mapping[str, Any]] = {}  # executors of batch systems that nodes name, and their settings
     start_limit_s: float = 600.0  # for which a host may be out of reach before anything was given to it
@@ -48,12 +47,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         return chunk_at(node, total, self.pods, above=above, dispatchers=self.dispatchers)
 
 
-class GivenValue(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that came from outside, and the shapes of the folders that it may speak of."""
+class GivenValue(Shapes, frozen=True, kw_only=True):
+    """A value that came from outside, and the shapes of what it may speak of."""
 
     output: msgspec.Raw
-    folders: Mapping[str, Sequence[Sequence[str]]]
-    executable: Sequence[str]
 
 
 def chunk_of(fan: Fan | None, total: int, pods: int, *, above: Sequence[int] = ()) -> int:
