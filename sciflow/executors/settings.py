@@ -116,7 +116,7 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ca_file: str = ""  # certificates to trust instead of the machine's own
     verify: bool = True
     endpoint_inside: str = ""  # of the bucket, where pods reach it by another address
-    base_image: str = "sciflow-base"  # Python 3.11+ with msgspec and minio
+    base_image: str = "sciflow-base"  # Python 3.11+ with msgspec and minio; paramiko
     image: str = ""  # of tasks that name none; none: the same
     python: str = "python3"  # 3.9 or newer, in the images of tasks
     secret: str = "s3"  # noqa: S105  the name of the Secret that has the keys of the bucket

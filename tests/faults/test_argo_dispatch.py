@@ -7,9 +7,11 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from sciflow import Run
 from tests.faults.cluster import PATIENCE_S
 from tests.faults.harness import eventually
 from tests.faults.pods import Pods, ends
@@ -54,13 +56,19 @@ def test_a_pod_that_takes_the_place_of_one_that_dispatched_finds_its_jobs_and_su
     run = dispatched.there_and_back.submit(list(range(4)))
     assert pods.ended(4)
     assert pods.began(5)
-    first = pods.pod(run, "drawn")
-    namespace = pods.kubernetes.namespace
-    pods.kubernetes.run("kubectl", "delete", "pod", first, "-n", namespace, "--grace-period=0", "--force")
-    assert eventually(lambda: pods.pod(run, "drawn") != first, timeout_s=PATIENCE_S, pause_s=0.3)
+    first = uid_of(pods, run)
+    pod, namespace = pods.pod(run, "drawn"), pods.kubernetes.namespace
+    pods.kubernetes.run("kubectl", "delete", "pod", pod, "-n", namespace, "--grace-period=0", "--force")
+    assert eventually(lambda: uid_of(pods, run) not in {"", first}, timeout_s=PATIENCE_S, pause_s=0.3)
     pods.sign("go on")
     assert ends(run) == "Succeeded", run.report()
     assert run.result == [f"# {x} 10000" for x in range(4)]
     once = {f"drawn/{x} 1": 1 for x in range(4)} | {"drawn/1 2": 1}
     assert pods.notes("began") == pods.notes("ended") == Counter(once)
     assert "drawing 2" in run.logs("drawn/2")
+
+
+def uid_of(pods: Pods, run: Run[Any]) -> str:
+    """Of the pod that dispatches; empty if there is none: another one may have its name."""
+    asked = ("kubectl", "get", "pod", pods.pod(run, "drawn"), "-n", pods.kubernetes.namespace)
+    return pods.kubernetes.run(*asked, "-o", "jsonpath={.metadata.uid}", check=False)
