@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sciflow.core.expr import Tree
+from sciflow.core.trees import tagged
 from sciflow.engine.values import is_folded, read_folded
 
 AT = b'"at":"'
@@ -24,17 +25,9 @@ def files_elsewhere(root: Path, text: bytes, *, home: str | None = None) -> Iter
 
 
 def _walk(root: Path, tree: Tree, home: str | None) -> Iterator[tuple[str, str]]:
-    if is_folded(tree):
-        yield from files_elsewhere(root, read_folded(root, tree), home=home)
-        return
-    match tree:
-        case {"$": "artifact", "path": str() as path}:
-            at = tree.get("at", home)
-            if at is not None:
-                yield at, path
-        case dict():
-            for value in tree.values():
-                yield from _walk(root, value, home)
-        case list():
-            for value in tree:
-                yield from _walk(root, value, home)
+    for part in tagged(tree, "artifact", "value"):
+        at = part.get("at", home)
+        if is_folded(part):
+            yield from files_elsewhere(root, read_folded(root, part), home=home)
+        elif at is not None:
+            yield at, part["path"]

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from sciflow.core.expr import Tree
+from sciflow.core.trees import replaced
 from sciflow.executors.argo.place.layout import RESULT
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.run_view import RunView
@@ -38,12 +39,4 @@ def end(work: Workplace) -> None:
 
 def _whole(tree: Tree, values: BroughtValues) -> Tree:
     """A value with all that is stored elsewhere, but for files."""
-    match tree:
-        case {"$": "value"}:
-            return _whole(values.unfold(tree), values)
-        case dict():
-            return {name: _whole(value, values) for name, value in tree.items()}
-        case list():
-            return [_whole(value, values) for value in tree]
-        case _:
-            return tree
+    return replaced(tree, lambda part: _whole(values.unfold(part), values), "value")
