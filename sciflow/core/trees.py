@@ -1,4 +1,4 @@
-"""Parts of values that stand for something else: `{"$": "artifact"}` for a file, `{"$": "value"}` for what is stored."""
+"""Parts of values that stand for something else: `{"$": "artifact"}` for a file, `{"$": "value"}` for a stored one."""
 
 from __future__ import annotations
 
