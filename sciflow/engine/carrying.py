@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from sciflow.core.expr import Tree
-from sciflow.core.trees import tagged
+from sciflow.core.trees import parts_of
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.bringing import bring_values
 from sciflow.engine.cache import Hit
@@ -103,4 +103,4 @@ class Carrying:
 
 def _size(tree: Tree) -> int:
     """Bytes of the files that a tree speaks of, as far as they are recorded there."""
-    return sum(int(part.get("size", 0)) for part in tagged(tree, "artifact"))
+    return sum(int(part.get("size", 0)) for part in parts_of(tree) if part["$"] == "artifact")

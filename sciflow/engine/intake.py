@@ -10,11 +10,12 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from sciflow.core.expr import Tree
-from sciflow.core.trees import replaced, tagged
+from sciflow.core.trees import parts_of, with_inner, with_parts
 from sciflow.engine.journal import Values
 from sciflow.engine.values import read_folded
 from sciflow.errors import RunDamaged
@@ -57,16 +58,18 @@ class Intake:
                 self._ready[source] = error
 
     def _taken(self, tree: Tree) -> Tree:
-        return replaced(tree, self._part_taken, "artifact", "value", "ndarray")
+        def taken(part: dict[str, Any]) -> Tree:
+            match part:
+                case {"$": "artifact", "path": str() as path} if os.path.isabs(path):
+                    return self._artifact(path, part.get("sha256"))
+                case {"$": "value", "file": str() as file} if os.path.isabs(file):
+                    return msgspec.json.decode(self._values.fold(read_folded(Path("/"), part)))
+                case {"$": "artifact" | "value" | "ndarray"}:
+                    return part
+                case _:
+                    return with_inner(part, taken)
 
-    def _part_taken(self, part: dict[str, Tree]) -> Tree:
-        match part:
-            case {"$": "artifact", "path": str() as path} if os.path.isabs(path):
-                return self._artifact(path, part.get("sha256"))
-            case {"$": "value", "file": str() as file} if os.path.isabs(file):
-                return msgspec.json.decode(self._values.fold(read_folded(Path("/"), part)))
-            case _:
-                return part
+        return with_parts(tree, taken)
 
     def _artifact(self, source: str, sha256: str | None) -> dict[str, Tree]:
         ready = self._ready.pop(source, None)
@@ -148,20 +151,21 @@ def _name(source: str) -> str:
 def absolute(tree: Tree, root: Path) -> Tree:
     """The tree with what lies in the run folder `root` named by absolute paths."""
 
-    def named(part: dict[str, Tree]) -> Tree:
-        place = "path" if part["$"] == "artifact" else "file"
-        return part | {place: str(root / part[place])}
+    def named(part: dict[str, Any]) -> Tree:
+        match part:
+            case {"$": "artifact", "path": str() as path}:
+                return part | {"path": str(root / path)}
+            case {"$": "value", "file": str() as file}:
+                return part | {"file": str(root / file)}
+            case _:
+                return with_inner(part, named)
 
-    return replaced(tree, named, "artifact", "value")
+    return with_parts(tree, named)
 
 
 def files_of(tree: Tree) -> Iterator[tuple[str, str | None]]:
     """The absolute path, and the hash if that is known, of each file and folder outside of the run."""
-    for part in tagged(tree, "artifact"):
-        if os.path.isabs(part["path"]):
-            yield part["path"], part.get("sha256")
-
-
-def needs_intake(tree: Tree) -> bool:
-    """Whether a tree refers to files outside of the run."""
-    return any(True for _ in tagged(tree, "artifact"))
+    for part in parts_of(tree):
+        match part:
+            case {"$": "artifact", "path": str() as path} if os.path.isabs(path):
+                yield path, part.get("sha256")

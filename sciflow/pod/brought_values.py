@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.expr import Tree
-from sciflow.core.trees import replaced, tagged
+from sciflow.core.trees import parts_of, with_inner, with_parts
 from sciflow.engine.values import StoredValues, is_folded, read_folded
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
@@ -86,20 +86,22 @@ class BroughtValues:
         return msgspec.json.encode(self._here(json.loads(text))) if _refers(text) else text
 
     def _here(self, tree: Tree) -> Tree:
-        return replaced(tree, self._part_here, "artifact", "told", "value")
+        return with_parts(tree, self._part_here)
 
     def _part_here(self, part: dict[str, Tree]) -> Tree:
-        match part["$"]:
-            case "artifact":
+        match part:
+            case {"$": "artifact"}:
                 return self._artifact(part)
-            case "told":
-                (text,) = self.localised([whole(self._told(part["node"]))])
+            case {"$": "told", "node": number}:
+                (text,) = self.localised([whole(self._told(number))])
                 return json.loads(self._stored.fold(text))
-            case _:
+            case {"$": "value"}:
                 local = self._value(part)
                 data = msgspec.json.encode(self._stored.unfold(local))
                 rewritten = self._localised(data)
                 return local if rewritten == data else json.loads(self._stored.fold(rewritten))
+            case _:
+                return with_inner(part, self._part_here)
 
     def _tree_of(self, number: int) -> Tree:
         if number not in self._looked_up:
@@ -111,7 +113,7 @@ class BroughtValues:
     def _bring(self, texts: Iterable[bytes]) -> None:
         """Brings what values refer to, and what that refers to, several at once."""
         while wanted := [json.loads(text) for text in texts if _refers(text)]:
-            found = list(tagged(wanted, "artifact", "value"))  # of which they speak themselves
+            found = list(parts_of(wanted))
             values = {tree["sha256"]: tree for tree in found if tree["$"] == "value"}
             paths = {str(tree["path"]) for tree in found if tree["$"] == "artifact"}
             self._bring_values([tree for tree in values.values() if self._is_to_come(tree)])

@@ -16,7 +16,7 @@ from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
 from sciflow.core.job import SINGLE, Job
 from sciflow.core.records import Phase
-from sciflow.core.trees import replaced
+from sciflow.core.trees import with_inner, with_parts
 from sciflow.engine.binding import split_object
 from sciflow.engine.contents import Contents
 from sciflow.engine.fingerprint import Fingerprint, fingerprint, parts_of
@@ -90,19 +90,26 @@ class CachedOutcomes:
         there = Layout(self._layout.prefix, entry.run)
         task = f"tasks/{job.path}" if slice_ == SINGLE else f"tasks/{job.path}/{slice_}"
         try:
-            tree = json.loads(bytes(entry.output))
-            output = replaced(tree, lambda part: self._here(part, entry, there, task), "artifact", "value")
+            output = self._here(json.loads(bytes(entry.output)), entry, there, task)
         except _FilesGone:
             return None
         return _line(slice_, Phase.SUCCEEDED, output, json.loads(bytes(entry.extra)))
 
-    def _here(self, part: Mapping[str, Tree], entry: Entry, there: Layout, task: str) -> Tree:
-        """A file, or a stored part of a value, in this run."""
-        if part["$"] == "artifact":
-            return {**part, "path": self._copied(part["path"], entry, there, task)}
-        target = f"{part['file']}.of.{entry.run}"
-        self._copy(there.part(part["file"]), self._layout.part(target))
-        return {**part, "file": target}
+    def _here(self, tree: Tree, entry: Entry, there: Layout, task: str) -> Tree:
+        """A value with its files in this run."""
+
+        def here(part: dict[str, Tree]) -> Tree:
+            match part:
+                case {"$": "artifact", "path": str() as path}:
+                    return {**part, "path": self._copied(path, entry, there, task)}
+                case {"$": "value", "file": str() as file}:
+                    target = f"{file}.of.{entry.run}"
+                    self._copy(there.part(file), self._layout.part(target))
+                    return {**part, "file": target}
+                case _:
+                    return with_inner(part, here)
+
+        return with_parts(tree, here)
 
     def _copy(self, key: str, to: str) -> None:
         if not self._bucket.copy(key, to):

@@ -17,7 +17,7 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.job import Job
-from sciflow.core.trees import replaced
+from sciflow.core.trees import with_inner, with_parts
 from sciflow.executors.batch.record import read_cleared
 from sciflow.runner.hashing import file_hash
 from sciflow.runner.packs import read_stored
@@ -81,14 +81,18 @@ class Supplier:
         return msgspec.json.encode(self._tree(json.loads(text), supply))
 
     def _tree(self, tree: Tree, supply: Supply) -> Tree:
-        return replaced(tree, lambda part: self._part(part, supply), "artifact", "value")
+        def sent(part: dict[str, Tree]) -> Tree:
+            match part:
+                case {"$": "value"}:
+                    return self._value(part, supply)
+                case {"$": "artifact"}:
+                    if part.get("at") != self._at or (self._cleared and (self._root / part["path"]).exists()):
+                        self._artifact(part, supply)
+                    return part
+                case _:
+                    return with_inner(part, sent)
 
-    def _part(self, part: dict[str, Tree], supply: Supply) -> Tree:
-        if part["$"] == "value":
-            return self._value(part, supply)
-        if part.get("at") != self._at or (self._cleared and (self._root / part["path"]).exists()):
-            self._artifact(part, supply)
-        return part
+        return with_parts(tree, sent)
 
     def _value(self, tree: Mapping[str, Tree], supply: Supply) -> Tree:
         """A stored value: a file of its own there, unless it was made there."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.expr import Tree
-from sciflow.core.trees import tagged
+from sciflow.core.trees import parts_of
 from sciflow.errors import RunDamaged
 from sciflow.executors.archive import unpack
 from sciflow.executors.argo.place.bucket import Bucket
@@ -66,9 +66,9 @@ def bring_packs(bucket: Bucket, layout: Layout, root: Path, text: bytes) -> None
 
 
 def _packs(tree: Tree) -> Iterator[tuple[str, int]]:
-    for part in tagged(tree, "value"):
+    for part in parts_of(tree):
         match part:
-            case {"file": str() as file, "at": int() as at, "size": int() as size}:
+            case {"$": "value", "file": str() as file, "at": int() as at, "size": int() as size}:
                 yield file, at + size
 
 

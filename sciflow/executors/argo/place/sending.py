@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.expr import Tree
-from sciflow.core.trees import tagged
+from sciflow.core.trees import parts_of
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts, GivenValue
@@ -136,9 +136,10 @@ def _named(tree: Tree, root: Path) -> Iterator[str]:
     Raises:
         PlaceError: a pack is not there, or was changed.
     """
-    for part in tagged(tree, "artifact", "value"):
-        if part["$"] == "artifact":
-            yield part["path"]
-        else:
-            yield part["file"]
-            yield from _named(json.loads(read_stored(str(root), part)), root)
+    for part in parts_of(tree):
+        match part:
+            case {"$": "artifact", "path": str() as path}:
+                yield path
+            case {"$": "value", "file": str() as file}:
+                yield file
+                yield from _named(json.loads(read_stored(str(root), part)), root)
