@@ -20,6 +20,7 @@ from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.settings import ArgoSettings
+from sciflow.pod.bucket_source import BucketSource
 from sciflow.runner.packs import Pack
 from tests.unit.executors.argo_facts import facts
 from tests.unit.executors.argo_follower import outcome
@@ -109,11 +110,17 @@ def test_an_answer_is_sent_and_told(conditional: bool, bucket: Bucket, objects: 
 
 def test_what_is_not_ours_in_the_bucket_is_told_with_its_key(bucket: Bucket, tmp_path: Path) -> None:
     harvest = Harvest(bucket, LAYOUT, tmp_path)
+    source = BucketSource(bucket, LAYOUT, RunFiles(bucket, LAYOUT))  # as pods read it
     damaged = outcome("main/a")[1].replace(b'"Succeeded"', b"7")
     for text in (b"", b"{}", b"{}\n{}\n[]", damaged):
         bucket.put(LAYOUT.outcomes("main/a", 0), text)
         with pytest.raises(RunDamaged, match="bucket: runs/run/outcomes/main/a/0: sciflow cannot read it"):
             list(harvest.news(None))
+        with pytest.raises(RunDamaged, match="outcomes/main/a/0: sciflow cannot read it"):
+            source.earlier("main/a", 0)
+    bucket.put(LAYOUT.outcomes("main/a", 0), b"<html>")
+    with pytest.raises(RunDamaged, match="outcomes/main/a/0: sciflow cannot read it"):
+        source.successes("main/a", [0])
     bucket.put(LAYOUT.part(FACTS), b"{}")
     with pytest.raises(RunDamaged, match=r"facts\.json: sciflow cannot read it"):
         read_facts(bucket, LAYOUT)
