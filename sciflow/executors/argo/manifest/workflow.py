@@ -142,7 +142,10 @@ class _Maker:
             "automountServiceAccountToken": False,
             "executor": {"serviceAccountName": site.executor_account},
             "securityContext": _security(site.user),
-            "podMetadata": {"labels": {**labels, **site.labels}},
+            "podMetadata": {
+                "labels": {**labels, **site.labels},
+                **({"annotations": dict(site.annotations)} if site.annotations else {}),
+            },
             "podSpecPatch": patient_pods(),
             **{name: value for name, value in chosen.items() if value},
         }
