@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,7 @@ from sciflow.core.graph import EXIT_NODE, Graph
 from sciflow.core.job import SINGLE
 from sciflow.core.progress import Task
 from sciflow.core.records import Phase, TaskError
+from sciflow.core.trees import with_inner, with_parts
 from sciflow.engine import binding
 from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet
 from sciflow.engine.binding import BindingError
@@ -102,17 +104,12 @@ class Replica:
         return None if text is None else absolute(self._whole(json.loads(text)), self.root)
 
     def _whole(self, tree: Tree) -> Tree:
-        if is_folded(tree):
-            return self._whole(self.values.unfold(tree))
-        match tree:
-            case {"$": "ndarray"}:
-                return tree
-            case dict():
-                return {name: self._whole(value) for name, value in tree.items()}
-            case list() if any(isinstance(value, dict | list) for value in tree):
-                return [self._whole(value) for value in tree]
-            case _:
-                return tree
+        return with_parts(tree, self._whole_part)
+
+    def _whole_part(self, part: dict[str, Any]) -> Tree:
+        if is_folded(part):
+            return self._whole(self.values.unfold(part))
+        return part if part["$"] == "ndarray" else with_inner(part, self._whole_part)
 
     # --- inputs
 

@@ -33,7 +33,7 @@ class BroughtValues:
         root: Path,
         bucket: Bucket,
         layout: Layout,
-        shapes: RunFiles,
+        files: RunFiles,
         *,
         inline_bytes: int,
         told: Callable[[int], NodeOutput],
@@ -41,7 +41,7 @@ class BroughtValues:
         self._root = root
         self._bucket = bucket
         self._layout = layout
-        self._shapes = shapes
+        self._files = files
         self._told = told
         (root / HERE / "values").mkdir(parents=True, exist_ok=True)
         self._stored = StoredValues(root, pack=f"{HERE}values/bound", inline_bytes=inline_bytes, outputs=lambda _: ())
@@ -161,7 +161,7 @@ class BroughtValues:
         return {name: value for name, value in {**tree, "path": f"{HERE}{path}"}.items() if name != "at"}
 
     def _bring_artifacts(self, paths: AbstractSet[str]) -> None:
-        came = self._shapes.bring_all({path: self._root / HERE / path for path in paths})
+        came = self._files.bring_all({path: self._root / HERE / path for path in paths})
         for path in paths - came:
             raise RunDamaged(f"{self._layout.part(path)}: a file of the run is not in the bucket any more")
 

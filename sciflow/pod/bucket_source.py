@@ -15,17 +15,17 @@ from sciflow.executors.argo.place.run_files import RunFiles
 class BucketSource:
     """See `recollection.Source`. What folders hold that values speak of is learnt with their ends."""
 
-    def __init__(self, bucket: Bucket, layout: Layout, shapes: RunFiles) -> None:
+    def __init__(self, bucket: Bucket, layout: Layout, files: RunFiles) -> None:
         self._bucket = bucket
         self._layout = layout
-        self._shapes = shapes
+        self._files = files
 
     def ends(self, path: str, chunks: Iterable[int]) -> Mapping[int, TaskEnd]:
         """See `Source`."""
         found: dict[int, TaskEnd] = {}
         for key, text in self._bucket.get_all(self._layout.outcomes(path, chunk) for chunk in chunks).items():
             outcomes = self._bucket.read(key, text, read_outcomes)
-            self._shapes.learn_of(outcomes.rest)
+            self._files.learn(outcomes.rest)
             found.update(final_ends(outcomes.ends))
         return found
 
@@ -48,5 +48,5 @@ class BucketSource:
         given = self._bucket.decoded(self._layout.answer(path), GivenValue)
         if given is None:
             return None
-        self._shapes.learn(given.folders, given.executable)
+        self._files.learn(given)
         return bytes(given.output)

@@ -112,11 +112,11 @@ def fetch_from_bucket(
     """See `registry.fetch_files`."""
     store = bucket_settings(name, settings, storages)
     bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
-    shapes = RunFiles(bucket, layout)
-    learn_given(bucket, layout, shapes)
+    files = RunFiles(bucket, layout)
+    learn_given(bucket, layout, files)
     for key, text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).items():
-        shapes.learn_of(bucket.read(key, text, read_outcomes).rest)
-    return bring_files(shapes, root, paths, place=f"{bucket!r}: {layout.part('')}")
+        files.learn(bucket.read(key, text, read_outcomes).rest)
+    return bring_files(files, root, paths, place=f"{bucket!r}: {layout.part('')}")
 
 
 def recall_workflow(

@@ -87,9 +87,10 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         "resources": _resources(kind.resources),
     }
     sidecar = {"name": "runner", "image": site.base_image, **runner, "mirrorVolumeMounts": True}
-    told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
+    setup = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
+    errand = _Errand(command=["bind", PATH, CHUNK], exits=kind.exits, setup=setup, env=[UID])
     return {
-        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told, env=[UID]),
+        **_pod(name, main, around, errand),
         **_about(kind),
         **({"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
@@ -126,18 +127,15 @@ def _mutex(lock: str, holders: int) -> Manifest:
 def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest:
     """The template of a pod that tells in how many parts a node is run."""
     parts = {"name": "parts", "valueFrom": {"path": f"{POD}/parts", "default": "0"}}
-    main = _clerk(around.site)
-    return {
-        **_pod(name, ["plan", PATH], main, around, exits=exits, told={}),
-        "outputs": {"parameters": [parts]},
-    }
+    errand = _Errand(command=["plan", PATH], exits=exits)
+    return {**_pod(name, _clerk(around.site), around, errand), "outputs": {"parameters": [parts]}}
 
 
 def frame_template(
     name: str, command: Sequence[str], around: PodSurrounding, *, env: Sequence[Manifest], outputs: Manifest
 ) -> Manifest:
     """The template of a pod that begins or ends a run which no engine looks after; see `deployment`."""
-    return {**_pod(name, command, _clerk(around.site), around, exits=False, told={}, env=env), "outputs": outputs}
+    return {**_pod(name, _clerk(around.site), around, _Errand(command=command, env=env)), "outputs": outputs}
 
 
 def told_parameters(asked: Sequence[Number]) -> list[Manifest]:
@@ -160,40 +158,21 @@ def _clerk(site: Site) -> Manifest:
     }
 
 
-def _pod(
-    name: str,
-    command: Sequence[str],
-    main: Manifest,
-    around: PodSurrounding,
-    *,
-    exits: bool,
-    told: Manifest,
-    env: Sequence[Manifest] = (),
-) -> Manifest:
+class _Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """What the container that comes first is to do."""
+
+    command: Sequence[str]
+    exits: bool = False  # it is told what the run came to
+    setup: Mapping[str, str] = {}  # see `pod.workplace.PodSetup`; where the bucket is, is told all of them
+    env: Sequence[Manifest] = ()
+
+
+def _pod(name: str, main: Manifest, around: PodSurrounding, errand: _Errand) -> Manifest:
+    """A pod: the container that comes first, and `main`."""
     layout, site, delivery = around.layout, around.site, around.delivery
     mounts = [{"name": "work", "mountPath": VOLUME}, {"name": "tmp", "mountPath": "/tmp"}, *site.mounts]  # noqa: S108
-    parameters = [{"name": word[len("{{inputs.parameters.") : -2]} for word in command if word in (PATH, CHUNK)]
-    parameters += [{"name": "phase"}] if exits else []
-    place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
-    binder = {
-        "name": "bind",
-        "image": site.base_image,
-        "command": [BASE_PYTHON, "-m", "sciflow.pod", *command],
-        "mirrorVolumeMounts": True,
-        "env": [
-            *_home(),
-            {"name": "PYTHONPATH", "value": PACKAGE},
-            {"name": "SCIFLOW_RUN", "value": around.run},
-            {"name": "SCIFLOW_POD", "value": json.dumps({**place, **told}, separators=(",", ":"))},
-            {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
-            *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if exits else []),
-            *env,
-            _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
-            _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
-        ],
-        "securityContext": LOCKED,
-        "terminationMessagePolicy": "FallbackToLogsOnError",  # Argo shows what is wrong
-    }
+    asked = [word for word in (*errand.command, *([PHASE] if errand.exits else [])) if word in (PATH, CHUNK, PHASE)]
+    parameters = [{"name": word[len("{{inputs.parameters.") : -2]} for word in asked]
     return {
         "name": name,
         "inputs": {
@@ -204,7 +183,7 @@ def _pod(
             ],
         },
         "volumes": [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}, *site.volumes],
-        "initContainers": [binder],
+        "initContainers": [_binder(around, errand)],
         "container": {**main, "volumeMounts": mounts, "securityContext": LOCKED},
         "retryStrategy": {
             "limit": str(site.lost_retries),
@@ -212,6 +191,31 @@ def _pod(
             "expression": LOST,
             "backoff": {"duration": "5", "factor": "3"},
         },
+    }
+
+
+def _binder(around: PodSurrounding, errand: _Errand) -> Manifest:
+    """The container that comes first, and alone has the keys of the bucket."""
+    layout, site = around.layout, around.site
+    place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
+    return {
+        "name": "bind",
+        "image": site.base_image,
+        "command": [BASE_PYTHON, "-m", "sciflow.pod", *errand.command],
+        "mirrorVolumeMounts": True,
+        "env": [
+            *_home(),
+            {"name": "PYTHONPATH", "value": PACKAGE},
+            {"name": "SCIFLOW_RUN", "value": around.run},
+            {"name": "SCIFLOW_POD", "value": json.dumps({**place, **errand.setup}, separators=(",", ":"))},
+            {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
+            *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if errand.exits else []),
+            *errand.env,
+            _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
+            _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
+        ],
+        "securityContext": LOCKED,
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # Argo shows what is wrong
     }
 
 

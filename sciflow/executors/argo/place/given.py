@@ -44,14 +44,14 @@ def read_facts(bucket: Bucket, layout: Layout) -> Facts | None:
     return None if text is None else bucket.read(key, text, _FACTS.decode)
 
 
-def learn_given(bucket: Bucket, layout: Layout, shapes: RunFiles) -> None:
+def learn_given(bucket: Bucket, layout: Layout, files: RunFiles) -> None:
     """Learns what the run's own folders hold: those of its inputs, and of answers."""
     facts = read_facts(bucket, layout)
     if facts is not None:
-        shapes.learn(facts.folders, facts.executable)
+        files.learn(facts)
     for key, text in bucket.get_all(bucket.list(layout.part(f"{ANSWERS}/"))).items():
         given = bucket.read(key, text, _GIVEN.decode)
-        shapes.learn(given.folders, given.executable)
+        files.learn(given)
 
 
 def bring_packs(bucket: Bucket, layout: Layout, root: Path, text: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a bucket does not keep of files and folders: what there is in a folder, empty folders, links, modes."""
+"""The files and folders of a run, brought from the bucket with the shapes that they had."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from pathlib import Path, PurePosixPath
 
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
-from sciflow.executors.argo.place.outcomes import Rest
+from sciflow.executors.argo.place.shapes import Inside, Shapes
 from sciflow.executors.conducted import noted_conductor
 from sciflow.executors.lost_files import gone
 
-Inside = Sequence[Sequence[str]]  # (path in the folder, "file", "program", "folder" or "link", where a link points)
-
 
 class RunFiles:
-    """Learnt from what is known of a run; brings what has such a shape."""
+    """Brings them; what shapes they have is learnt from all that is read of the run."""
 
     def __init__(self, bucket: Bucket, layout: Layout) -> None:
         self._bucket = bucket
@@ -24,14 +22,10 @@ class RunFiles:
         self._folders: dict[str, Inside] = {}
         self._executable: set[str] = set()
 
-    def learn(self, folders: Mapping[str, Inside], executable: Sequence[str]) -> None:
+    def learn(self, shapes: Shapes) -> None:
         """Remembers what is in folders, and which files are programs."""
-        self._folders.update(folders)
-        self._executable.update(executable)
-
-    def learn_of(self, rest: Rest) -> None:
-        """The same, of what a pod has left."""
-        self.learn(rest.folders, rest.executable)
+        self._folders.update(shapes.folders)
+        self._executable.update(shapes.executable)
 
     def bring(self, path: str, target: Path) -> bool:
         """Brings a file or a folder of the run, as far as it is not there; False if it is not to be had."""
@@ -87,8 +81,8 @@ class RunFiles:
         return True
 
 
-def bring_files(shapes: RunFiles, here: Path, paths: Sequence[str], *, place: str) -> dict[str, str]:
+def bring_files(files: RunFiles, here: Path, paths: Sequence[str], *, place: str) -> dict[str, str]:
     """Brings files and folders to the same paths in the run folder; of those that are not to be had, why."""
     why = "" if noted_conductor(here) else "`sciflow clean --remote` has removed what the run had there"
-    came = shapes.bring_all({path: here / path for path in paths})
+    came = files.bring_all({path: here / path for path in paths})
     return {path: gone(f"{place}{path}", here, why) for path in paths if path not in came}

@@ -18,11 +18,10 @@ from sciflow.executors.argo.place.facts import Facts, GivenValue
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import FACTS, Delivery, Layout
 from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
+from sciflow.executors.argo.place.shapes import Inside, Shapes
 from sciflow.runner import shapes as runner_shapes
 from sciflow.runner.failures import PlaceError
 from sciflow.runner.packs import read_stored
-
-Shapes = Mapping[str, Sequence[Sequence[str]]]
 
 PARTS_GIVEN = ("artifacts", "values", "code")  # parts of a run folder that there are before anything has run
 
@@ -53,7 +52,7 @@ class Sender:
         told = msgspec.structs.replace(
             self._facts,
             pods=earlier.pods,  # as when the run began, since its chunks are known by their numbers
-            folders=_merged(earlier.folders, given.folders),
+            folders=_merged(earlier, given),
             executable=sorted({*earlier.executable, *given.executable}),
             code=code,
         )
@@ -85,7 +84,7 @@ class Sender:
         answer = GivenValue(output=msgspec.Raw(text), folders=shapes.folders, executable=shapes.executable)
         self._bucket.put_new(self._layout.answer(path), msgspec.json.encode(answer))
 
-    def send_parts(self, parts: Sequence[str]) -> GivenValue:
+    def send_parts(self, parts: Sequence[str]) -> Shapes:
         """All files of parts of the run folder; the shapes of its folders."""
         files = [path for part in parts for path in _files(self._root, part)]
         self._put(files, below=[f"{part}/" for part in parts])
@@ -95,7 +94,7 @@ class Sender:
             if entry.is_dir(follow_symlinks=False)
         }
         executable = tuple(path for path in files if (self._root / path).stat().st_mode & stat.S_IXUSR)
-        return GivenValue(output=msgspec.Raw(b"null"), folders=folders, executable=executable)
+        return Shapes(folders=folders, executable=executable)
 
     def _put(self, files: Iterable[str], *, below: Iterable[str]) -> None:
         """Files of the run folder, as far as they are not there, or longer here; they lie below these paths."""
@@ -112,9 +111,11 @@ def _grown(file: Path, there: int | None) -> bool:
     return there is None or file.stat().st_size > there  # an engine appends its values to one file
 
 
-def _merged(known: Shapes, here: Shapes) -> Shapes:
+def _merged(earlier: Shapes, here: Shapes) -> Mapping[str, Inside]:
     """What is in folders, of which an adopted run has not all here."""
-    return {**known, **{name: inside for name, inside in here.items() if len(inside) >= len(known.get(name, ()))}}
+    known = earlier.folders
+    more = {name: inside for name, inside in here.folders.items() if len(inside) >= len(known.get(name, ()))}
+    return {**known, **more}
 
 
 def _files(root: Path, part: str) -> Iterator[str]:
