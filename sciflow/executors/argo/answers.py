@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from sciflow.executors.argo.news import News, Told
@@ -36,6 +36,11 @@ class Answers:
         if path not in self._told:
             self._told.add(path)
             self._tell(Told(path=path, text=text))
+
+    def pass_by(self, paths: Iterable[str]) -> None:
+        """Tells of suspensions which ask for nothing that they are over."""
+        for path in paths:
+            self.tell(path, b"null")
 
     def look(self) -> list[str]:
         """Tells those that somebody else has given; their paths."""

@@ -80,6 +80,7 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False  # nobody has looked after its run before, so that there is none to be found
     goes_on: bool  # if it is suspended
     gates: bool  # its run may wait for answers
+    lets_go: bool = False  # which are nothing but Argo's own word: of a run of what is deployed
 
 
 class Follower:
@@ -364,14 +365,11 @@ class Follower:
         asks = silent and now >= self._waits_due and not status.ended
         paused = self._paused or status.suspended
         refused: HostFailed | HostRefused | None = None
-        if status.ended or paused or self._gates or asks or self._nodes_due.holds(status):
+        if status.ended or paused or self._gates or asks or self._mission.lets_go or self._nodes_due.holds(status):
             asked = time.monotonic()
             status = status if status.gone else self._seen_status(nodes=True)
             self._nodes_due.looked(status, time.monotonic() - asked)
-            try:
-                self._gates.release(status)
-            except (HostFailed, HostRefused) as error:  # what has ended is told all the same
-                refused = error
+            refused = self._let_go(status)  # what has ended is told all the same
         if status.ended and not had_ended:  # since it was asked: what it has left last is not listed yet
             self._next_look = 0.0
             return
@@ -387,6 +385,15 @@ class Follower:
         self._next_look = now + (self._least_s if self._gates.awaited else pause)
         if refused is not None:
             raise refused
+
+    def _let_go(self, status: WorkflowStatus) -> HostFailed | HostRefused | None:
+        """Has suspended nodes go on that are answered, and hears of those that did by themselves; why it was refused."""
+        self._answers.pass_by(status.passed if self._mission.lets_go else ())
+        try:
+            self._gates.release(status)
+        except (HostFailed, HostRefused) as error:
+            return error
+        return None
 
     def _seen_status(self, *, nodes: bool) -> WorkflowStatus:
         """How far it is; what was not looked at is as it was."""
