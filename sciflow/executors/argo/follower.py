@@ -387,7 +387,7 @@ class Follower:
             raise refused
 
     def _let_go(self, status: WorkflowStatus) -> HostFailed | HostRefused | None:
-        """Has suspended nodes go on that are answered, and hears of those that did by themselves; why it was refused."""
+        """Has suspended nodes go on that are answered, and tells of those that did without; why it was refused."""
         self._answers.pass_by(status.passed if self._mission.lets_go else ())
         try:
             self._gates.release(status)
