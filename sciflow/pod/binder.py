@@ -20,7 +20,7 @@ from sciflow.executors.argo.place.facts import chunk_of
 from sciflow.executors.argo.place.outcomes import TaskEnd
 from sciflow.executors.request import element_of
 from sciflow.pod.brought_values import BroughtValues
-from sciflow.pod.earlier_pods import KnownEnds, read_earlier
+from sciflow.pod.earlier_pods import KnownEnds
 from sciflow.pod.first_round import write_first_round
 from sciflow.pod.known import CachedOutcomes, Line, printed, reused
 from sciflow.pod.recollection import Recollection, total_of
@@ -76,7 +76,7 @@ class Binder:
     def _bind(self, run: NodeRun, chunk: int, *, replaces: bool) -> None:
         assert run.tasks is not None
         self._run.fix(run)
-        earlier = read_earlier(self._view.source.earlier(run.path, chunk))
+        earlier = self._view.source.earlier(run.path, chunk)
         last = earlier.last
         run.tasks.attempts = {i: end.attempt + 1 for i, end in last.items()}
         job = self._job(run, self._wanted(run, chunk, last))

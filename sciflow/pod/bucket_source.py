@@ -10,6 +10,7 @@ from sciflow.executors.argo.place.facts import GivenValue
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.outcomes import HEAD_BYTES, TaskEnd, final_ends, read_head, read_outcomes
 from sciflow.executors.argo.place.run_files import RunFiles
+from sciflow.pod.earlier_pods import EarlierPods, read_earlier
 
 
 class BucketSource:
@@ -37,11 +38,14 @@ class BucketSource:
     def successes(self, path: str, chunks: Iterable[int]) -> int:
         """See `Source`."""
         keys = [self._layout.outcomes(path, chunk) for chunk in chunks]
-        return sum(read_head(text).succeeded for text in self._bucket.get_all(keys, most=HEAD_BYTES).values())
+        texts = self._bucket.get_all(keys, most=HEAD_BYTES)
+        return sum(self._bucket.read(key, text, read_head).succeeded for key, text in texts.items())
 
-    def earlier(self, path: str, chunk: int) -> bytes | None:
+    def earlier(self, path: str, chunk: int) -> EarlierPods:
         """What earlier pods of the same tasks have left."""
-        return self._bucket.get(self._layout.outcomes(path, chunk))
+        key = self._layout.outcomes(path, chunk)
+        text = self._bucket.get(key)
+        return EarlierPods() if text is None else self._bucket.read(key, text, read_earlier)
 
     def answer(self, path: str) -> bytes | None:
         """See `Source`."""

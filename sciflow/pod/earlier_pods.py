@@ -42,10 +42,12 @@ class EarlierPods(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def read_earlier(text: bytes | None) -> EarlierPods:
-    """What the file of outcomes says; None: there is none, for no pod has worked on these tasks."""
-    if text is None:
-        return EarlierPods()
+def read_earlier(text: bytes) -> EarlierPods:
+    """What the file of outcomes says.
+
+    Raises:
+        ValueError: it is none.
+    """
     found = read_outcomes(text)
     return EarlierPods(
         count=found.head.generation + 1,

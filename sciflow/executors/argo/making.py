@@ -11,11 +11,12 @@ import msgspec
 from sciflow.core.graph import Suspend
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.executor import ArgoExecutor
-from sciflow.executors.argo.follower import Follower, Mission
+from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.manifest.naming import dns_name, workflow_name
 from sciflow.executors.argo.manifest.version import content_version
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
+from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given
 from sciflow.executors.argo.place.layout import OUTCOMES
@@ -75,14 +76,14 @@ def make_argo(
             fresh=whole.fresh,
             goes_on=whole.goes_on,
             gates=gates,
-            lets_go=gates and workflow_name(run) != dns_name(run),
+            opens=gates and workflow_name(run) != dns_name(run),
         ),
     )
     return ArgoExecutor(follower, revives=whole.revives)
 
 
 class _Supply(msgspec.Struct, frozen=True, kw_only=True):
-    """See `follower.Supply`."""
+    """See `orders.Supply`."""
 
     run: str
     sender: Sender

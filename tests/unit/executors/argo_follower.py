@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sciflow.executors.argo.follower import Follower, Mission
+from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.news import News
+from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.reaching import make_server

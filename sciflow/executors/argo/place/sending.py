@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.expr import Tree
+from sciflow.core.trees import parts_of
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts, GivenValue
@@ -135,15 +136,10 @@ def _named(tree: Tree, root: Path) -> Iterator[str]:
     Raises:
         PlaceError: a pack is not there, or was changed.
     """
-    match tree:
-        case {"$": "artifact", "path": str() as path}:
-            yield path
-        case {"$": "value", "file": str() as file}:
-            yield file
-            yield from _named(json.loads(read_stored(str(root), tree)), root)
-        case dict():
-            for value in tree.values():
-                yield from _named(value, root)
-        case list():
-            for value in tree:
-                yield from _named(value, root)
+    for part in parts_of(tree):
+        match part:
+            case {"$": "artifact", "path": str() as path}:
+                yield path
+            case {"$": "value", "file": str() as file}:
+                yield file
+                yield from _named(json.loads(read_stored(str(root), part)), root)
