@@ -44,7 +44,7 @@ class Gates:
     ) -> None:
         """`here`: the run folder; `send`: puts an answer into the bucket, unless one is there.
 
-        `opens`: of a run of what is deployed, whose nodes ask for no value: Argo lets them go on without an answer, too.
+        `opens`: of a run of what is deployed, whose nodes ask for no value: Argo lets them go on without an answer.
         """
         self._server = server
         self._name = name
