@@ -41,6 +41,7 @@ class Facts(Shapes, frozen=True, kw_only=True):
     code: Sequence[str]  # files of the run folder's `code`
     dispatchers: Mapping[str, Mapping[str, Any]] = {}  # executors of batch systems that nodes name, and their settings
     start_limit_s: float = 600.0  # for which a host may be out of reach before anything was given to it
+    refused: Sequence[str] = ()  # why it could not begin: what is wrong with the parameters that it was started with
 
     def chunk_at(self, node: Node, total: int, *, above: Sequence[int]) -> int:
         """How many tasks of a node make one pod."""
