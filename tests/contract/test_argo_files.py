@@ -1,4 +1,4 @@
-"""Manifests of Argo, written by hand, on the embedded engine: on this machine itself, in containers, and as Argo does."""
+"""Manifests of Argo, written by hand, on the embedded engine: here, in containers, and with the outcome of Argo."""
 
 from __future__ import annotations
 
@@ -53,3 +53,58 @@ def test_files_go_between_templates_in_containers(in_podman: Callable[..., Told]
         "seen": 'from the arguments\nsaid to one "word"\nown one "word"\n1\n2\none "word"',
         "each": '["item a","item b"]',
     }
+
+
+PLAIN = {
+    "bottom": 'hello. left., hello. "right" $(date)..',
+    "items": '["<1>","<two>","<true>","<1.5>"]',
+    "maps": '["x-1","y-hello"]',
+    "doubled": "[2,4,6]",
+    "odd": '["odd 1 of [1, 2, 3]","odd 3 of [1, 2, 3]"]',
+    "counted": '["5","6","7"]',
+    "formatted": '["n02","n01","n00"]',
+    "coin": "it was heads.",
+    "either": "either.",
+    "mended": "mended after Failed.",
+    "nested": "inside hello.?",
+}
+
+
+def test_a_manifest_without_files_runs_on_this_machine_itself_where_that_is_said(
+    run: Callable[..., Told], tmp_path: Path
+) -> None:
+    told = run("plain.yaml", "--on", "local", "-p", "greeting=hello")
+    assert told["result"] == PLAIN
+    printed = sciflow(tmp_path, "logs", "last", "on-exit/bye/note", "--stream", "out").stdout
+    assert printed == "plain Succeeded hello.\n"
+
+
+def test_it_is_never_chosen_by_itself(tmp_path: Path) -> None:
+    done = sciflow(tmp_path, "run", str(MANIFESTS / "plain.yaml"), code=2)
+    assert "run in containers, and the executor local has none" in done.stderr
+
+
+def test_a_value_that_is_none_of_a_parameters_choices_is_refused(tmp_path: Path) -> None:
+    done = sciflow(tmp_path, "run", str(MANIFESTS / "plain.yaml"), "--on", "local", "-p", "greeting=bye", code=2)
+    assert "greeting" in done.stderr
+
+
+def test_a_run_waits_for_an_answer_and_fails_by_argos_rules(tmp_path: Path) -> None:
+    counter, file = tmp_path / "count", str(MANIFESTS / "failing.yaml")
+    sciflow(tmp_path, "run", file, "--on", "local", "--file", str(counter), "--times", "1", code=130)
+    assert counter.read_text() == "x\nx\n"
+    assert "YES" in sciflow(tmp_path, "resume", "last", "--value", '{"answer": "MAYBE"}', code=2).stderr
+    shown = sciflow(tmp_path, "resume", "last", "--value", '{"answer": "YES"}', code=1)
+    assert "was left out" in shown.stdout + shown.stderr
+    for task, printed in {"after": "YES\n", "looks": "seen\n", "on-exit/bye": "Failed 1\n"}.items():
+        assert sciflow(tmp_path, "logs", "last", task, "--stream", "out").stdout == printed
+    assert "skipped" in sciflow(tmp_path, "show", "last").stdout
+
+
+def sciflow(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """The command line in a folder."""
+    surroundings = {**os.environ, "SCIFLOW_RUNS": str(folder / "runs"), "SCIFLOW_PROGRESS": "false"}
+    argv = [sys.executable, "-m", "sciflow", *arguments]
+    done = subprocess.run(argv, env=surroundings, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
