@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def clear_remote(runs: Sequence[RunSummary], *, discard: bool, dry_run: bool, confirmed: Callable[[str], bool]) -> int:
     """Removes it, after it has come home; the exit code. `discard`: what is not home is lost."""
-    from sciflow.engine.clearing import all_remains, clear
+    from sciflow.engine.clearing import all_remains
     from sciflow.view.runs import for_terminal
 
     left = list(all_remains(run.folder for run in runs))
@@ -26,15 +26,28 @@ def clear_remote(runs: Sequence[RunSummary], *, discard: bool, dry_run: bool, co
         return 0
     roots = {found.folder.root for found in left}
     show(for_terminal([run for run in runs if run.folder in roots], now_s=time.time()))
-    places = ", ".join(sorted({name for found in left for name in found.executors}))
-    told = f"what {count(len(left), 'run')} {'has' if len(left) == 1 else 'have'} left at {places}{_much(left)}"
-    before = "; what is not home yet is LOST" if discard else "; what is not home yet comes home before"
+    wish = _wish(left, discard=discard)
     if dry_run:
-        note(f"would remove {told}{before}")
-        return 0
-    if not confirmed(f"Remove {told}{before}?"):
+        note(f"would remove {wish}")
+    elif confirmed(f"Remove {wish}?"):
+        return _clear_all(left, discard=discard)
+    else:
         note("nothing was removed")
-        return 0
+    return 0
+
+
+def _wish(left: Sequence[Remains], *, discard: bool) -> str:
+    """What is to be removed, and what becomes of what is not home."""
+    places = ", ".join(sorted({name for found in left for name in found.executors}))
+    before = "is LOST" if discard else "comes home before"
+    have = "has" if len(left) == 1 else "have"
+    return f"what {count(len(left), 'run')} {have} left at {places}{_much(left)}; what is not home yet {before}"
+
+
+def _clear_all(left: Sequence[Remains], *, discard: bool) -> int:
+    """Does it; the exit code."""
+    from sciflow.engine.clearing import clear
+
     failed = freed = 0
     for found in left:
         try:

@@ -28,6 +28,11 @@ class Phase(StrEnum):
         return not MOVES[self]
 
     @property
+    def at_rest(self) -> bool:
+        """Whether it has ended or waits for somebody."""
+        return self.ended or self is Phase.SUSPENDED
+
+    @property
     def bad(self) -> bool:
         """Whether a retry takes it up again."""
         return self in BAD

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sciflow.core.records import Phase
 from sciflow.engine.conclusion import end_without_engine
+from sciflow.engine.launch import carry_on
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.session import carry_on
 from sciflow.errors import RunBusy, SciflowError
 
 

@@ -17,7 +17,7 @@ from sciflow.core.progress import RunElsewhere
 from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine import steering
 from sciflow.engine.conclusion import open_writer
-from sciflow.engine.records_db import Writer
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.run_folder import HIDDEN, RunFolder
 from sciflow.engine.setup import RunSetup
 from sciflow.engine.status import current_phase

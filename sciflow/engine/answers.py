@@ -8,13 +8,15 @@ from pathlib import Path, PurePath
 
 from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
-from sciflow.core.graph import Suspend, WorkflowSpec, decode_spec
+from sciflow.core.graph import Suspend, WorkflowSpec
 from sciflow.core.job import SINGLE
 from sciflow.core.naming import with_article
 from sciflow.core.ports import Type, accepts_none
 from sciflow.core.records import Phase
 from sciflow.engine.control import Inbox, Request, Verb
-from sciflow.engine.records_db import Reader, Writer
+from sciflow.engine.origin import stored_spec
+from sciflow.engine.records_db import Reader
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.values import whole_text
 from sciflow.errors import InvalidInput, Problem, RunError
 from sciflow.runner import codec
@@ -55,7 +57,7 @@ def _only(waiting: Mapping[str, Type]) -> str:
 
 def waiting_nodes(reader: Reader) -> dict[str, Type]:
     """The paths of the suspended nodes, with the types of what they wait for."""
-    templates = decode_spec(reader.fact("spec") or b"{}").templates
+    templates = stored_spec(reader).templates
     rows = [(row.path, templates[row.template]) for row in reader.nodes() if row.phase is Phase.SUSPENDED]
     return {path: template.output for path, template in rows if isinstance(template, Suspend)}
 

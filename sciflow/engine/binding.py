@@ -154,6 +154,12 @@ def join_object(texts: Mapping[str, bytes]) -> bytes:
     return b"{" + b",".join(b'"%s":%s' % (name.encode(), text) for name, text in texts.items()) + b"}"
 
 
+def slice_texts(run: NodeRun, slice_: int) -> dict[str, bytes]:
+    """What a task of a node is given: what all its slices have, and what this one takes from the lists."""
+    assert run.tasks is not None
+    return split_object(run.fixed) | dict(zip(run.tasks.columns, run.tasks.elements(slice_), strict=True))
+
+
 def graph_inputs(graph: Graph, texts: dict[str, bytes]) -> dict[str, bytes]:
     """`texts`, with the defaults of the ports that are missing."""
     defaults = {p.name: const_text(p.default) for p in graph.inputs if p.default is not None}

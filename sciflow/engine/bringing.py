@@ -7,14 +7,12 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
-
 from sciflow import config
 from sciflow.engine.elsewhere import files_elsewhere
+from sciflow.engine.origin import stored_setup
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 from sciflow.engine.rows import TaskRow
-from sciflow.engine.setup import RunSetup
 from sciflow.engine.stored_files import Placed, fetch_stored, read_index
 from sciflow.engine.task_list import task_rows
 from sciflow.errors import RunError
@@ -81,7 +79,7 @@ def bring_tasks(replica: Replica, path: str | None, *, of: Collection[str] | Non
 
 def conductor_of(replica: Replica) -> str | None:
     """The executor that has carried out the run as a whole, if one has."""
-    name = msgspec.json.decode(replica.reader.fact("setup") or b"{}", type=RunSetup).executor
+    name = stored_setup(replica.reader).executor
     return name if conducts(name, config.load().executors) else None
 
 

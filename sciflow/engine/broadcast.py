@@ -11,9 +11,9 @@ import msgspec
 
 from sciflow.core.job import job_of, position_of
 from sciflow.core.records import Phase, Progress
+from sciflow.engine.outcome import Outcome
 from sciflow.engine.parts import Parts
 from sciflow.engine.snapshots import snapshot
-from sciflow.engine.walk import Outcome
 from sciflow.executors.executor import Advanced
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from sciflow.core.expr import Tree
+from sciflow.core.trees import parts_of
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.bringing import bring_values
 from sciflow.engine.cache import Hit
@@ -102,12 +103,4 @@ class Carrying:
 
 def _size(tree: Tree) -> int:
     """Bytes of the files that a tree speaks of, as far as they are recorded there."""
-    match tree:
-        case {"$": "artifact"}:
-            return int(tree.get("size", 0))
-        case dict():
-            return sum(map(_size, tree.values()))
-        case list():
-            return sum(_size(value) for value in tree if isinstance(value, dict | list))
-        case _:
-            return 0
+    return sum(int(part.get("size", 0)) for part in parts_of(tree) if part["$"] == "artifact")

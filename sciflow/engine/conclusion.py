@@ -7,12 +7,12 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import msgspec
-
 from sciflow import config
 from sciflow.core.records import RUN_ENDS, Phase
+from sciflow.engine.origin import stored_setup
 from sciflow.engine.recall import recall
-from sciflow.engine.records_db import Reader, Writer
+from sciflow.engine.records_db import Reader
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.setup import RunSetup
 from sciflow.executors.batch.record import is_open
@@ -22,13 +22,7 @@ from sciflow.storage.mounts import on_network
 
 def open_writer(folder: RunFolder) -> Writer:
     """The run's database, to write; the lock must be held."""
-    return Writer(folder.database, full=setup_of(folder).durable == "full", network=on_network(folder.root))
-
-
-def setup_of(folder: RunFolder) -> RunSetup:
-    """How the run is to be executed."""
-    with closing(Reader(folder.database)) as reader:
-        return msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
+    return Writer(folder.database, full=_setup(folder).durable == "full", network=on_network(folder.root))
 
 
 def settings_of(setup: RunSetup) -> config.Settings:
@@ -71,7 +65,7 @@ def call_off(folder: RunFolder, phase: Phase, message: str, *, running: bool) ->
         RunError, HostError: the jobs cannot be cancelled now, see `recall`; nothing was written down.
     """
     with folder.lock(), closing(open_writer(folder)) as db:
-        setup = setup_of(folder)
+        setup = _setup(folder)
         settings = settings_of(setup)
         conductor = setup.executor if conducts(setup.executor, settings.executors) else None
         if conductor is not None or is_open(folder.root):
@@ -79,3 +73,8 @@ def call_off(folder: RunFolder, phase: Phase, message: str, *, running: bool) ->
             recall(folder.root, settings, conductor=conductor, running=running, end=end)
         if db.text("phase") not in {*RUN_ENDS, phase}:
             put_end(db, phase, message)
+
+
+def _setup(folder: RunFolder) -> RunSetup:
+    with closing(Reader(folder.database)) as reader:
+        return stored_setup(reader)

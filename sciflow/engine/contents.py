@@ -6,8 +6,10 @@ import hashlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from sciflow.core.expr import Tree
+from sciflow.core.trees import with_inner, with_parts
 from sciflow.engine.values import is_folded, read_folded
 from sciflow.runner.text import dump
 
@@ -47,14 +49,13 @@ class Contents:
 
     def _whole(self, tree: Tree) -> Tree:
         """The tree with nothing stored elsewhere, and files by name and hash."""
-        if is_folded(tree):
-            return self._whole(json.loads(read_folded(self._root, tree)))
-        match tree:
+        return with_parts(tree, self._whole_part)
+
+    def _whole_part(self, part: dict[str, Any]) -> Tree:
+        if is_folded(part):
+            return self._whole(json.loads(read_folded(self._root, part)))
+        match part:
             case {"$": "artifact", "path": path, "sha256": sha256}:
                 return {"$": "artifact", "name": path.rpartition("/")[2], "sha256": sha256}
-            case dict():
-                return {name: self._whole(value) for name, value in tree.items()}
-            case list() if any(isinstance(value, dict | list) for value in tree):
-                return [self._whole(value) for value in tree]
             case _:
-                return tree
+                return with_inner(part, self._whole_part)

@@ -14,14 +14,16 @@ import msgspec
 
 from sciflow import config
 from sciflow.core.expr import Const, Tree
-from sciflow.core.graph import Function, OpTemplate, Template, WorkflowSpec, decode_spec, encode_spec
+from sciflow.core.graph import Function, OpTemplate, Template, WorkflowSpec, encode_spec
 from sciflow.core.records import Phase
 from sciflow.engine.bringing import bring_values
 from sciflow.engine.constants import map_constants
 from sciflow.engine.intake import Intake, absolute
+from sciflow.engine.origin import origin_of
 from sciflow.engine.preflight import nodes_of, preflight
-from sciflow.engine.records_db import Reader, Writer
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.run_folder import RunFolder, create_run_folder, reveal
+from sciflow.engine.script import copy_script
 from sciflow.engine.setup import RunOptions, RunSetup
 from sciflow.engine.stowage_making import check_answers
 from sciflow.engine.values import StoredValues
@@ -50,26 +52,14 @@ def create_again(folder: RunFolder) -> RunFolder:
     Raises:
         RunDamaged: the folder cannot be read, or the new one not be made.
     """
-    spec, setup, inputs = read_created(folder)
-    root = folder.root
-    bring_values(root, [encode_spec(spec), *map(msgspec.json.encode, (setup.reuse, inputs))])
-    spec = map_constants(_with_pickles(spec, root), lambda tree: absolute(tree, root))
+    origin, root = origin_of(folder), folder.root
+    setup = origin.setup
+    bring_values(root, [encode_spec(origin.spec), *map(msgspec.json.encode, (setup.reuse, origin.inputs))])
+    spec = map_constants(_with_pickles(origin.spec, root), lambda tree: absolute(tree, root))
     reuse = {key: absolute(tree, root) for key, tree in setup.reuse.items()}
-    args = {name: absolute(tree, root) for name, tree in inputs.items()}
+    args = {name: absolute(tree, root) for name, tree in origin.inputs.items()}
     preflight(spec, setup, config.load(), args)
     return _create(root.parent, spec, args, msgspec.structs.replace(setup, reuse=reuse))
-
-
-def read_created(folder: RunFolder) -> tuple[WorkflowSpec, RunSetup, dict[str, Tree]]:
-    """What a run was made of: the workflow, how it is to be executed, its inputs."""
-    reader = Reader(folder.database)
-    try:
-        spec = decode_spec(reader.fact("spec") or b"{}")
-        setup = msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
-        inputs: dict[str, Tree] = json.loads(reader.fact("inputs") or b"{}")
-    finally:
-        reader.close()
-    return spec, setup, inputs
 
 
 def _create(runs: Path, spec: WorkflowSpec, args: Mapping[str, Tree], setup: RunSetup) -> RunFolder:
@@ -92,9 +82,7 @@ def _fill(folder: RunFolder, spec: WorkflowSpec, args: Mapping[str, Tree], setup
     inputs = {name: json.loads(intake.text(tree)) for name, tree in args.items()}
     taken = {key: json.loads(intake.text(tree)) for key, tree in setup.reuse.items()}
     spec = map_constants(_externalised(spec, folder), lambda tree: json.loads(intake.text(tree)))
-    if setup.script is not None and os.path.isfile(setup.script):
-        copy = folder.part("code") / os.path.basename(setup.script)
-        copy.write_bytes(Path(setup.script).read_bytes())
+    copy_script(setup.script, folder)
     db = Writer(folder.database, full=setup.durable == "full", hidden=True)
     db.put_fact("spec", encode_spec(spec))
     db.put_fact("inputs", msgspec.json.encode(inputs))

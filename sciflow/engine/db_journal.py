@@ -9,7 +9,7 @@ import msgspec
 from sciflow.core.records import Phase
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.journal import Ending
-from sciflow.engine.records_db import Writer
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.rows import PHASES, NodeRow, TaskValues
 
 _encode = msgspec.json.encode

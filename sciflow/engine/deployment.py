@@ -14,15 +14,18 @@ import msgspec
 from sciflow import config
 from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
-from sciflow.engine.creation import create_run, read_created, setup_of
+from sciflow.engine.creation import create_run, setup_of
+from sciflow.engine.errand import errand_of, whole_of
+from sciflow.engine.origin import origin_of
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.session import bundle_of
+from sciflow.engine.script import copied_script
 from sciflow.engine.setup import RunOptions, RunSetup
 from sciflow.errors import ConfigError
 from sciflow.executors.argo import deploying
 from sciflow.executors.argo.deploying import Prepared, Wish
-from sciflow.executors.argo.manifest.deployed import DEPLOYED_LABEL, VERSION_LABEL, Schedule
-from sciflow.executors.registry import Errand, Whole, conducts
+from sciflow.executors.argo.manifest.deployed import DEPLOYED_LABEL, Schedule
+from sciflow.executors.argo.manifest.workflow import VERSION_LABEL
+from sciflow.executors.registry import Errand, conducts
 from sciflow.executors.settings import ArgoSettings, parse_executor
 
 __all__ = ["Deployed", "Found", "Schedule", "Wish", "deploy", "list_deployed", "remove_deployed"]
@@ -123,26 +126,13 @@ def _folder(spec: WorkflowSpec, args: Mapping[str, Tree], options: RunOptions) -
 
 
 def _errand(folder: RunFolder, settings: config.Settings) -> Errand:
-    spec, setup, inputs = read_created(folder)
-    script = setup.script and os.path.basename(setup.script)
-    return Errand(
-        root=folder.root,
-        sys_path=setup.sys_path,
-        argv=[os.path.basename(setup.argv[0])] if setup.argv else [],  # how it was deployed is nobody's argument
-        main=f"code/{script}" if script and folder.part("code").joinpath(script).is_file() else None,
-        inline_bytes=setup.inline_bytes,
-        code=bundle_of(spec, setup.sys_path),
-        host=settings.host,
-        whole=Whole(
-            spec=spec,
-            inputs=inputs,
-            reuse=setup.reuse,
-            timeout_s=setup.timeout_s,
-            parallelism=setup.parallelism,
-            locks=setup.locks,
-            setup=msgspec.Raw(msgspec.json.encode(_impersonal(setup))),
-        ),
-    )
+    origin = origin_of(folder)
+    setup = origin.setup
+    impersonal = msgspec.Raw(msgspec.json.encode(_impersonal(setup)))
+    whole = msgspec.structs.replace(whole_of(origin, settings), setup=impersonal)
+    errand = errand_of(origin, whole, root=folder.root, script=copied_script(setup.script, folder), settings=settings)
+    argv = [os.path.basename(name) for name in setup.argv[:1]]  # how it was deployed is nobody's argument
+    return msgspec.structs.replace(errand, argv=argv)
 
 
 def _impersonal(setup: RunSetup) -> RunSetup:

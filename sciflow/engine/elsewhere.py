@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from sciflow.core.expr import Tree
+from sciflow.core.trees import parts_of
 from sciflow.engine.values import is_folded, read_folded
 
 AT = b'"at":"'
@@ -19,22 +19,14 @@ def files_elsewhere(root: Path, text: bytes, *, home: str | None = None) -> Iter
 
     `home` is what is said of files that were made here; without it they are left out.
     """
-    if any(mark in text for mark in _MAY_HOLD) or (home is not None and _ARTIFACT in text):
-        yield from _walk(root, json.loads(text), home)
-
-
-def _walk(root: Path, tree: Tree, home: str | None) -> Iterator[tuple[str, str]]:
-    if is_folded(tree):
-        yield from files_elsewhere(root, read_folded(root, tree), home=home)
+    if not any(mark in text for mark in _MAY_HOLD) and (home is None or _ARTIFACT not in text):
         return
-    match tree:
-        case {"$": "artifact", "path": str() as path}:
-            at = tree.get("at", home)
-            if at is not None:
-                yield at, path
-        case dict():
-            for value in tree.values():
-                yield from _walk(root, value, home)
-        case list():
-            for value in tree:
-                yield from _walk(root, value, home)
+    for part in parts_of(json.loads(text)):
+        if is_folded(part):
+            yield from files_elsewhere(root, read_folded(root, part), home=home)
+            continue
+        match part:
+            case {"$": "artifact", "path": str() as path}:
+                at = part.get("at", home)
+                if at is not None:
+                    yield at, path

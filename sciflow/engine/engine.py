@@ -10,25 +10,25 @@ import select
 import time
 from collections.abc import Iterable
 
-from sciflow.core.graph import OpTemplate
 from sciflow.core.job import job_of, position_of
-from sciflow.core.records import Phase, Progress, TaskError
-from sciflow.engine.activation import NodeRun
+from sciflow.core.records import Phase, Progress
 from sciflow.engine.answers import given_answers
-from sciflow.engine.binding import BindingError
+from sciflow.engine.brakes import Brakes
 from sciflow.engine.broadcast import Broadcast
 from sciflow.engine.collector import rare_collection
-from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.endings import ending_of
 from sciflow.engine.freight import Freight
+from sciflow.engine.halt import Halt, Level
+from sciflow.engine.helm import Helm
 from sciflow.engine.journal import Ending
-from sciflow.engine.parts import Halt, Level, Parts
+from sciflow.engine.lookups import Lookups
+from sciflow.engine.outcome import Outcome
+from sciflow.engine.parts import Parts
 from sciflow.engine.patience import Patience
 from sciflow.engine.replies import Replies
 from sciflow.engine.resting import Rest
 from sciflow.engine.standing import outcome_of
 from sciflow.engine.stowage_making import keep_all
-from sciflow.engine.walk import Outcome
 from sciflow.errors import RunDamaged
 from sciflow.executors.executor import (
     Advanced,
@@ -43,9 +43,7 @@ from sciflow.executors.executor import (
     Report,
     Steered,
 )
-from sciflow.executors.registry import LOCAL
 
-LOOK_S = 0.25  # between looks at requests, time limit and watchers
 LOOK_COSTS = 20  # times the time that a look takes pass until the next one
 CARRYING_S = 0.05  # between looks whether large files are here
 COMMIT_S = 0.01  # between commits while many short tasks end
@@ -60,29 +58,25 @@ class Engine:
         self._scheduler = parts.scheduler
         self._outliving = {name for name, executor in parts.executors.items() if executor.outlives}
         self._db = parts.db
-        self._halt = Halt()
         self._swept = False  # all files were looked at that belong into the run's storage
         self._exited = False  # the exit handler was begun, or there is none
-        self._withdrawn = False  # executors were told to begin nothing more
-        self._timed_out = False
-        self._next_look = 0.0
         self._next_commit = 0.0
         self._calm = False  # no news is urgent
-        self._unidentified: dict[str, list[NodeRun]] = {}  # by template: nodes that wait for its identity
         self._replies = Replies(parts.scheduler, parts.db, parts.conductor)
         self._rest = Rest(parts.db, lasting=parts.follows)
-        self._inbox = Inbox(parts.folder.part("control"))
-        self._broadcast = Broadcast(parts, why=lambda: self._halt.why)
+        self._lookups = Lookups(parts)
         self._freight = Freight(parts.executors, parts.folder.root, parts.stowage, home=parts.home)
+        self._brakes = Brakes(parts, self._freight)
+        self._helm = helm = Helm(parts, brakes=self._brakes, replies=self._replies, rest=self._rest)
+        self._broadcast = Broadcast(parts, why=lambda: helm.halt.why)
         patience = Patience(
-            limit_s=parts.full_disk_wait_s, say=self._broadcast.notify, ends=lambda: self._halt.level > Level.NONE
+            limit_s=parts.full_disk_wait_s, say=self._broadcast.notify, ends=lambda: helm.halt.level > Level.NONE
         )
         parts.db.insist = parts.values.insist = patience.insist
 
     def halt(self, halt: Halt) -> None:
         """Asks the engine to end; safe to call from a signal handler. A weaker halt than the present one is ignored."""
-        if (holds := self._halt.followed_by(halt)) is not self._halt:
-            self._halt, self._next_look = holds, 0.0
+        self._helm.order(halt)
 
     def run(self) -> Outcome:
         """Carries the run on until it has ended, waits for somebody, or was halted."""
@@ -96,8 +90,8 @@ class Engine:
     def _loop(self) -> Outcome:
         while True:
             self._look()
-            self._probe()
-            if self._halt.level is Level.NONE:
+            self._lookups.go_on()
+            if self._helm.halt.level is Level.NONE:
                 self._dispatch()
             self._commit()
             self._replies.hand_on()
@@ -115,27 +109,25 @@ class Engine:
                 return outcome
 
     def _outcome(self) -> Outcome | None:
-        asks = bool(self._unidentified) or self._parts.probe.carries
-        ended = self._scheduler.outcome
-        home = ended is None or not self._halt.leaves or self._freight.bring(ended.result)
-        return outcome_of(self._scheduler, self._halt, asking=asks, home=home, outliving=self._outliving)
+        halt, ended = self._helm.halt, self._scheduler.outcome
+        home = ended is None or not halt.leaves or self._freight.bring(ended.result)
+        return outcome_of(self._scheduler, halt, asking=self._lookups.busy, home=home, outliving=self._outliving)
 
     def _complete(self, outcome: Outcome) -> bool:
         """Whether nothing is left to be taken back, and all files are where they belong at the end.
 
         An engine that was told to leave waits for neither, one that rests not for files.
         """
-        interrupted = self._halt.level >= Level.STOP and not self._halt.ends
-        conductor = self._parts.conductor
-        if conductor is not None and self._halt.ends and outcome.phase is Phase.FAILED:
-            killed = self._halt.level is Level.KILL
-            conductor.end(exit_handler=self._halt.exit_handler, killed=killed, why=self._halt.why)
-        if not interrupted and not all(executor.settled for executor in self._parts.executors.values()):
-            return False
-        if outcome.phase is Phase.SUSPENDED and not interrupted and conductor is not None and not conductor.informed:
-            return False  # somebody may have given an answer
+        halt, conductor = self._helm.halt, self._parts.conductor
+        if outcome.phase is Phase.FAILED:
+            self._brakes.end_whole(halt)
+        if not halt.interrupts:
+            if not all(executor.settled for executor in self._parts.executors.values()):
+                return False
+            if outcome.phase is Phase.SUSPENDED and conductor is not None and not conductor.informed:
+                return False  # somebody may have given an answer
         brought = self._freight.bring(outcome.result)
-        if self._halt.leaves or outcome.phase is Phase.SUSPENDED or not brought:
+        if halt.leaves or outcome.phase is Phase.SUSPENDED or not brought:
             return brought
         if not self._swept and self._parts.stowage is not None:
             self._swept = True
@@ -144,42 +136,24 @@ class Engine:
 
     def _begin_exit(self, outcome: Outcome) -> bool:
         """Starts the exit handler, if the run has ended and there is one that has not run."""
-        if self._exited or outcome.phase is Phase.SUSPENDED or not self._halt.exit_handler:
+        if self._exited or outcome.phase is Phase.SUSPENDED or not self._helm.halt.exit_handler:
             return False
-        self._exited, self._swept, self._withdrawn = True, False, False
-        self._halt = Halt()
-        self._parts.deadline = None  # the handler has its own
-        self._unidentified.clear()
-        self._parts.probe.forget()
+        self._exited, self._swept = True, False
+        self._helm.begin_exit()
+        self._lookups.forget()
         self._db.put_fact("exit-phase", outcome.phase.value)
         return self._scheduler.begin_exit(outcome)
 
     # --- one turn
 
-    def _probe(self) -> None:
-        self._parts.probe.arrived(self._scheduler, self._parts.spec.templates)
-        while self._scheduler.probes:
-            run = self._scheduler.probes.popleft()
-            template = self._parts.spec.templates[run.node.template]
-            assert isinstance(template, OpTemplate)
-            if self._parts.probe.must_ask(run, template):
-                self._ask(run, template)
-                continue
-            try:
-                self._parts.probe.settle(self._scheduler, run, template, self._scheduler.need(run))
-            except BindingError as error:
-                self._scheduler.fail(run, error)
-
-    def _ask(self, run: NodeRun, template: OpTemplate) -> None:
-        """Has this machine load an op's code and tell by what it is known: a job without tasks."""
-        self._unidentified.setdefault(template.name, []).append(run)
-        if len(self._unidentified[template.name]) == 1:
-            need = self._scheduler.need(run)
-            self._parts.executors[LOCAL].submit(self._scheduler.empty_job(run, need))
-
-    def _identified(self, report: Identified) -> None:
-        self._parts.probe.identify(report.template, report.identity)
-        self._scheduler.probes.extend(self._unidentified.pop(report.template, ()))
+    def _look(self) -> None:
+        """Looks, now and then, at what comes from outside; then those outside are shown how the run stands."""
+        if time.monotonic() < self._helm.next_look:
+            return
+        if not self._parts.folder.database.exists():
+            raise RunDamaged(f"{self._parts.folder.root}: the run's folder was deleted or moved while it ran")
+        self._helm.look()
+        self._helm.put_off(LOOK_COSTS * self._broadcast.show())
 
     def _dispatch(self) -> None:
         now = time.monotonic()
@@ -212,12 +186,11 @@ class Engine:
 
     def _write(self) -> None:
         self._db.commit()
-        conductor = self._parts.conductor
-        self._inbox.settle(self._replies.unsettled, halted=conductor is None or conductor.settled)
+        self._helm.settle()
 
     def _wait(self) -> None:
         poll = select.poll()
-        until, calm = self._next_look - time.monotonic(), True
+        until, calm = self._helm.next_look - time.monotonic(), True
         for executor in self._parts.executors.values():
             watch = executor.watch()
             for fd in watch.read:
@@ -266,13 +239,21 @@ class Engine:
             case Progress() | Advanced():
                 self._broadcast.hear(report)
             case Identified():
-                self._identified(report)
-            case Noticed() | Denied():
-                self._told(report)
+                self._lookups.identified(report)
+            case Noticed(text=text, passing=passing):
+                (self._broadcast.mention if passing else self._broadcast.notify)(text)
+            case Denied(why=why):
+                self._helm.denied(report)
+                self._broadcast.notify(f"it was asked to end or to pause, and goes on: {why}")
             case Answered():
                 self._replies.hear(report)
             case Steered():
                 self._steer(report)
+
+    def _steer(self, said: Steered) -> None:
+        """Has done what somebody else asks of the run, as long as there is something to steer."""
+        if self._scheduler.outcome is None and (said.level == "leave" or not self._exited):
+            self._helm.steered(said, busy=self._lookups.busy)
 
     def _finish(self, number: int, ending: Ending, now: float) -> None:
         flight = self._scheduler.in_flight[job_of(number)]
@@ -281,101 +262,8 @@ class Engine:
         if flight.job.policy.cache and ending.phase is Phase.SUCCEEDED:
             assert ending.output is not None
             self._parts.probe.learn(flight.run, flight.job, position_of(number), ending.output, ending.extra)
-        interrupted = self._halt.level is Level.KILL and not self._halt.ends
+        interrupted = self._helm.halt.level is Level.KILL and not self._helm.halt.ends
         if interrupted and ending.phase is not Phase.SUCCEEDED:
             self._scheduler.lost(flight.job.id, [position_of(number)])  # not failed: to be run again
             return
         self._scheduler.finish(flight.job.id, position_of(number), ending, now)
-
-    # --- what comes from outside
-
-    def _look(self) -> None:
-        if time.monotonic() < self._next_look:
-            return
-        self._next_look = time.monotonic() + LOOK_S
-        if not self._parts.folder.database.exists():
-            raise RunDamaged(f"{self._parts.folder.root}: the run's folder was deleted or moved while it ran")
-        for request in self._inbox.collect():
-            self._obey(request)
-        self._replies.give()
-        if self._parts.deadline is not None and time.monotonic() > self._parts.deadline:
-            self._timed_out = True
-            self.halt(Halt(Level.KILL, "the run took longer than its time limit", ends=True))
-        if self._halt.level is Level.KILL:
-            self._kill()
-        elif self._halt.level is Level.PAUSE or self._halt.ends:
-            self._withdraw()
-        self._next_look += LOOK_COSTS * self._broadcast.show()
-
-    def _kill(self) -> None:
-        error = TaskError(kind="cancelled", type="sciflow:Cancelled", message=self._halt.why)
-        self._take_unsent()
-        if self._parts.conductor is not None and self._halt.ends:
-            exits, why = self._halt.exit_handler, self._halt.why
-            self._parts.conductor.end(exit_handler=exits, killed=True, why=why)
-        for executor in self._parts.executors.values():
-            if self._halt.ends or not executor.outlives:
-                executor.cancel(list(self._scheduler.in_flight), error)
-
-    def _withdraw(self) -> None:
-        if not self._withdrawn:
-            self._withdrawn = True
-            self._take_unsent()
-            for executor in self._parts.executors.values():
-                executor.withdraw()
-
-    def _take_unsent(self) -> None:
-        """Takes back the jobs that wait for files, and so were handed to no executor."""
-        for job in self._freight.cancel(self._scheduler.in_flight):
-            self._scheduler.lost(job, range(len(self._scheduler.in_flight[job].job.slices)))
-
-    def _obey(self, request: Request) -> None:
-        match request:
-            case Request(verb=Verb.STOP):
-                self.halt(Halt(Level.STOP, "the run was stopped", ends=True))
-            case Request(verb=Verb.TERMINATE):
-                self.halt(Halt(Level.KILL, "the run was terminated", ends=True, exit_handler=False))
-            case Request(verb=Verb.SUSPEND):
-                self.halt(Halt(Level.PAUSE, "the run was suspended"))
-            case Request(verb=Verb.RESUME, node=""):
-                self._go_on()
-                if self._parts.conductor is not None:
-                    self._parts.conductor.go_on()
-            case Request(verb=Verb.RESUME, node=node, value=value):
-                self._rest.end()
-                self._replies.take(node, self._parts.probe.taken(value))
-        self._db.put_event(time.time(), request.verb.value, request.node)
-
-    def _told(self, report: Noticed | Denied) -> None:
-        match report:
-            case Noticed(text=text, passing=passing):
-                (self._broadcast.mention if passing else self._broadcast.notify)(text)
-            case Denied(why=why, ends=ends):
-                self._inbox.refuse(why)
-                if self._halt.level < Level.KILL or (ends and self._halt.ends):
-                    self._halt, self._withdrawn = Halt(), False
-                if ends and self._timed_out:  # else it would be asked again all the time
-                    self._parts.deadline = None
-                self._broadcast.notify(f"it was asked to end or to pause, and goes on: {why}")
-
-    def _steer(self, said: Steered) -> None:
-        """Does what somebody else has asked of the run; its end is told again as long as the run goes on here."""
-        if self._scheduler.outcome is not None or (self._exited and said.level != "leave"):
-            return
-        busy = bool(self._unidentified) or self._parts.probe.carries
-        match said.level:
-            case "pause":
-                self.halt(Halt(Level.PAUSE, said.why))
-            case "go on":
-                self._go_on()
-            case "leave":
-                self.halt(Halt(Level.KILL, said.why))
-            case "stop" if not busy:
-                self.halt(Halt(Level.STOP, said.why, ends=True))
-            case "kill" if not busy:
-                self.halt(Halt(Level.KILL, said.why, ends=True, exit_handler=said.exit_handler))
-
-    def _go_on(self) -> None:
-        self._withdrawn = False
-        self._halt = Halt() if self._halt.level is Level.PAUSE else self._halt
-        self._rest.end()

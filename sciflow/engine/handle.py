@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-import msgspec
-
 from sciflow.core.records import Phase
 from sciflow.engine import steering
 from sciflow.engine.answers import answers
 from sciflow.engine.control import Inbox, Request, Verb
 from sciflow.engine.creation import create_again
+from sciflow.engine.origin import stored_setup
 from sciflow.engine.reading import RunRecord
-from sciflow.engine.setup import RunSetup
 from sciflow.engine.stored_files import release
 from sciflow.errors import RunBusy
 
@@ -101,7 +99,7 @@ class Run(RunRecord[R_co]):
 
     def _go_on(self, *, detach: bool | None, reopen: bool = False) -> Phase:
         with self._reader() as reader:
-            setup = msgspec.json.decode(reader.fact("setup") or b"{}", type=RunSetup)
+            setup = stored_setup(reader)
         if setup.detached if detach is None else detach:
             sessions = steering.sessions(self._folder)
             self.detach(reopen=reopen)

@@ -10,10 +10,12 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from sciflow.core.expr import Tree
+from sciflow.core.trees import parts_of, with_inner, with_parts
 from sciflow.engine.journal import Values
 from sciflow.engine.values import read_folded
 from sciflow.errors import RunDamaged
@@ -56,19 +58,18 @@ class Intake:
                 self._ready[source] = error
 
     def _taken(self, tree: Tree) -> Tree:
-        match tree:
-            case {"$": "artifact", "path": str() as path} if os.path.isabs(path):
-                return self._artifact(path, tree.get("sha256"))
-            case {"$": "value", "file": str() as file} if os.path.isabs(file):
-                return msgspec.json.decode(self._values.fold(read_folded(Path("/"), tree)))
-            case {"$": "artifact" | "value" | "ndarray"}:
-                return tree
-            case dict():
-                return {name: self._taken(value) for name, value in tree.items()}
-            case list():
-                return [self._taken(value) for value in tree] if any(isinstance(v, dict | list) for v in tree) else tree
-            case _:
-                return tree
+        def taken(part: dict[str, Any]) -> Tree:
+            match part:
+                case {"$": "artifact", "path": str() as path} if os.path.isabs(path):
+                    return self._artifact(path, part.get("sha256"))
+                case {"$": "value", "file": str() as file} if os.path.isabs(file):
+                    return msgspec.json.decode(self._values.fold(read_folded(Path("/"), part)))
+                case {"$": "artifact" | "value" | "ndarray"}:
+                    return part
+                case _:
+                    return with_inner(part, taken)
+
+        return with_parts(tree, taken)
 
     def _artifact(self, source: str, sha256: str | None) -> dict[str, Tree]:
         ready = self._ready.pop(source, None)
@@ -149,42 +150,22 @@ def _name(source: str) -> str:
 
 def absolute(tree: Tree, root: Path) -> Tree:
     """The tree with what lies in the run folder `root` named by absolute paths."""
-    match tree:
-        case {"$": "artifact", "path": str() as path}:
-            return tree | {"path": str(root / path)}
-        case {"$": "value", "file": str() as file}:
-            return tree | {"file": str(root / file)}
-        case dict():
-            return {name: absolute(value, root) for name, value in tree.items()}
-        case list():
-            return [absolute(value, root) for value in tree]
-        case _:
-            return tree
+
+    def named(part: dict[str, Any]) -> Tree:
+        match part:
+            case {"$": "artifact", "path": str() as path}:
+                return part | {"path": str(root / path)}
+            case {"$": "value", "file": str() as file}:
+                return part | {"file": str(root / file)}
+            case _:
+                return with_inner(part, named)
+
+    return with_parts(tree, named)
 
 
 def files_of(tree: Tree) -> Iterator[tuple[str, str | None]]:
     """The absolute path, and the hash if that is known, of each file and folder outside of the run."""
-    match tree:
-        case {"$": "artifact", "path": str() as path}:
-            if os.path.isabs(path):
-                yield path, tree.get("sha256")
-        case dict():
-            for value in tree.values():
-                yield from files_of(value)
-        case list():
-            for value in tree:
-                if isinstance(value, dict | list):
-                    yield from files_of(value)
-
-
-def needs_intake(tree: Tree) -> bool:
-    """Whether a tree refers to files outside of the run."""
-    match tree:
-        case {"$": "artifact"}:
-            return True
-        case dict():
-            return any(map(needs_intake, tree.values()))
-        case list():
-            return any(needs_intake(value) for value in tree if isinstance(value, dict | list))
-        case _:
-            return False
+    for part in parts_of(tree):
+        match part:
+            case {"$": "artifact", "path": str() as path} if os.path.isabs(path):
+                yield path, part.get("sha256")

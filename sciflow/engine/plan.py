@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,6 +17,7 @@ from sciflow.core.graph import Graph, Node, OpTemplate, Suspend, WorkflowSpec
 from sciflow.core.job import SINGLE
 from sciflow.core.progress import Plan, PlannedStep
 from sciflow.core.records import Phase
+from sciflow.core.trees import with_inner, with_parts
 from sciflow.engine.activation import ENDED, NodeRun, StepCount
 from sciflow.engine.constants import map_constants
 from sciflow.engine.graph_index import index_graph
@@ -68,23 +70,20 @@ class HashingIntake:
 
     def text(self, tree: Tree) -> bytes:
         """The text of the tree."""
-        return msgspec.json.encode(self._named(tree))
+        return msgspec.json.encode(with_parts(tree, _named))
 
     def take_ahead(self, tree: Tree) -> None:
         """Nothing is moved."""
 
-    def _named(self, tree: Tree) -> Tree:
-        match tree:
-            case {"$": "artifact", "path": str() as path} if "sha256" not in tree:
-                kind = "folder" if Path(path).is_dir() else "file"
-                sha256, size = folder_hash(path) if kind == "folder" else file_hash(path)
-                return {"$": "artifact", "path": path, "kind": kind, "sha256": sha256, "size": size}
-            case dict():
-                return {name: self._named(value) for name, value in tree.items()}
-            case list():
-                return [self._named(value) for value in tree]
-            case _:
-                return tree
+
+def _named(part: dict[str, Any]) -> Tree:
+    match part:
+        case {"$": "artifact", "path": str() as path} if "sha256" not in part:
+            kind = "folder" if Path(path).is_dir() else "file"
+            sha256, size = folder_hash(path) if kind == "folder" else file_hash(path)
+            return {"$": "artifact", "path": path, "kind": kind, "sha256": sha256, "size": size}
+        case _:
+            return with_inner(part, _named)
 
 
 def warn(text: str) -> None:

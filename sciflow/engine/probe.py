@@ -84,10 +84,6 @@ class Probe:
 
         return self._identities.get(template.name, parts_of(template))
 
-    def taken(self, tree: Tree) -> bytes:
-        """The text of a value from outside, its files now being in the run."""
-        return self._intake.text(tree)
-
     def settle(self, scheduler: Scheduler, run: NodeRun, template: OpTemplate, need: Need) -> None:
         """Ends the tasks of a node that are known, and releases the others: now, or when large files of it are here."""
         keys = {i: key for i in _open(run) if (key := scheduler.claim(run, i)) is not None}

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sciflow.core.expr import Tree
-from sciflow.core.graph import WorkflowSpec, decode_spec
+from sciflow.core.graph import WorkflowSpec
 from sciflow.core.progress import Event, Snapshot, Task
 from sciflow.core.records import Phase, TaskError
 from sciflow.engine import explain, steering, task_list
 from sciflow.engine.answers import waiting_nodes
 from sciflow.engine.bringing import bring_tasks, bring_values
 from sciflow.engine.live_logs import LiveLine, live_lines, live_text
+from sciflow.engine.origin import stored_spec
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 from sciflow.engine.reporting import report_text
@@ -212,7 +213,7 @@ class RunRecord(Generic[R_co]):
     def graph(self) -> WorkflowSpec:
         """The workflow that the run carries out."""
         with self._reader() as reader:
-            return decode_spec(reader.fact("spec") or b"{}")
+            return stored_spec(reader)
 
     def snapshot(self) -> Snapshot:
         """The run as it is now."""
@@ -236,7 +237,7 @@ class RunRecord(Generic[R_co]):
         until = None if timeout_s is None else time.monotonic() + timeout_s
         pause = 0.005
         phase = self.phase
-        while not (phase.ended or phase is Phase.SUSPENDED) and (until is None or time.monotonic() < until):
+        while not phase.at_rest and (until is None or time.monotonic() < until):
             time.sleep(pause)
             pause = min(pause * 1.5, 0.25)
             phase = self.phase
@@ -250,8 +251,7 @@ class RunRecord(Generic[R_co]):
             return explain.explain(Replica(self.folder, reader), path)
 
     def _is_over(self) -> bool:
-        phase = self.phase
-        return phase.ended or phase is Phase.SUSPENDED
+        return self.phase.at_rest
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Reader]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from sciflow.core.evaluation import Absent
 from sciflow.core.expr import Tree
-from sciflow.core.graph import EXIT_NODE, Graph, WorkflowSpec, decode_spec
+from sciflow.core.graph import EXIT_NODE, Graph
 from sciflow.core.job import SINGLE
 from sciflow.core.progress import Task
 from sciflow.core.records import Phase, TaskError
+from sciflow.core.trees import with_inner, with_parts
 from sciflow.engine import binding
 from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet
 from sciflow.engine.binding import BindingError
 from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.intake import absolute
+from sciflow.engine.origin import stored_inputs, stored_spec
 from sciflow.engine.records_db import Reader
 from sciflow.engine.rows import NodeRow, TaskRow
 from sciflow.engine.values import StoredValues, is_folded
@@ -32,7 +35,7 @@ class Replica:
     def __init__(self, root: Path, reader: Reader) -> None:
         self.root = root
         self.reader = reader
-        self.spec: WorkflowSpec = decode_spec(reader.fact("spec") or b"{}")
+        self.spec = stored_spec(reader)
         self.values = StoredValues(root, pack="", inline_bytes=1 << 62, outputs=reader.outputs)
         self._index = index_spec(self.spec)
         self._rows: dict[str, NodeRow] = {row.path: row for row in reader.nodes()}
@@ -101,27 +104,19 @@ class Replica:
         return None if text is None else absolute(self._whole(json.loads(text)), self.root)
 
     def _whole(self, tree: Tree) -> Tree:
-        if is_folded(tree):
-            return self._whole(self.values.unfold(tree))
-        match tree:
-            case {"$": "ndarray"}:
-                return tree
-            case dict():
-                return {name: self._whole(value) for name, value in tree.items()}
-            case list() if any(isinstance(value, dict | list) for value in tree):
-                return [self._whole(value) for value in tree]
-            case _:
-                return tree
+        return with_parts(tree, self._whole_part)
+
+    def _whole_part(self, part: dict[str, Any]) -> Tree:
+        if is_folded(part):
+            return self._whole(self.values.unfold(part))
+        return part if part["$"] == "ndarray" else with_inner(part, self._whole_part)
 
     # --- inputs
 
     def _inputs(self, run: NodeRun | None, slice_: int) -> dict[str, Tree] | None:
         if run is None or run.tasks is None:
             return None
-        texts = binding.split_object(run.fixed)
-        if slice_ != SINGLE:
-            texts |= dict(zip(run.tasks.columns, run.tasks.elements(slice_), strict=True))
-        return {name: self.tree(text) for name, text in texts.items()}
+        return {name: self.tree(text) for name, text in binding.slice_texts(run, slice_).items()}
 
     def _bind(self, path: str) -> NodeRun | None:
         """The node with its inputs and lists; None where they cannot be told (yet)."""
@@ -174,7 +169,7 @@ class Replica:
         return self._activation(Activation(index_graph(exit_graph(handler)), "", {"phase": phase}, None))
 
     def _root_home(self) -> Activation:
-        inputs = {n: msgspec.json.encode(t) for n, t in json.loads(self.reader.fact("inputs") or b"{}").items()}
+        inputs = {n: msgspec.json.encode(t) for n, t in stored_inputs(self.reader).items()}
         index = self._index[self.spec.entry]
         return self._activation(Activation(index, "", binding.graph_inputs(index.graph, inputs), None))
 
@@ -182,11 +177,9 @@ class Replica:
         above, _, last = prefix.rpartition("/")
         path, slice_ = (above, int(last)) if last.isdigit() else (prefix, SINGLE)
         parent = self.bound(path)
-        assert parent.tasks is not None
         index = self._index[parent.node.template]
         assert isinstance(index.graph, Graph)
-        texts = dict(zip(parent.tasks.columns, parent.tasks.elements(slice_), strict=True)) if slice_ >= 0 else {}
-        inputs = binding.graph_inputs(index.graph, binding.split_object(parent.fixed) | texts)
+        inputs = binding.graph_inputs(index.graph, binding.slice_texts(parent, slice_))
         return self._activation(Activation(index, f"{prefix}/", inputs, parent, slice_))
 
     def _activation(self, home: Activation) -> Activation:

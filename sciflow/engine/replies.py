@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sciflow.engine.records_db import Writer
+from sciflow.engine.records_writer import Writer
 from sciflow.engine.scheduler import Scheduler
 from sciflow.executors.executor import Answered, Conductor
 

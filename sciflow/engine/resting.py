@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sciflow.core.records import Phase
-from sciflow.engine.records_db import Writer
-from sciflow.engine.walk import Outcome
+from sciflow.engine.outcome import Outcome
+from sciflow.engine.records_writer import Writer
 
 
 class Rest:

@@ -6,14 +6,13 @@ know or to have written down goes through `Journal` and `Values`; which nodes ma
 
 from __future__ import annotations
 
-import heapq
 from collections import deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import msgspec
 
-from sciflow.core.graph import OpTemplate, Policy, WorkflowSpec
+from sciflow.core.graph import OpTemplate, WorkflowSpec
 from sciflow.core.job import NUMBER_BITS, SINGLE, Job, Need
 from sciflow.core.keys import KEY_RULE, is_key
 from sciflow.core.records import Extra, Phase, TaskError
@@ -23,9 +22,10 @@ from sciflow.engine.binding import BindingError
 from sciflow.engine.jobs import job_of
 from sciflow.engine.journal import Ending, Journal, Values
 from sciflow.engine.limits import Limits
+from sciflow.engine.outcome import Outcome
 from sciflow.engine.queue import ReadyQueue
-from sciflow.engine.walk import GraphWalk, Outcome
-from sciflow.runner.retrying import backoff_s, may_retry
+from sciflow.engine.retries import Retries
+from sciflow.engine.walk import GraphWalk
 
 MOST_SLICES = 1 << NUMBER_BITS  # of a job; see `core.job`
 OPEN_AHEAD = 256  # nodes with ready tasks, up to which further slices of a fan over a sub-workflow are opened
@@ -37,24 +37,6 @@ class InFlight(msgspec.Struct, eq=False):
     job: Job
     run: NodeRun
     left: int
-
-
-def _may_retry(error: TaskError, policy: Policy, attempt: int) -> bool:
-    """Whether an attempt that failed so is followed by another."""
-    return may_retry(
-        kind=error.kind,
-        classes=(error.type, *error.bases),
-        fatal=error.fatal,
-        transient=error.transient,
-        attempt=attempt,
-        retries=policy.retries,
-        on=policy.retry_on,
-    )
-
-
-def _backoff_s(policy: Policy, attempt: int) -> float:
-    """How long to wait after an attempt that failed."""
-    return backoff_s(attempt, first_s=policy.backoff_s, factor=policy.backoff_factor, most_s=policy.backoff_max_s)
 
 
 class Scheduler:
@@ -80,8 +62,8 @@ class Scheduler:
         self._executors = executors
         self._walk = GraphWalk(spec, journal=journal, values=values, ready=self._make_ready)
         self._ready = ReadyQueue()
-        self._delayed: list[tuple[float, int, int, NodeRun]] = []  # due, order, slice
-        self._serial = 0
+        self._retries = Retries()
+        self._serial = 0  # of the last job
         self._keys = dict(keys)  # key -> task path
 
     # --- the run as a whole
@@ -108,7 +90,7 @@ class Scheduler:
     @property
     def idle(self) -> bool:
         """Whether nothing is in flight, ready, held up or waiting for its back-off."""
-        return not (self.in_flight or len(self._ready) or self._delayed or self.probes)
+        return not (self.in_flight or len(self._ready) or len(self._retries) or self.probes)
 
     def start(self, inputs: Mapping[str, bytes]) -> None:
         """Opens the workflow."""
@@ -117,7 +99,7 @@ class Scheduler:
 
     def begin_exit(self, outcome: Outcome) -> bool:
         """Starts the exit handler with the run's phase, if there is one; `outcome` is given again when it has ended."""
-        self._ready, self._delayed = ReadyQueue(), []  # of a run that was stopped nothing else goes on
+        self._ready, self._retries = ReadyQueue(), Retries()  # of a run that was stopped nothing else goes on
         begun = self._walk.begin_exit(outcome)
         self._settle()
         return begun
@@ -180,12 +162,7 @@ class Scheduler:
         job, run = flight.job, flight.run
         slice_, attempt = job.slices[position], job.attempts[position]
         run.step.running -= 1
-        error = ending.extra.error if ending.extra is not None else None
-        if (
-            error is not None
-            and ending.phase is not Phase.SUCCEEDED
-            and (self._follows(run, slice_, attempt, ending, now) or self._try_again(run, slice_, attempt, error, now))
-        ):
+        if self._retries.plan(run, slice_, attempt, ending, now):
             self._journal.attempt(run, slice_, attempt, ending)
             self._leave(flight)
             return
@@ -209,36 +186,14 @@ class Scheduler:
             for limit in self._limits.leave(flight.run):
                 self._ready.release(limit)
 
-    def _try_again(self, run: NodeRun, slice_: int, attempt: int, error: TaskError, now: float) -> bool:
-        """Plans another attempt after the back-off, if there is to be one."""
-        assert run.tasks is not None
-        policy = run.node.policy
-        tries = attempt - run.tasks.spent.get(slice_, 0)
-        if not _may_retry(error, policy, tries):
-            return False
-        run.tasks.attempts[slice_] = attempt + 1
-        self._serial += 1
-        heapq.heappush(self._delayed, (now + _backoff_s(policy, tries), self._serial, slice_, run))
-        return True
-
-    def _follows(self, run: NodeRun, slice_: int, attempt: int, ending: Ending, now: float) -> bool:
-        """Waits for another attempt at once, if there is known to be one."""
-        if ending.followed:
-            assert run.tasks is not None
-            run.tasks.attempts[slice_] = attempt + 1
-            self._serial += 1
-            heapq.heappush(self._delayed, (now, self._serial, slice_, run))
-        return ending.followed
-
     def wake(self, now: float) -> None:
         """Makes ready what has waited out its back-off."""
-        while self._delayed and self._delayed[0][0] <= now:
-            _, _, slice_, run = heapq.heappop(self._delayed)
+        for run, slice_ in self._retries.due(now):
             self._again(run, slice_)
 
     def next_wake(self) -> float | None:
         """When `wake` has something to do."""
-        return self._delayed[0][0] if self._delayed else None
+        return self._retries.next_due()
 
     def _again(self, run: NodeRun, slice_: int) -> None:
         assert run.tasks is not None

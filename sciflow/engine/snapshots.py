@@ -22,7 +22,7 @@ def snapshot(
     message: str = "",
 ) -> Snapshot:
     """The run at the moment `now` of the steps' (monotonic) clock."""
-    rest = Phase.PENDING if phase.ended or phase is Phase.SUSPENDED else None  # nothing runs any more
+    rest = Phase.PENDING if phase.at_rest else None  # nothing runs any more
     rows = tuple(step_progress(step, now, messages.get(step.path, ""), rest) for step in steps.values())
     return Snapshot(
         run_id=run_id, name=name, phase=phase, started=started, seconds=seconds, steps=rows, message=message

@@ -7,9 +7,9 @@ from collections.abc import Container
 from sciflow.core.graph import Suspend, WorkflowSpec
 from sciflow.core.records import Phase, TaskError
 from sciflow.engine.activation import NodeRun
-from sciflow.engine.parts import Halt, Level
+from sciflow.engine.halt import Halt, Level
+from sciflow.engine.outcome import Outcome
 from sciflow.engine.scheduler import Scheduler
-from sciflow.engine.walk import Outcome
 
 
 def outcome_of(
@@ -24,9 +24,9 @@ def outcome_of(
     outcome = scheduler.outcome
     if outcome is not None and home and not (halt.ends and outcome.phase is Phase.FAILED):
         return outcome
-    leaves = halt.level >= Level.STOP and not halt.ends
-    held = (flight for flight in scheduler.in_flight.values() if not (leaves and flight.job.need.executor in outliving))
-    if any(True for _ in held) or (asking and halt.level is Level.NONE):
+    left = outliving if halt.interrupts else ()
+    held = any(flight.job.need.executor not in left for flight in scheduler.in_flight.values())
+    if held or (asking and halt.level is Level.NONE):
         return None
     if halt.level >= Level.STOP:
         error = TaskError(kind="cancelled", type="sciflow:Halted", message=halt.why)

@@ -14,9 +14,9 @@ from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine import control
 from sciflow.engine.conclusion import call_off
 from sciflow.engine.control import Request, Verb
+from sciflow.engine.launch import carry_on
 from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.session import carry_on
 from sciflow.engine.status import STARTING_S, current_phase
 from sciflow.errors import RunDamaged, RunError, RunInterrupted
 from sciflow.executors.batch.record import is_open
@@ -89,7 +89,7 @@ def at_work(folder: RunFolder) -> bool:
     until = time.monotonic() + LEAVING_S
     while folder.lock().held():
         phase = current_phase(folder)
-        if not (phase.ended or phase is Phase.SUSPENDED) or time.monotonic() > until:
+        if not phase.at_rest or time.monotonic() > until:
             return True
         time.sleep(0.005)
     return False

@@ -71,7 +71,7 @@ def bring(storage: Storage, root: Path, wanted: Iterable[Placed]) -> dict[str, s
             except (OSError, PlaceError) as error:
                 if isinstance(error, OSError) and lacks_room(error):  # not the storage's fault: waited for
                     raise HostUnreachable(f"{root}: {error.strerror}: make room on its disk") from error
-                from sciflow.executors.batch.fetching import gone
+                from sciflow.executors.lost_files import gone
 
                 lost |= {part.path: gone(part.path, root, str(error)) for part in missing}
     return lost

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sciflow.config import Settings
 from sciflow.engine.elsewhere import files_elsewhere
-from sciflow.engine.records_db import Writer
+from sciflow.engine.records_writer import Writer
 from sciflow.errors import ConfigError
 from sciflow.storage.keys import content_key
 

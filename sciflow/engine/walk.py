@@ -10,8 +10,6 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import msgspec
-
 from sciflow.core.expr import Input
 from sciflow.core.graph import EXIT_NODE, Graph, Node, OpTemplate, Suspend, WorkflowSpec
 from sciflow.core.job import SINGLE
@@ -22,15 +20,7 @@ from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet, s
 from sciflow.engine.binding import BindingError
 from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.journal import Ending, Journal, Values
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What a run came to."""
-
-    phase: Phase
-    result: bytes = b"null"
-    error: TaskError | None = None
-    because: str = ""
+from sciflow.engine.outcome import Outcome
 
 
 class GraphWalk:
@@ -204,9 +194,7 @@ class GraphWalk:
         if run.tasks.left <= 0 or _full(run, run.tasks):
             self._unopened.popleft()
         for slice_ in picked:
-            texts = dict(zip(run.tasks.columns, run.tasks.elements(slice_), strict=True)) if slice_ >= 0 else {}
-            graph = self._index[run.node.template].graph
-            inputs = binding.graph_inputs(graph, binding.split_object(run.fixed) | texts)
+            inputs = binding.graph_inputs(self._index[run.node.template].graph, binding.slice_texts(run, slice_))
             prefix = f"{run.path}/" if run.tasks.single else f"{run.path}/{slice_}/"
             self._open(inputs, template=run.node.template, prefix=prefix, parent=run, slice_=slice_)
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 
 from sciflow.core.progress import Snapshot
-from sciflow.core.records import Phase
 from sciflow.runner.duration import check_seconds
 
 
@@ -22,7 +21,7 @@ class Watching(Iterator[Snapshot]):
 
     def __next__(self) -> Snapshot:
         if self._last is not None:
-            if self._last.phase.ended or self._last.phase is Phase.SUSPENDED:
+            if self._last.phase.at_rest:
                 raise StopIteration
             time.sleep(self._interval_s)
         self._last = self._look()

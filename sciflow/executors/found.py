@@ -33,14 +33,14 @@ class FoundRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_run(name: str, tables: Tables, storages: Tables, reference: str) -> FoundRun:
-    """The run that is meant; see `argo.found.find_at_argo`.
+    """The run that is meant; see `argo.run_list.find_at_argo`.
 
     Raises:
         ConfigError: the executor carries out no whole runs, or will not do.
         RunNotFound: there is no such run.
         HostError: the place is not to be reached now.
     """
-    from sciflow.executors.argo.found import find_at_argo
+    from sciflow.executors.argo.run_list import find_at_argo
 
     return find_at_argo(name, _settings(name, tables), storages, reference)
 
@@ -51,7 +51,7 @@ def runs_at(name: str, tables: Tables) -> list[RunElsewhere]:
     Raises:
         ConfigError, HostError: see `find_run`.
     """
-    from sciflow.executors.argo.found import runs_at_argo
+    from sciflow.executors.argo.run_list import runs_at_argo
 
     return runs_at_argo(_settings(name, tables))
 

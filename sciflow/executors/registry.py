@@ -112,8 +112,8 @@ def fetch_files(
     Raises:
         HostError: the machine is not to be reached now.
     """
-    from sciflow.executors.batch.fetching import gone
     from sciflow.executors.batch.making import fetch_from
+    from sciflow.executors.lost_files import gone
     from sciflow.executors.settings import ArgoSettings, BatchSettings, FuturesSettings, parse_executor
 
     match parse_executor(name, tables[name]):

@@ -127,6 +127,7 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     pull_secrets: tuple[str, ...] = ()
     user: int | Literal["namespace"] = 1000  # by whom pods are run; or as the namespace, or else an image, says
     pods: int = 32  # of a fan, unless it says how many slices make one
+    most_pods: int = 5000  # of a run: Kubernetes keeps an object of 1 MB, and each takes some 120 bytes of it
     workers: int = 1  # slices at once in a pod
     parallelism: int | None = None  # pods of a run at once
     node_selector: dict[str, str] = {}

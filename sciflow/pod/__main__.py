@@ -18,7 +18,8 @@ import msgspec
 from sciflow.errors import HostUnreachable, SciflowError
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
-from sciflow.pod.binding import Binder, Place
+from sciflow.pod.binder import Binder
+from sciflow.pod.workplace import PodSetup, Workplace
 from sciflow.runner.exit_codes import BAD_REQUEST, UNREACHABLE
 from sciflow.storage.settings import S3Settings
 
@@ -29,7 +30,7 @@ def main(argv: list[str]) -> int:
     """Leave in the shared volume what the runner is to do; the exit code."""
     sys.setrecursionlimit(DEPTH)
     told = json.loads(os.environ["SCIFLOW_POD"])
-    place = Place(
+    setup = PodSetup(
         volume=Path(told["volume"]),
         runner=told["runner"],
         python=told.get("python", "python3"),
@@ -39,22 +40,22 @@ def main(argv: list[str]) -> int:
     )
     try:
         bucket = Bucket("of the run", msgspec.convert(told["s3"], type=S3Settings))
-        layout = Layout(told["prefix"], os.environ["SCIFLOW_RUN"])
+        work = Workplace(bucket, Layout(told["prefix"], os.environ["SCIFLOW_RUN"]), setup)
         match argv:
             case ["plan", path]:
-                Binder(bucket, layout, place).plan(path)
+                Binder(work).plan(path)
             case ["bind", path, chunk]:
                 replaces = os.environ.get("SCIFLOW_RETRIES", "0") not in {"", "0"}
-                Binder(bucket, layout, place).bind(path, int(chunk), replaces=replaces)
+                Binder(work).bind(path, int(chunk), replaces=replaces)
             case ["begin", key, *asked]:
                 from sciflow.pod.beginning import Beginner, given_parameters  # others need not wait for it
 
                 given = given_parameters(os.environ["SCIFLOW_GIVEN"])
-                Beginner(bucket, layout, key, place.volume).begin(given, json.loads(asked[0]) if asked else [])
+                Beginner(work, key).begin(given, json.loads(asked[0]) if asked else [])
             case ["end"]:
-                from sciflow.pod.ending import Ender
+                from sciflow.pod.ending import end
 
-                Ender(bucket, layout, place).end()
+                end(work)
             case _:
                 sys.stderr.write("usage: python3 -m sciflow.pod bind PATH CHUNK | plan PATH | begin KEY | end\n")
                 return BAD_REQUEST

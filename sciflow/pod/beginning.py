@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -20,16 +20,15 @@ from sciflow.engine.intake import Intake
 from sciflow.engine.values import StoredValues
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.manifest.parameters import Parameter, value_of
-from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.argo.place.given import read_facts
-from sciflow.executors.argo.place.layout import FACTS, PARAMETERS, Layout
-from sciflow.executors.argo.place.sending import GIVEN, Sender
-from sciflow.pod.binding import POD, ROOT
-from sciflow.runner.pod import TOLD, TOLD_NUMBERS
+from sciflow.executors.argo.place.layout import FACTS, PARAMETERS
+from sciflow.executors.argo.place.sending import PARTS_GIVEN, Sender
+from sciflow.pod.workplace import Workplace
+from sciflow.runner.exit_codes import UNFIT_INPUTS
+from sciflow.runner.pod import NUMBERS
 from sciflow.runner.telling import tell
 
-REFUSED = 13  # exit code of a pod that was given what no run can begin with
 BROUGHT = "brought"  # a folder of the volume
 
 _PARAMETERS = msgspec.json.Decoder(list[Parameter])
@@ -43,14 +42,14 @@ def given_parameters(text: str) -> dict[str, str]:
 class Beginner:
     """Writes down what one run is."""
 
-    def __init__(self, bucket: Bucket, layout: Layout, key: str, volume: Path) -> None:
+    def __init__(self, work: Workplace, key: str) -> None:
         """`key`: of what is deployed."""
-        self._bucket = bucket
-        self._layout = layout
-        self._deployed = layout.deployed(key)
-        self._volume = volume
-        self._root = volume / ROOT
-        self._pod = volume / POD
+        self._work = work
+        self._bucket = bucket = work.bucket
+        self._layout = work.layout
+        self._root = work.root
+        self._volume = work.setup.volume
+        self._deployed = work.layout.deployed(key)
         facts, parameters = read_facts(bucket, self._deployed), bucket.get(self._deployed.part(PARAMETERS))
         if facts is None or parameters is None:
             raise RunDamaged(
@@ -62,7 +61,6 @@ class Beginner:
 
     def begin(self, given: Mapping[str, str], asked: list[Tree]) -> None:
         """Leaves what the run is in the bucket; says what is wrong with what is given, and else what Argo asks."""
-        self._pod.mkdir(parents=True)
         self._copy_deployed()
         problems = [f"{name}: there is no such input; {meant(name, self._parameters)}" for name in self._unknown(given)]
         inputs = dict(self._facts.inputs)
@@ -78,11 +76,10 @@ class Beginner:
                     problems.append(f"{name}: {error}")
         self._write_down(inputs)
         if problems:
-            told = {"code": REFUSED, "message": "the run cannot begin\n" + "\n".join(problems)}
+            self._work.order(code=UNFIT_INPUTS, message="the run cannot begin\n" + "\n".join(problems))
         else:
-            told = {"code": 0}
-            tell(str(self._pod / TOLD_NUMBERS), str(self._root), {**self._defaults(), **inputs}, asked)
-        (self._pod / TOLD).write_bytes(msgspec.json.encode({"root": str(self._root), **told}))
+            tell(str(self._work.pod / NUMBERS), str(self._root), {**self._defaults(), **inputs}, asked)
+            self._work.order(code=0)
 
     def _unknown(self, given: Mapping[str, str]) -> list[str]:
         return [name for name in given if name not in self._parameters]
@@ -96,7 +93,7 @@ class Beginner:
         """A run has all that it was given: what is deployed may be removed. Values are looked at here, too."""
         head = self._deployed.part("")
         paths = [key.removeprefix(head) for key in self._bucket.list(head)]
-        given = [path for path in paths if path.partition("/")[0] in GIVEN]
+        given = [path for path in paths if path.partition("/")[0] in PARTS_GIVEN]
         self._bucket.at_once(lambda path: self._bucket.copy(f"{head}{path}", self._layout.part(path)), given)
         for path in given:
             (self._root / path).parent.mkdir(parents=True, exist_ok=True)  # so that what is taken in lies elsewhere
@@ -104,11 +101,12 @@ class Beginner:
         self._bucket.at_once(lambda path: self._bucket.fetch(f"{head}{path}", self._root / path), values)
 
     def _intake(self) -> Intake:
-        for part in GIVEN:
+        for part in PARTS_GIVEN:
             (self._root / part).mkdir(parents=True, exist_ok=True)
         inline = self._facts.inline_bytes
         return Intake(
-            self._root, StoredValues(self._root, pack="values/0-begin", inline_bytes=inline, outputs=lambda _: ())
+            self._root,
+            StoredValues(self._root, pack="values/0-begin", inline_bytes=inline, outputs=lambda _: ()),
         )
 
     def _brought(self, text: str, type_: Type) -> Tree:

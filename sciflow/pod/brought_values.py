@@ -15,8 +15,8 @@ from sciflow.engine.values import StoredValues, is_folded, read_folded
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
-from sciflow.executors.argo.place.shapes import Shapes
-from sciflow.pod.given import Given, is_told, node_of, told_text, whole
+from sciflow.executors.argo.place.run_files import RunFiles
+from sciflow.pod.node_output import NodeOutput, is_told, node_of, told_text, whole
 
 HERE = "in/"  # begins the paths, below the run's root in the pod, of what was brought
 NEAR_BYTES = 1 << 20  # what lies no farther apart in the bucket is brought in one piece
@@ -33,15 +33,15 @@ class BroughtValues:
         root: Path,
         bucket: Bucket,
         layout: Layout,
-        shapes: Shapes,
+        files: RunFiles,
         *,
         inline_bytes: int,
-        told: Callable[[int], Given],
+        told: Callable[[int], NodeOutput],
     ) -> None:
         self._root = root
         self._bucket = bucket
         self._layout = layout
-        self._shapes = shapes
+        self._files = files
         self._told = told
         (root / HERE / "values").mkdir(parents=True, exist_ok=True)
         self._stored = StoredValues(root, pack=f"{HERE}values/bound", inline_bytes=inline_bytes, outputs=lambda _: ())
@@ -161,7 +161,7 @@ class BroughtValues:
         return {name: value for name, value in {**tree, "path": f"{HERE}{path}"}.items() if name != "at"}
 
     def _bring_artifacts(self, paths: AbstractSet[str]) -> None:
-        came = self._shapes.bring_all({path: self._root / HERE / path for path in paths})
+        came = self._files.bring_all({path: self._root / HERE / path for path in paths})
         for path in paths - came:
             raise RunDamaged(f"{self._layout.part(path)}: a file of the run is not in the bucket any more")
 

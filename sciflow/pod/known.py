@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -21,19 +21,18 @@ from sciflow.engine.contents import Contents
 from sciflow.engine.fingerprint import Fingerprint, fingerprint, parts_of
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.place.run_files import RunFiles
 from sciflow.executors.argo.place.shapes import Shapes
 
 Line = list[Tree]  # of a file of outcomes, see `executors.argo.place.outcomes.TaskEnd`
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """An outcome in the cache."""
+class Entry(Shapes, frozen=True, kw_only=True):
+    """An outcome in the cache, with the shapes of what it speaks of."""
 
     run: str
     output: msgspec.Raw
     extra: msgspec.Raw = msgspec.Raw(b"null")
-    folders: Mapping[str, Sequence[Sequence[str]]] = {}
-    executable: Sequence[str] = ()
 
 
 def printed(job: Job, contents: Contents) -> Fingerprint:
@@ -68,10 +67,10 @@ class _FilesGone(Exception):
 class CachedOutcomes:
     """The outcomes of earlier runs, found by content."""
 
-    def __init__(self, bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
+    def __init__(self, bucket: Bucket, layout: Layout, files: RunFiles) -> None:
         self._bucket = bucket
         self._layout = layout
-        self._shapes = shapes
+        self._files = files
 
     def find(self, job: Job, keys: Mapping[int, str]) -> dict[int, Line]:
         """The ends of the tasks that are there; `keys`: under what, by slice. Their files are in this run then."""
@@ -118,18 +117,22 @@ class CachedOutcomes:
     def _copied(self, path: str, entry: Entry, there: Layout, task: str) -> str:
         """Copies a file or folder of another run; its path in this one."""
         target = f"{task}/{path.partition('/')[2]}"
-        files = list(_files(path, entry.folders))
+        files = list(_parts(path, entry))
         self._bucket.at_once(
             lambda place: self._copy(there.part(f"{path}{place}"), self._layout.part(f"{target}{place}")), files
         )
-        inside = {target: entry.folders[path]} if path in entry.folders else {}
-        self._shapes.learn(inside, [target] if path in entry.executable else [])
+        self._files.learn(
+            Shapes(
+                folders={target: entry.folders[path]} if path in entry.folders else {},
+                executable=[target] if path in entry.executable else [],
+            )
+        )
         return target
 
 
-def _files(path: str, folders: Mapping[str, Sequence[Sequence[str]]]) -> Iterator[str]:
+def _parts(path: str, shapes: Shapes) -> Iterator[str]:
     """What is to be copied of a file or folder: what is to be put behind its path."""
-    if path not in folders:
+    if path not in shapes.folders:
         yield ""
         return
-    yield from (f"/{place}" for place, kind, _ in folders[path] if kind in ("file", "program"))
+    yield from (f"/{place}" for place, kind, _ in shapes.folders[path] if kind in ("file", "program"))

@@ -11,24 +11,21 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-import msgspec
-
 from sciflow.core.expr import Build, Const, Expr, Index, Input, Item, Output, Tree, leaves, parts_of
 from sciflow.core.graph import EXIT_NODE, Graph, Node, OpTemplate, Suspend, WorkflowSpec
 from sciflow.core.job import SINGLE
 from sciflow.core.ports import NONE
 from sciflow.core.records import Phase
 from sciflow.engine import binding
-from sciflow.engine.activation import Activation, NodeRun, StepCount, TaskSet
+from sciflow.engine.activation import Activation, NodeRun, TaskSet
 from sciflow.engine.binding import BindingError
-from sciflow.engine.graph_index import index_graph, index_spec
 from sciflow.engine.journal import Values
-from sciflow.engine.walk import exit_graph
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
 from sciflow.executors.argo.place.facts import chunk_of
 from sciflow.executors.argo.place.outcomes import TaskEnd
-from sciflow.pod.given import FanOutputs, Given, is_told, node_of, told_text, whole
+from sciflow.pod.homes import Homes, prefix_inside
+from sciflow.pod.node_output import FanOutputs, NodeOutput, is_told, node_of, told_text, whole
 
 
 class Source(Protocol):
@@ -65,17 +62,12 @@ class Recollection:
         `exit_phase`: what the run came to, for its exit handler.
         """
         self._spec = spec
-        self._inputs = inputs
         self._source = source
         self._values = values
         self._pods = pods
-        self._exit_phase = exit_phase
-        self._index = index_spec(spec)
-        self._homes: dict[str, Activation] = {}
-        self._doubtful: set[str] = set()  # prefixes of graphs at work of which some may have failed
+        self._homes = Homes(spec, inputs, exit_phase=exit_phase)
         self._tolerant = tolerant_graphs(spec.templates)
-        self._runs: list[NodeRun] = []  # by their number
-        self._told: dict[int, Given] = {}
+        self._told: dict[int, NodeOutput] = {}
         self._reasons: dict[str, str] = {}  # why nodes and graphs have failed, by their paths
 
     def node(self, path: str) -> NodeRun:
@@ -110,13 +102,13 @@ class Recollection:
         """Whether so many slices of a fan have succeeded that it is put up with if others fail."""
         return _may_lack(run.node) and self._successes(run) >= binding.least_successes(run)
 
-    def told(self, number: int) -> Given:
+    def told(self, number: int) -> NodeOutput:
         """What a node has given: the text of its output, or those of its slices' outputs.
 
         Raises:
             BindingError: an expression on which it rests has no value.
         """
-        run = self._runs[number]
+        run = self._homes.runs[number]
         given = self._look(run)
         if given is None:
             raise RunDamaged(f"{run.path}: what it has given is not in the bucket")
@@ -147,7 +139,7 @@ class Recollection:
 
     def _is_surely_well(self, run: NodeRun) -> bool:
         """Whether Argo would not have begun this pod unless the node had succeeded, or was skipped."""
-        if run.home.prefix in self._doubtful or self._is_tolerant(run.node):
+        if self._homes.is_doubtful(run.home) or self._is_tolerant(run.node):
             return False
         expressions = run.node.inputs.values()
         match self._spec.templates[run.node.template]:
@@ -183,7 +175,7 @@ class Recollection:
 
     # --- what nodes have given
 
-    def _look(self, run: NodeRun) -> Given | None:
+    def _look(self, run: NodeRun) -> NodeOutput | None:
         """What a node has given; None if it has failed."""
         if run.number not in self._told:
             given = self._given(run)
@@ -192,7 +184,7 @@ class Recollection:
             self._told[run.number] = given
         return self._told[run.number]
 
-    def _given(self, run: NodeRun) -> Given | None:
+    def _given(self, run: NodeRun) -> NodeOutput | None:
         template = self._spec.templates[run.node.template]
         if run.node.fan is not None:
             return self._given_by_slices(run, template)
@@ -215,10 +207,10 @@ class Recollection:
 
         return FanOutputs(run.path, self._tasks(run).total, each, read, may_lack=_may_lack(run.node))
 
-    def _result(self, run: NodeRun, slice_: int) -> Given | None:
+    def _result(self, run: NodeRun, slice_: int) -> NodeOutput | None:
         """What one slice of a sub-workflow has given; None if it failed."""
         home = self._inside(run, slice_)
-        doubtful = home.prefix in self._doubtful
+        doubtful = self._homes.is_doubtful(home)
         if doubtful:
             for inner in home.nodes:
                 self._settle(inner)
@@ -265,52 +257,35 @@ class Recollection:
 
     def _placed(self, path: str) -> NodeRun:
         """The node of a path; the graphs above it are at work."""
-        parts = path.split("/")
-        prefix = "".join(f"{part}/" for part in parts[:-1])
-        if parts == [EXIT_NODE]:
-            prefix = f"{EXIT_NODE}!"
-        if prefix not in self._homes:
-            self._open(prefix, parts[:-1])
-        home = self._homes[prefix]
-        return home.nodes[home.index.position[parts[-1]]]
+        *above, name = path.split("/")
+        home = self._homes.exit() if path == EXIT_NODE else self._home(above)
+        return home.nodes[home.index.position[name]]
 
-    def _open(self, prefix: str, above: list[str]) -> None:
-        if prefix == f"{EXIT_NODE}!":
-            handler = self._index[self._spec.entry].graph.on_exit or ""
-            inputs = {"phase": msgspec.json.encode(self._exit_phase)}
-            self._activate(prefix, Activation(index_graph(exit_graph(handler)), "", inputs, None))
-        elif not above:
-            texts = {name: msgspec.json.encode(tree) for name, tree in self._inputs.items()}
-            index = self._index[self._spec.entry]
-            self._activate(prefix, Activation(index, "", binding.graph_inputs(index.graph, texts), None))
-        else:
-            slice_ = int(above.pop()) if above[-1].isdigit() else SINGLE
-            parent = self._placed("/".join(above))
-            if self._is_omitted(parent):
-                raise BindingError(f"what {parent.path} needs has failed")
-            self._inside(parent, slice_)
-            self._doubtful.discard(prefix)  # this pod is in it
+    def _home(self, above: list[str]) -> Activation:
+        """The graph around a node, from the parts of the path above it."""
+        found = self._homes.find("".join(f"{part}/" for part in above))
+        if found is not None:
+            return found
+        if not above:
+            return self._homes.main()
+        slice_ = int(above.pop()) if above[-1].isdigit() else SINGLE
+        parent = self._placed("/".join(above))
+        if self._is_omitted(parent):
+            raise BindingError(f"what {parent.path} needs has failed")
+        home = self._inside(parent, slice_)
+        self._homes.trust(home)  # this pod is in it
+        return home
 
     def _inside(self, parent: NodeRun, slice_: int) -> Activation:
-        prefix = f"{parent.path}/" if slice_ == SINGLE else f"{parent.path}/{slice_}/"
-        if prefix not in self._homes:
-            self.fix(parent)
-            tasks = self._tasks(parent)
-            index = self._index[parent.node.template]
-            elements = tasks.elements(slice_) if slice_ >= 0 else ()
-            texts = dict(zip(tasks.columns, elements, strict=True)) if slice_ >= 0 else {}
-            inputs = binding.graph_inputs(index.graph, binding.split_object(parent.fixed) | texts)
-            if parent.home.prefix in self._doubtful or self._is_tolerant(parent.node):
-                self._doubtful.add(prefix)
-            self._activate(prefix, Activation(index, prefix, inputs, parent, slice_))
-        return self._homes[prefix]
-
-    def _activate(self, prefix: str, home: Activation) -> None:
-        for position, node in enumerate(home.index.graph.nodes):
-            path = home.prefix + node.id
-            home.nodes.append(NodeRun(len(self._runs), path, node, position, home, 0, StepCount(path)))
-            self._runs.append(home.nodes[-1])
-        self._homes[prefix] = home
+        found = self._homes.find(prefix_inside(parent, slice_))
+        if found is not None:
+            return found
+        self.fix(parent)
+        self._tasks(parent)
+        home = self._homes.begin_inside(parent, slice_)
+        if self._homes.is_doubtful(parent.home) or self._is_tolerant(parent.node):
+            self._homes.doubt(home)
+        return home
 
 
 def _may_fail(expr: Expr) -> bool:

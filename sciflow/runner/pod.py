@@ -5,7 +5,8 @@ FOLDER/1/         a batch: what its elements run, several at once; FOLDER/2/, ..
 FOLDER/mailbox/   if programs are run in another container: the way to it, see `pod/mailbox.sh`
 FOLDER/cache/     outcomes for the cache, under what identifies them
 FOLDER/outcomes   how every attempt has ended; also those of earlier pods of the same tasks, which were put there before
-FOLDER/told/      numbers of the output of its only task, for Argo, as far as they are asked for and can be told
+FOLDER/told/      numbers of the output of its only task, for Argo, as far as they are asked for and can be told; and
+                  `keys`, the keys of its tasks, for who looks at Argo
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 
 from sciflow.runner import crew
 from sciflow.runner.batch import Batch
+from sciflow.runner.exit_codes import SOME_FAILED, STOPPED
 from sciflow.runner.memory import MemoryWatch
 from sciflow.runner.packs import write_all
 from sciflow.runner.placing import write_whole
@@ -34,8 +36,8 @@ if TYPE_CHECKING:
 
     Tree = Any
 
-OUTCOMES, TOLD, TOLD_NUMBERS, CACHE = "outcomes", "pod.json", "told", "cache"
-SOME_FAILED, STOPPED = 10, 143  # exit codes
+OUTCOMES, ORDERS, NUMBERS, CACHE = "outcomes", "pod.json", "told", "cache"
+KEYS = "keys"  # beside the numbers: those of its tasks
 LOOK_S = 0.2  # between looks at what is printed
 SAVE_S = 5.0  # between savings of what has ended
 
@@ -44,7 +46,7 @@ class Pod:
     """The tasks of one pod."""
 
     def __init__(self, folder: str) -> None:
-        with open(f"{folder}/{TOLD}", encoding="utf-8") as file:
+        with open(f"{folder}/{ORDERS}", encoding="utf-8") as file:
             self._told = parse(file.read())
         self._folder = folder
         self._lines: list[str] = []  # texts of [slice, attempt, worker, where its text begins in both logs, the reply]
@@ -274,7 +276,7 @@ def _write_again(batch: Batch, again: str, number: int, wanted: Any) -> None:
 
 def main(folder: str, asked: str = "[]") -> int:
     """Run the pod; its exit code. `asked`: the numbers of its task's output that are to be told, see `telling`."""
-    with open(f"{folder}/{TOLD}", encoding="utf-8") as file:
+    with open(f"{folder}/{ORDERS}", encoding="utf-8") as file:
         told = parse(file.read())
     if "mailbox" not in told:
         return _run(folder, told, asked)
@@ -298,5 +300,5 @@ def _run(folder: str, told: Tree, asked: str) -> int:
         with open(f"{folder}/{OUTCOMES}", encoding="utf-8") as file:
             last = parse(file.read().rstrip("\n").rpartition("\n")[2])
         if isinstance(last, list) and last[5][2] == "Succeeded":
-            tell(f"{folder}/{TOLD_NUMBERS}", told["root"], last[5][3], parse(asked))
+            tell(f"{folder}/{NUMBERS}", told["root"], last[5][3], parse(asked))
     return code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -97,3 +98,16 @@ def copied(n: int) -> Path:
 def writes(n: int) -> int:
     made = written(n)
     return size_of(copied(n)) + size_of.options(name="size")(made)
+
+
+@op
+def span(seconds: float) -> tuple[float, float, tuple[int, int]]:
+    """When it began and ended, and in which Python."""
+    begun = time.time()
+    time.sleep(seconds)
+    return begun, time.time(), sys.version_info[:2]
+
+
+@workflow
+def spans(lengths: list[float]) -> list[tuple[float, float, tuple[int, int]]]:
+    return span.options(key="span-{item}").map(seconds=lengths)

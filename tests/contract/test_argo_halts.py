@@ -15,7 +15,9 @@ from tests.contract.test_argo_leaving import kill_engine, until
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
 from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket
 
-GOES_ON = 200, {"status": {"phase": "Running"}, "spec": {"suspend": True}}
+GOES_ON = 200, {"status": {"phase": "Running"}}
+SUSPENDED = 200, {"status": {"phase": "Running"}, "spec": {"suspend": True}}
+CREATED = "argo"  # so ends the path at which a workflow is created: with the namespace
 
 
 class Place:
@@ -62,9 +64,10 @@ def halted(place: Place) -> JSON:
 @pytest.mark.parametrize(("verb", "done"), [("stop", "stop"), ("cancel", "terminate")])
 def test_a_run_without_an_engine_is_ended_in_argo_as_an_engine_does_it(verb: str, done: str, place: Place) -> None:
     run = naps.submit(0.0, on="argo")
-    until(lambda: run.phase == "Running" and "resume" in place.orders)
+    until(lambda: run.phase == "Running" and CREATED in place.orders)
     kill_engine(run)
     place.orders.clear()
+    place.status = SUSPENDED
     end: Callable[[], None] = getattr(run, verb)
     end()
     assert run.phase == "Failed"
@@ -72,7 +75,7 @@ def test_a_run_without_an_engine_is_ended_in_argo_as_an_engine_does_it(verb: str
     assert halted(place)["why"].startswith("the run was")
 
 
-@workflow(timeout_s=4.0)
+@workflow(timeout_s=15.0)
 def in_time() -> float:
     return nap(0.0)
 
@@ -80,6 +83,7 @@ def in_time() -> float:
 def test_a_pause_that_is_refused_leaves_the_time_limit_as_it_is(place: Place) -> None:
     place.refuses, place.ends = {"suspend"}, {"stop", "terminate"}
     run = in_time.submit(on="argo")
+    until(lambda: CREATED in place.orders)
     with pytest.raises(RunError, match=r"the run goes on: .*cannot patch"):
         run.suspend()
     assert run.wait(60) == "Failed"

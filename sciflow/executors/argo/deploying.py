@@ -16,11 +16,11 @@ from sciflow.core.graph import Graph, Suspend
 from sciflow.core.naming import nearest
 from sciflow.core.ports import NONE, Port
 from sciflow.errors import ConfigError, InvalidInput, Problem
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.deployed import (
     DEPLOYED_LABEL,
     LONGEST_NAME,
     RUN,
-    VERSION_LABEL,
     Deployment,
     Schedule,
     cron_manifest,
@@ -28,17 +28,16 @@ from sciflow.executors.argo.manifest.deployed import (
 )
 from sciflow.executors.argo.manifest.naming import dns_name
 from sciflow.executors.argo.manifest.parameters import Parameter, parameter_of
+from sciflow.executors.argo.manifest.workflow import VERSION_LABEL
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.argo.place.layout import PARAMETERS, Delivery
 from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
-from sciflow.executors.argo.place.sending import GIVEN, Sender
+from sciflow.executors.argo.place.sending import PARTS_GIVEN, Sender
 from sciflow.executors.argo.shelf import open_shelf
 from sciflow.executors.argo.submission import bucket_settings, layout_of, submission_of
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import ArgoSettings
-
-Manifest = dict[str, Any]
 
 _TIMES = re.compile(r"@[a-z]+( \S+)?|[\d*]\S*( +[\w*?]\S*){4}")  # which of these there are, Argo says
 RESERVED = "json"  # Argo has all parameters under this name
@@ -233,7 +232,7 @@ def _lasting(facts: Facts) -> list[object]:
 
 def _hashes(root: Path) -> list[tuple[str, str]]:
     """What was given as files."""
-    files = [path for part in GIVEN for path in sorted((root / part).rglob("*")) if path.is_file()]
+    files = [path for part in PARTS_GIVEN for path in sorted((root / part).rglob("*")) if path.is_file()]
     return [(str(path.relative_to(root)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
 
 

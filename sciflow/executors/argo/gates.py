@@ -1,51 +1,112 @@
-"""The suspended nodes of one workflow that are to go on with an answer that lies in the bucket."""
+"""Answers for the suspended nodes of a run: an object of the bucket each, of which the first that is given holds.
+
+Whoever looks after the run is told of each, and Argo lets its node go on. Others may give answers, too, and come to an
+end before Argo knows of them: what lies in the bucket is handed on, whoever has put it there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
 
-from sciflow.executors.argo.manifest.workflow import ANSWER, GIVEN
-from sciflow.executors.argo.news import Answer
+from sciflow.executors.argo.manifest.workflow import ANSWER, ANSWERED
+from sciflow.executors.argo.news import Answer, News, Obeyed, Told
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.facts import GivenValue
+from sciflow.executors.argo.place.given import bring_packs
+from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Control
+
+
+class AnswerState(Enum):
+    """How far an answer is of which somebody here was told."""
+
+    TOLD = "told"  # Argo does not know of it, as far as we know
+    LET_GO = "let go"  # Argo has come to the node and knows, or will never come there
 
 
 class Gates:
-    """Answers of which Argo has not been told."""
+    """The suspended nodes of one workflow for which there are answers."""
 
-    def __init__(self, server: Workflows, name: str, *, done: Callable[[Answer], None]) -> None:
-        """`done`: hears of each ordered answer of which Argo knows now, or will never need to."""
+    def __init__(
+        self,
+        server: Control,
+        name: str,
+        *,
+        bucket: Bucket,
+        layout: Layout,
+        here: Path,
+        send: Callable[[str, bytes], None],
+        tell: Callable[[News], None],
+    ) -> None:
+        """`here`: the run folder; `send`: puts an answer into the bucket, unless one is there."""
         self._server = server
         self._name = name
-        self._done = done
-        self._answers: dict[str, Answer | None] = {}  # by path; None: nobody waits for it
+        self._bucket = bucket
+        self._layout = layout
+        self._here = here
+        self._send = send
+        self._tell = tell
+        self._states: dict[str, AnswerState] = {}  # by the node's path; of all others nobody was told
+        self._orders: list[Answer] = []  # of which Argo does not know yet
 
-    def __bool__(self) -> bool:
-        return bool(self._answers)
+    @property
+    def waiting(self) -> bool:
+        """Whether there is one of which Argo does not know."""
+        return AnswerState.TOLD in self._states.values()
 
     @property
     def awaited(self) -> bool:
-        """Whether somebody waits for one of them to be known."""
-        return any(answer is not None for answer in self._answers.values())
+        """Whether somebody here waits until Argo knows."""
+        return bool(self._orders)
 
-    def add(self, answer: Answer) -> None:
-        """One more."""
-        self._answers[answer.path] = answer
+    def give(self, order: Answer) -> None:
+        """Gives an answer, or learns which one holds; it is obeyed when Argo knows of it."""
+        held = self._held(order.path)
+        if held is None:
+            self._send(order.path, order.text)
+            held = self._held(order.path)  # somebody else may have been quicker
+        self._orders.append(order)
+        self._know(order.path, order.text if held is None else held)
 
-    def recall(self, paths: Iterable[str]) -> None:
-        """Those that were given to a workflow that is submitted anew."""
-        for path in paths:
-            self._answers.setdefault(path, None)
+    def look(self) -> None:
+        """Finds answers that somebody else has given."""
+        head = self._layout.answer("")
+        for path in [key.removeprefix(head) for key in self._bucket.list(head)]:
+            if path not in self._states and (held := self._held(path)) is not None:
+                self._know(path, held)
+
+    def shut_again(self) -> None:
+        """The workflow is submitted anew: its nodes wait for what was answered before, and nobody is asked again."""
+        self._states = dict.fromkeys(self._states, AnswerState.TOLD)
 
     def release(self, status: WorkflowStatus) -> None:
         """Lets those go on to which Argo has come; `status` has the workflow's nodes."""
-        suspended = {node.parameter("path") for node in status.nodes.values() if node.type == "Suspend"}
-        waiting = status.gates
-        for path in list(self._answers):
-            gate = waiting.get(path)
-            if gate is not None:
-                self._server.release(self._name, gate, {ANSWER: GIVEN})
-            if status.ended or path in suspended:
-                answer = self._answers.pop(path)
-                if answer is not None:
-                    self._done(answer)
+        come_to = {node.parameter("path") for node in status.nodes.values() if node.type == "Suspend"}
+        suspended = status.gates
+        for path in [path for path, state in self._states.items() if state is AnswerState.TOLD]:
+            if path in suspended:
+                self._server.release(self._name, suspended[path], {ANSWER: ANSWERED})
+            if status.ended or path in come_to:
+                self._states[path] = AnswerState.LET_GO
+                self._settle(path)
+
+    def _held(self, path: str) -> bytes | None:
+        """The answer that holds, as it is read here: what it refers to is here, or is to be had."""
+        told = self._bucket.decoded(self._layout.answer(path), GivenValue)
+        if told is None:
+            return None
+        bring_packs(self._bucket, self._layout, self._here, bytes(told.output))
+        return bytes(told.output)
+
+    def _know(self, path: str, text: bytes) -> None:
+        if path not in self._states:
+            self._tell(Told(path=path, text=text))
+        self._states[path] = AnswerState.TOLD
+
+    def _settle(self, path: str) -> None:
+        for order in [order for order in self._orders if order.path == path]:
+            self._orders.remove(order)
+            self._tell(Obeyed(order=order))

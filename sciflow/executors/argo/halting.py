@@ -7,7 +7,7 @@ import msgspec
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import HALTED, Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Control
 
 
 class Halted(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +19,7 @@ class Halted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def end_workflow(
-    server: Workflows, name: str, bucket: Bucket, layout: Layout, halted: Halted, *, suspended: bool
+    server: Control, name: str, bucket: Bucket, layout: Layout, halted: Halted, *, suspended: bool
 ) -> None:
     """Ends a workflow, after word of it is left for whoever follows the run elsewhere or later.
 

@@ -10,7 +10,7 @@ from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given
 from sciflow.executors.argo.place.layout import OUTCOMES, Layout
 from sciflow.executors.argo.place.outcomes import Outcomes, read_outcomes
-from sciflow.executors.argo.place.shapes import Shapes, bring_files
+from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.server.objects import WorkflowStatus, ended_pods
 
 
@@ -22,7 +22,7 @@ class Harvest:
         self._bucket = bucket
         self._layout = layout
         self._here = here
-        self._shapes = Shapes(bucket, layout)
+        self._files = RunFiles(bucket, layout)
         self._seen: dict[str, str] = {}
 
     def news(self, begun: WorkflowStatus | None) -> Iterator[Ends]:
@@ -43,9 +43,9 @@ class Harvest:
 
     def fetch(self, paths: Sequence[str]) -> Fetched:
         """Brings files and folders that tasks have left, or that the run was given."""
-        learn_given(self._bucket, self._layout, self._shapes)
+        learn_given(self._bucket, self._layout, self._files)
         place = f"{self._bucket!r}: {self._layout.part('')}"
-        return Fetched(paths=paths, lost=bring_files(self._shapes, self._here, paths, place=place))
+        return Fetched(paths=paths, lost=bring_files(self._files, self._here, paths, place=place))
 
     def _bring(self, told: Collection[Outcomes]) -> None:
         """Logs and values, before anybody hears of what they belong to."""
@@ -53,10 +53,10 @@ class Harvest:
         missing = [path for path in sorted(wanted) if not (self._here / path).exists()]
         self._bucket.at_once(lambda path: self._bucket.fetch(self._layout.part(path), self._here / path), missing)
         for outcomes in told:
-            self._shapes.learn_of(outcomes.rest)
+            self._files.learn(outcomes.rest)
 
 
 def _spoken_of(outcomes: Outcomes) -> set[str]:
     """The logs of tasks, and the packs that have their values."""
     logs = {f"logs/{end.worker}.{kind}" for end in outcomes.ends for kind in ("out", "err")}
-    return logs | {f"values/{end.worker}" for end in outcomes.ends if b'"$":"value"' in bytes(end.reply)}
+    return logs | {f"values/{end.worker}" for end in outcomes.ends if b'"$":"value"' in bytes(end.told.output)}

@@ -1,15 +1,18 @@
-"""What tasks have died of whose pods have left no word of them. Pure."""
+"""Which tasks have left no word of them, and what they have died of. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 
 import msgspec
 
 from sciflow.core.records import TaskError
+from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
 from sciflow.runner.memory import out_of_memory
 
 OUT_OF_MEMORY = "OOMKilled"  # says Kubernetes
+LIVE = frozenset({"Pending", "Running"})  # phases of pods
 
 
 def refusal(why: str) -> TaskError:
@@ -22,6 +25,37 @@ def not_started(why: str) -> TaskError:
     return TaskError(
         kind="place", type="sciflow:PodNotStarted", message=f"its pod could not be started: {why}", fatal=True
     )
+
+
+def missing(paths: Iterable[str], status: WorkflowStatus, *, over: bool) -> dict[str, TaskError]:
+    """The nodes of which a workflow that has ended has left nothing, and what their tasks have died of.
+
+    `over`: nothing more comes of any; before that only those are known that have had no pod.
+    """
+    pods = _pods(status)
+    gone = [path for path in paths if over or (pods and path not in pods)]  # Kubernetes may tell none
+    return {path: lost(_message(pods.get(path, ()), status)) for path in gone}
+
+
+def unbegun(paths: Iterable[str], status: WorkflowStatus) -> dict[str, bool]:
+    """The nodes without a pod at work in a workflow that begins no more pods, and whether each has had one."""
+    pods = _pods(status)
+    live = {path for path, nodes in pods.items() if any(node.phase in LIVE for node in nodes)}
+    return {path: path in pods for path in paths if path not in live} if status.nodes else {}
+
+
+def _pods(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:
+    """By the path of the node that they work on."""
+    found: dict[str, list[NodeStatus]] = {}
+    for node in status.nodes.values():
+        if node.type == "Pod":
+            found.setdefault(node.parameter("path"), []).append(node)
+    return found
+
+
+def _message(pods: Collection[NodeStatus], status: WorkflowStatus) -> str:
+    told = next((pod.message for pod in pods if pod.message), "")
+    return told or status.message or f"its workflow ended: {status.phase}"
 
 
 def lost(message: str) -> TaskError:

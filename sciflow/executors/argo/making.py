@@ -11,21 +11,23 @@ import msgspec
 from sciflow.core.graph import Suspend
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.executor import ArgoExecutor
-from sciflow.executors.argo.follower import Follower, Mission
+from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.manifest.naming import workflow_name
+from sciflow.executors.argo.manifest.version import content_version
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
+from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given
 from sciflow.executors.argo.place.layout import OUTCOMES
 from sciflow.executors.argo.place.outcomes import read_outcomes
+from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
-from sciflow.executors.argo.place.shapes import Shapes, bring_files
 from sciflow.executors.argo.server.reaching import make_server
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Registry
 from sciflow.executors.argo.submission import Submission, bucket_settings, layout_of, submission_of
 from sciflow.executors.argo.trouble import advice
-from sciflow.executors.argo.waiting import Patience
+from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.conducted import note_conductor
 from sciflow.executors.registry import End, Errand
 from sciflow.executors.settings import ArgoSettings
@@ -60,7 +62,7 @@ def make_argo(
             server=server,
             submission=submission,
         ),
-        patience=Patience(
+        patience=WaitingPods(
             server,
             workflow_name(run),
             limit_s=settings.start_limit_s,
@@ -79,11 +81,11 @@ def make_argo(
 
 
 class _Supply(msgspec.Struct, frozen=True, kw_only=True):
-    """See `follower.Supply`."""
+    """See `orders.Supply`."""
 
     run: str
     sender: Sender
-    server: Workflows
+    server: Registry
     submission: Submission
 
     def send(self) -> None:
@@ -98,6 +100,8 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
         """See `Supply`."""
         delivery = self.sender.send()
         plan = self.submission.plan(self.run, totals=totals, pods=self.sender.pods())
+        version = content_version(self.submission.whole.spec, self.sender.code())
+        plan = msgspec.structs.replace(plan, version=version)
         made = self.submission.workflow(plan, delivery)
         if not self.server.create(made) and self.server.annotation(plan.name, RUN_LABEL) != self.run:
             raise ConfigError(f"{self.server.url}: another workflow has the name {plan.name}")
@@ -109,11 +113,11 @@ def fetch_from_bucket(
     """See `registry.fetch_files`."""
     store = bucket_settings(name, settings, storages)
     bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
-    shapes = Shapes(bucket, layout)
-    learn_given(bucket, layout, shapes)
+    files = RunFiles(bucket, layout)
+    learn_given(bucket, layout, files)
     for key, text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).items():
-        shapes.learn_of(bucket.read(key, text, read_outcomes).rest)
-    return bring_files(shapes, root, paths, place=f"{bucket!r}: {layout.part('')}")
+        files.learn(bucket.read(key, text, read_outcomes).rest)
+    return bring_files(files, root, paths, place=f"{bucket!r}: {layout.part('')}")
 
 
 def recall_workflow(

@@ -68,7 +68,7 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What was given for a suspended node, here or elsewhere; None: nothing could be given."""
+    """What was given for a suspended node, here or elsewhere; None: what was given here came to nothing."""
 
     path: str
     text: bytes | None
@@ -84,10 +84,6 @@ class CaughtUp(msgspec.Struct, frozen=True, kw_only=True):
     over: bool
     found: bool
     halted: Halted | None = None
-
-
-class Revived(msgspec.Struct, frozen=True):
-    """A workflow that had ended goes on."""
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,4 +130,4 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     error: BaseException
 
 
-News: TypeAlias = Ends | Told | CaughtUp | Revived | Fetched | Refused | Unreached | Obeyed | Waiting | Notice | Broken
+News: TypeAlias = Ends | Told | CaughtUp | Fetched | Refused | Unreached | Obeyed | Waiting | Notice | Broken

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Watch
 
 AT_WORK = "workflows.argoproj.io/completed=false"  # a label of Argo's
 LOOK_S = 3.0  # between two looks for a pod that is not known
@@ -35,7 +35,7 @@ class PodLine(msgspec.Struct, frozen=True):
 class PodLogs:
     """The logs of one workflow's pods."""
 
-    def __init__(self, server: Workflows, name: str, *, pods: int) -> None:
+    def __init__(self, server: Watch, name: str, *, pods: int) -> None:
         """`pods`: of a fan, unless it says how many slices make one."""
         self.pods = pods
         self._server = server

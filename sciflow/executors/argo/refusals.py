@@ -12,6 +12,7 @@ from sciflow.core.graph import Graph, Node, Secret, WorkflowSpec
 from sciflow.core.spelling import spelled
 from sciflow.errors import ConfigError, Problem
 from sciflow.executors.argo.manifest.depth import deeper_than
+from sciflow.executors.argo.manifest.pod_count import least_pods
 from sciflow.executors.argo.place.layout import Delivery
 from sciflow.executors.argo.rehearsal import rehearse
 from sciflow.executors.argo.submission import bucket_settings
@@ -33,7 +34,7 @@ def problems_of_argo(
     nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
     checks = (_other_place, _image, _secrets, _machines)
     found = [problem for node in nodes for check in checks for problem in check(node, name, settings)]
-    found += _depth(spec, inputs)
+    found += _depth(spec, inputs) or _pods(spec, name, settings, inputs)
     try:
         bucket_settings(name, settings, storages)
     except ConfigError as error:
@@ -102,15 +103,35 @@ def _machines(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
         )
 
 
-def _depth(spec: WorkflowSpec, inputs: Mapping[str, Tree]) -> Iterator[Problem]:
+def _depth(spec: WorkflowSpec, inputs: Mapping[str, Tree]) -> list[Problem]:
     node = deeper_than(DEEPEST, spec, inputs)
-    if node is not None:
-        yield Problem(
+    if node is None:
+        return []
+    return [
+        Problem(
             where=node.where,
             what=f"with these inputs, workflows call each other deeper than Argo lets them: {node.id}",
             expected=f"at most {DEEPEST} levels",
             fix="do several rounds on one level, or the whole loop in an op; other executors have no such limit",
         )
+    ]
+
+
+def _pods(spec: WorkflowSpec, name: str, settings: ArgoSettings, inputs: Mapping[str, Tree]) -> list[Problem]:
+    count, node = least_pods(spec, inputs, settings.pods)
+    if count <= settings.most_pods or node is None:
+        return []
+    return [
+        Problem(
+            where=node.where,
+            what=f"the run would have more pods than Argo can keep the status of; most are of {node.id}",
+            expected=f"at most {settings.most_pods:,} pods",
+            found=f"{count:,} or more",
+            fix="let a pod run more slices: a larger chunk, `.options(chunk=...)`, or none, which makes "
+            f"{settings.pods} pods of a fan; or divide the run. If Argo's controller keeps the status of nodes in a "
+            f"database (`nodeStatusOffLoad`), say `most_pods` in [executors.{name}]",
+        )
+    ]
 
 
 def _size(

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from sciflow.core.graph import WorkflowSpec
-from sciflow.executors.argo.manifest.workflow import Manifest
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.place.layout import Delivery
 from sciflow.executors.argo.submission import submission_of
 from sciflow.executors.registry import Whole

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import msgspec
 
 from sciflow.errors import ConfigError
-from sciflow.executors.argo.manifest.deployed import DEPLOYED_LABEL, VERSION_LABEL
+from sciflow.executors.argo.manifest import Manifest
+from sciflow.executors.argo.manifest.deployed import DEPLOYED_LABEL
+from sciflow.executors.argo.manifest.workflow import VERSION_LABEL
 from sciflow.executors.argo.server.connection import MISSING, Connection
 from sciflow.executors.argo.server.kubernetes_api import GROUP
 from sciflow.executors.argo.server.reaching import make_connection
 from sciflow.executors.settings import ArgoSettings
-
-Manifest = dict[str, Any]
 
 
 class Kind(msgspec.Struct, frozen=True):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from sciflow.errors import ConfigError
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.pod_patch import BIND_S
 from sciflow.executors.argo.manifest.site import Site
-from sciflow.executors.argo.manifest.workflow import Manifest, Plan, manifest
+from sciflow.executors.argo.manifest.workflow import Plan, manifest
 from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.argo.place.layout import Delivery, Layout
 from sciflow.executors.registry import Errand, Whole
@@ -70,6 +72,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
             parallelism=whole.parallelism,
             locks=whole.locks,
             inputs=whole.inputs,
+            sciflow=own_version(),
         )
 
     def workflow(self, plan: Plan, delivery: Delivery) -> Manifest:
@@ -90,6 +93,14 @@ def submission_of(
         ConfigError: there is no such bucket.
     """
     return Submission(name=name, settings=settings, store=bucket_settings(name, settings, storages), whole=whole)
+
+
+def own_version() -> str:
+    """The version of sciflow; nothing where it is used without being installed."""
+    try:
+        return version("sciflow-hpc")
+    except PackageNotFoundError:
+        return ""
 
 
 def layout_of(store: S3Settings, run: str) -> Layout:

@@ -13,7 +13,7 @@ import msgspec
 
 from sciflow.executors.argo.pod_logs import pod_name
 from sciflow.executors.argo.server.objects import NodeStatus, PodEvent, WorkflowStatus
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Watch
 from sciflow.executors.argo.trouble import BLOCKED
 
 SILENT_S = 10.0  # for which nothing has been heard of a workflow, before it is asked what its pods wait for
@@ -33,10 +33,10 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
     asks: bool = False  # an answer is waited for
 
 
-class Patience:
+class WaitingPods:
     """Looks at the pods of one workflow that wait, and knows since when."""
 
-    def __init__(self, server: Workflows, name: str, *, limit_s: float, advise: Callable[[str], str]) -> None:
+    def __init__(self, server: Watch, name: str, *, limit_s: float, advise: Callable[[str], str]) -> None:
         """`limit_s`: for which a pod may be kept from starting; `advise`: what is to be done about such words."""
         self._server = server
         self._name = name

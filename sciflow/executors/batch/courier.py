@@ -26,7 +26,6 @@ from sciflow.executors.batch.news import (
     Cancel,
     Fetch,
     Fetched,
-    Inbox,
     News,
     Notice,
     Order,
@@ -35,6 +34,7 @@ from sciflow.executors.batch.news import (
     Withdraw,
 )
 from sciflow.executors.batch.ward import Ward
+from sciflow.executors.inbox import Inbox
 from sciflow.executors.systems.system import SystemLimits
 
 FASTER = 0.5  # of the time since the last news passes until the next look, within the limits

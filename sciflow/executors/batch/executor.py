@@ -39,7 +39,6 @@ from sciflow.executors.batch.news import (
     Withdrawn,
 )
 from sciflow.executors.batch.record import batch_names, read_records
-from sciflow.executors.batch.request import Element, Surroundings, element_of
 from sciflow.executors.batch.room import Room
 from sciflow.executors.batch.sending import Terms, grows, made
 from sciflow.executors.batch.supply import Supplier
@@ -48,6 +47,7 @@ from sciflow.executors.batch.waiting import Kind, Waiting
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.containers.launch import launch_of
 from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch
+from sciflow.executors.request import Element, Surroundings, element_of
 from sciflow.executors.systems.system import SystemLimits
 
 CLOSING_S = 2.0  # for what is under way with the host when the engine ends

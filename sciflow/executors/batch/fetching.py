@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from sciflow.executors.batch.archive import unpack
+from sciflow.executors.archive import unpack
 from sciflow.executors.batch.depot import Depot
+from sciflow.executors.lost_files import gone
 
 
 def fetch(depot: Depot, root: str, here: Path, paths: Sequence[str]) -> Mapping[str, str]:
@@ -32,15 +33,6 @@ def fetch(depot: Depot, root: str, here: Path, paths: Sequence[str]) -> Mapping[
             _place(beside / "files" / path, here / path)
     place = f"{depot.transport.name}: {root}"
     return {path: gone(f"{place}/{path}", here, why) for path in paths if (why := _why(path, lost, here))}
-
-
-def gone(file: str, here: Path, why: str = "") -> str:
-    """What is said of a file that an op has left, and that is not to be had any more."""
-    return (
-        f"{file} is not to be had any more" + (f": {why}" if why else "") + "\n"
-        f"    fix:      put it back there, or to the same path in {here}, and `sciflow retry {here.name}`;\n"
-        f"              or `sciflow resubmit {here.name}`, which makes it again"
-    )
 
 
 def _why(path: str, lost: Mapping[str, str], here: Path) -> str:

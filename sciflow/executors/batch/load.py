@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from sciflow.errors import RunDamaged
-from sciflow.executors.batch.request import Element, Payload, Surroundings, payload
 from sciflow.executors.batch.supply import Supplier, Supply
 from sciflow.executors.containers.launch import Launch, seen_inside
+from sciflow.executors.request import Element, Payload, Surroundings, payload
 from sciflow.runner.failures import PlaceError
 
 

@@ -12,18 +12,20 @@ from sciflow.errors import ConfigError
 from sciflow.executors.batch.courier import Courier, Tempo
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.executor import BatchExecutor
-from sciflow.executors.batch.fetching import fetch, gone
+from sciflow.executors.batch.fetching import fetch
 from sciflow.executors.batch.handover import Handover
 from sciflow.executors.batch.missing import LATE_S, PATIENCE_S
-from sciflow.executors.batch.news import Adopt, Inbox, News
+from sciflow.executors.batch.news import Adopt, News
 from sciflow.executors.batch.record import BatchRecord, Stage, read_records
 from sciflow.executors.batch.removing import remove_run
-from sciflow.executors.batch.request import Surroundings
 from sciflow.executors.batch.sending import Terms
 from sciflow.executors.batch.ward import Ward
 from sciflow.executors.capacity import Capacity, Quota
 from sciflow.executors.containers.engines import ENVIRONMENT
+from sciflow.executors.inbox import Inbox
+from sciflow.executors.lost_files import gone
 from sciflow.executors.registry import Errand
+from sciflow.executors.request import Surroundings
 from sciflow.executors.settings import BatchSettings
 from sciflow.executors.systems.system import BatchSystem
 from sciflow.executors.transports.local import LocalTransport

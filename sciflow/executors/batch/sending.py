@@ -9,12 +9,13 @@ import msgspec
 from sciflow.core.graph import Resources
 from sciflow.executors.batch.crews import together, workers_of
 from sciflow.executors.batch.load import Load
+from sciflow.executors.batch.names import submission_name, task_names
 from sciflow.executors.batch.news import Send
 from sciflow.executors.batch.record import BatchRecord
-from sciflow.executors.batch.request import Element, Surroundings, environment, submission_name, task_names
 from sciflow.executors.batch.supply import Supplier
 from sciflow.executors.batch.waiting import Kind
 from sciflow.executors.containers.box import Box
+from sciflow.executors.request import Element, Surroundings, environment
 from sciflow.executors.secrets import resolve_secret
 from sciflow.executors.systems.system import Crew, Site, Submission
 

@@ -17,10 +17,10 @@ from sciflow.core.job import Job, job_of
 from sciflow.core.records import Loaded, Progress, Reply, TaskError
 from sciflow.executors.batch.news import Cancelled, Closed, Condemned, Refused
 from sciflow.executors.batch.record import BatchRecord, TaskName
-from sciflow.executors.batch.request import Element
 from sciflow.executors.batch.verdict import Verdict
 from sciflow.executors.capacity import Share
 from sciflow.executors.executor import Died, Ended, Lost, Report, never_began
+from sciflow.executors.request import Element
 
 
 class OpenElement(msgspec.Struct, kw_only=True, eq=False):

@@ -8,8 +8,8 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from sciflow.core.job import Need
-from sciflow.executors.batch.request import Element, taken_back
 from sciflow.executors.containers.launch import Launch
+from sciflow.executors.request import Element, taken_back
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,10 +19,10 @@ from sciflow.core.graph import Function, Graph, Node, OpTemplate, WorkflowSpec
 from sciflow.core.ports import Type
 from sciflow.core.records import Phase
 from sciflow.errors import HostError
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.pod_template import LOCKED
-from sciflow.executors.argo.manifest.workflow import Manifest
 from sciflow.executors.argo.place.outcomes import read_outcomes
-from sciflow.executors.argo.place.sending import GIVEN, Sender
+from sciflow.executors.argo.place.sending import PARTS_GIVEN, Sender
 from sciflow.executors.argo.pod_logs import pod_name
 from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.submission import Submission
@@ -100,7 +100,7 @@ def _submit(visit: ArgoVisit) -> None:
     settings = msgspec.structs.replace(visit.settings, lost_retries=0)
     submission = Submission(name=visit.name, settings=settings, store=visit.store, whole=whole)
     with TemporaryDirectory(prefix="sciflow-") as folder:
-        for part in GIVEN:
+        for part in PARTS_GIVEN:
             Path(folder, part).mkdir()
         errand = Errand(root=Path(folder), sys_path=(), argv=(), main=None, inline_bytes=4096, code={}, host={})
         delivery = Sender(visit.bucket, visit.layout, Path(folder), submission.facts(errand), {}).send()
@@ -207,7 +207,7 @@ def _outcomes(visit: ArgoVisit, *, wanted: bool) -> bytes | None:
 
 
 def _ended(visit: ArgoVisit, text: bytes, seconds: float) -> Finding:
-    told = read_outcomes(text).ends[-1].told
+    told = visit.bucket.read(visit.layout.outcomes(TASK, 0), text, read_outcomes).ends[-1].told
     image = visit.settings.image or visit.settings.base_image
     if told.phase != Phase.SUCCEEDED.value:
         error = told.extra.error if told.extra is not None else None

@@ -11,9 +11,9 @@ from sciflow.core.expr import Tree
 from sciflow.core.graph import Program, Resources
 from sciflow.core.job import Job
 from sciflow.errors import ConfigError
-from sciflow.executors.batch.request import Element
 from sciflow.executors.containers.box import Box, Engine, Mount
 from sciflow.executors.containers.engines import GPUS, OF_ALL, Wanted, apptainer, docker, podman
+from sciflow.executors.request import Element
 from sciflow.runner.batch import INSIDE
 from sciflow.runner.container import Containers
 from sciflow.runner.node import started

@@ -20,10 +20,7 @@ from sciflow.core.job import Job, Need
 from sciflow.core.records import TaskError
 from sciflow.errors import ConfigError, HostError, HostUnfit
 from sciflow.executors.batch.courier import Tempo
-from sciflow.executors.batch.fetching import gone
-from sciflow.executors.batch.news import Inbox
 from sciflow.executors.batch.record import FOLDER, BatchRecord, Stage, read_records, write_record
-from sciflow.executors.batch.request import Element, element_of, taken_back
 from sciflow.executors.batch.underway import Told, Underway, given_back, refusals
 from sciflow.executors.capacity import Capacity
 from sciflow.executors.containers.launch import launch_of
@@ -31,6 +28,9 @@ from sciflow.executors.executor import Brought, Noticed, Offer, Report, Watch, n
 from sciflow.executors.futures.elements import Flight
 from sciflow.executors.futures.pool import Pool
 from sciflow.executors.futures.submissions import Submissions
+from sciflow.executors.inbox import Inbox
+from sciflow.executors.lost_files import gone
+from sciflow.executors.request import Element, element_of, taken_back
 
 PATIENCE_S = 5.0  # with what an earlier engine has left running
 CLOSING_S = 5.0

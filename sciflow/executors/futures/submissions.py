@@ -10,18 +10,17 @@ import msgspec
 
 from sciflow.core.job import Need
 from sciflow.executors.batch.depot import Depot
+from sciflow.executors.batch.names import submission_name, task_names
 from sciflow.executors.batch.record import BatchRecord, Stage, write_record
-from sciflow.executors.batch.request import (
+from sciflow.executors.batch.supply import Supply
+from sciflow.executors.futures.elements import Flight, folder_of
+from sciflow.executors.request import (
     Element,
     Payload,
     Surroundings,
     environment,
     payload,
-    submission_name,
-    task_names,
 )
-from sciflow.executors.batch.supply import Supply
-from sciflow.executors.futures.elements import Flight, folder_of
 from sciflow.executors.secrets import resolve_secret
 from sciflow.runner.node import started
 

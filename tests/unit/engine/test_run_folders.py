@@ -48,7 +48,7 @@ def test_a_name_of_letters_digits_and_points_is_found_in_the_list(tmp_path: Path
 
 KILLED = """
 import os
-from sciflow.engine.records_db import Writer
+from sciflow.engine.records_writer import Writer
 from tests.unit.engine.test_run_folders import one
 
 Writer.commit = lambda self: os.kill(os.getpid(), 9)

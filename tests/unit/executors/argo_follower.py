@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sciflow.executors.argo.follower import Follower, Mission
+from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.news import News
+from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.reaching import make_server
-from sciflow.executors.argo.waiting import Patience
+from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.settings import ArgoSettings
 from tests.unit.executors.argo_stand_in import JSON, StandIn
 
@@ -93,7 +94,7 @@ def following(
         LAYOUT,
         here=here,
         supply=NoSupply(submits),
-        patience=Patience(workflows, "run", limit_s=60.0, advise=lambda _: ""),
+        patience=WaitingPods(workflows, "run", limit_s=60.0, advise=lambda _: ""),
         least_s=0.05,
         most_s=0.2,
         mission=mission,

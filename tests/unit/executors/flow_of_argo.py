@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sciflow import choose, command, op, secret, suspend, when, workflow
 
 
@@ -96,6 +98,22 @@ def demanding(n: int) -> int:
     small = double.options(cpus=2, memory_mb=500)(n)
     large = double.options(gpus=1, gpu_type="amd.com/gpu", image="tools:1.2")(small)
     return looked_up(large)
+
+
+class Fit(NamedTuple):
+    v0: float
+    b0: float
+
+
+@op
+def fitted(xs: list[int], order: int = 3) -> Fit:
+    return Fit(float(sum(xs)), float(order))
+
+
+@workflow
+def sweep(xs: list[int]) -> float:
+    """A fan with keys and a parallelism, and an op of several outputs."""
+    return fitted.options(key="fit")(double.options(key="double-{item}", parallelism=4).map(x=xs)).b0
 
 
 @workflow

@@ -10,15 +10,20 @@ from pathlib import Path
 import pytest
 
 from sciflow.errors import RunDamaged
-from sciflow.executors.argo.answers import Answers
+from sciflow.executors.argo.gates import Gates
 from sciflow.executors.argo.harvest import Harvest
 from sciflow.executors.argo.news import News, Told
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.given import read_facts
+from sciflow.executors.argo.place.given import learn_given, read_facts
 from sciflow.executors.argo.place.layout import FACTS, Layout
+from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
+from sciflow.executors.argo.server.reaching import make_server
+from sciflow.executors.settings import ArgoSettings
+from sciflow.pod.bucket_source import BucketSource
 from sciflow.runner.packs import Pack
 from tests.unit.executors.argo_facts import facts
+from tests.unit.executors.argo_follower import outcome
 from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket
 
 LAYOUT = Layout("", "run")
@@ -46,6 +51,16 @@ def folder(root: Path) -> Path:
     return root
 
 
+def told_by(bucket: Bucket, root: Path) -> list[News]:
+    """What is told of the answers in a bucket."""
+    told: list[News] = []
+    server = make_server(ArgoSettings(server="http://127.0.0.1:9", namespace="argo", storage="bucket"))
+    gates = Gates(server, "run", bucket=bucket, layout=LAYOUT, here=root, send=lambda *_: None, tell=told.append)
+    gates.look()
+    gates.look()
+    return told
+
+
 def test_long_answers_reach_the_pods_one_after_the_other(bucket: Bucket, tmp_path: Path) -> None:
     root = folder(tmp_path / "run")
     pack = Pack(str(root), "values/1-engine", inline_bytes=8)
@@ -57,21 +72,55 @@ def test_long_answers_reach_the_pods_one_after_the_other(bucket: Bucket, tmp_pat
         assert hashlib.sha256(there or b"").hexdigest() == tag["sha256"]
 
 
+def test_an_answer_is_sent_with_what_it_speaks_of_and_nothing_else_of_the_run(
+    bucket: Bucket, objects: Objects, tmp_path: Path
+) -> None:
+    root = folder(tmp_path / "run")
+    for path in ("artifacts/1/other", "artifacts/2/deep/file", "artifacts/3/tool", "values/1-other"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(path)
+    (root / "artifacts/3/tool").chmod(0o755)
+    tags = [{"$": "artifact", "path": path} for path in ("artifacts/2/deep", "artifacts/3/tool")]
+    text = json.dumps(Pack(str(root), "values/1-engine", inline_bytes=8).put(json.dumps(tags))).encode()
+    Sender(bucket, LAYOUT, root, facts(), {}).send_answer("gate", text)
+    sent = ["answers/gate", "artifacts/2/deep/file", "artifacts/3/tool", "values/1-engine"]
+    assert sorted(objects.held) == [LAYOUT.part(path) for path in sent]
+    shapes = RunFiles(bucket, LAYOUT)
+    learn_given(bucket, LAYOUT, shapes)
+    assert not bring_files(shapes, tmp_path / "brought", ["artifacts/2/deep", "artifacts/3/tool"], place="")
+    assert (tmp_path / "brought/artifacts/2/deep/file").read_text() == "artifacts/2/deep/file"
+    assert (tmp_path / "brought/artifacts/3/tool").stat().st_mode & 0o111
+
+
+def test_an_answer_that_is_here_in_part_is_not_sent(bucket: Bucket, objects: Objects, tmp_path: Path) -> None:
+    root = folder(tmp_path / "run")
+    tag = Pack(str(root), "values/1-engine", inline_bytes=8).put('"long"')
+    (root / "values/1-engine").unlink()
+    with pytest.raises(RunDamaged, match=r"the answer to gate: .*values/1-engine"):
+        Sender(bucket, LAYOUT, root, facts(), {}).send_answer("gate", json.dumps(tag).encode())
+    assert not objects.held
+
+
 @pytest.mark.parametrize("conditional", [True, False], ids=["", "on a server that knows no conditions"])
 def test_an_answer_is_sent_and_told(conditional: bool, bucket: Bucket, objects: Objects, tmp_path: Path) -> None:
     objects.conditional = conditional
     Sender(bucket, LAYOUT, folder(tmp_path / "run"), facts(), {}).send_answer("gate", b"1")
-    told: list[News] = []
-    assert Answers(bucket, LAYOUT, here=tmp_path / "run", tell=told.append).look() == ["gate"]
-    assert told == [Told(path="gate", text=b"1")]
+    assert told_by(bucket, tmp_path / "run") == [Told(path="gate", text=b"1")]
 
 
 def test_what_is_not_ours_in_the_bucket_is_told_with_its_key(bucket: Bucket, tmp_path: Path) -> None:
     harvest = Harvest(bucket, LAYOUT, tmp_path)
-    for text in (b"", b"{}", b"{}\n{}\n[]"):
+    source = BucketSource(bucket, LAYOUT, RunFiles(bucket, LAYOUT))  # as pods read it
+    damaged = outcome("main/a")[1].replace(b'"Succeeded"', b"7")
+    for text in (b"", b"{}", b"{}\n{}\n[]", damaged):
         bucket.put(LAYOUT.outcomes("main/a", 0), text)
         with pytest.raises(RunDamaged, match="bucket: runs/run/outcomes/main/a/0: sciflow cannot read it"):
             list(harvest.news(None))
+        with pytest.raises(RunDamaged, match="outcomes/main/a/0: sciflow cannot read it"):
+            source.earlier("main/a", 0)
+    bucket.put(LAYOUT.outcomes("main/a", 0), b"<html>")
+    with pytest.raises(RunDamaged, match="outcomes/main/a/0: sciflow cannot read it"):
+        source.successes("main/a", [0])
     bucket.put(LAYOUT.part(FACTS), b"{}")
     with pytest.raises(RunDamaged, match=r"facts\.json: sciflow cannot read it"):
         read_facts(bucket, LAYOUT)
@@ -84,5 +133,4 @@ def test_what_is_not_ours_in_the_bucket_is_told_with_its_key(bucket: Bucket, tmp
 def test_of_two_answers_at_the_same_time_the_first_holds(bucket: Bucket, tmp_path: Path) -> None:
     for name, text in (("here", b"1"), ("there", b"2")):  # each has seen that there was none
         Sender(bucket, LAYOUT, folder(tmp_path / name), facts(), {}).send_answer("gate", text)
-    answers = Answers(bucket, LAYOUT, here=tmp_path / "there", tell=lambda _: None)
-    assert answers.given("gate") == b"1"
+    assert told_by(bucket, tmp_path / "there") == [Told(path="gate", text=b"1")]

@@ -12,7 +12,7 @@ from sciflow.cli.main import exit_code
 from sciflow.core.from_json import Unfit
 from sciflow.core.ports import NONE, Type, list_of, optional
 from sciflow.executors.argo.manifest.naming import workflow_name
-from sciflow.executors.argo.manifest.parameters import GIVEN, parameter_of, value_of
+from sciflow.executors.argo.manifest.parameters import AS_DEPLOYED, parameter_of, value_of
 
 yaml = pytest.importorskip("yaml")
 pytest.importorskip("ase")
@@ -49,6 +49,7 @@ def test_the_manifests_of_a_deployment(deploy, golden):
     code, printed, said = deploy("many", *SCHEDULE)
     assert code == 0, said
     anonymous = re.sub(r"[0-9a-f]{64}", "<sha256>", re.sub(r"many-[0-9a-f]{8}", "many-<version>", printed))
+    anonymous = re.sub(r'(made-by: "?sciflow )[\w.]+', r"\1<version>", anonymous)
     golden("argo/deployed.yaml", re.sub(r'(version: )"?[0-9a-f]{8}"?', r"\1<version>", anonymous))
 
 
@@ -116,9 +117,9 @@ def test_argo_finds_no_fault_with_what_is_deployed(deploy, kubernetes, tmp_path)
         (FLOAT, 0.94, "0.94"),
         (FLOAT, {"$": "float", "v": "inf"}, "Infinity"),
         (STR, "it's", "it's"),
-        (STR, "{{workflow.name}}", GIVEN),
-        (STR, "two\nlines", GIVEN),
-        (STR, "x" * 2000, GIVEN),
+        (STR, "{{workflow.name}}", AS_DEPLOYED),
+        (STR, "two\nlines", AS_DEPLOYED),
+        (STR, "x" * 2000, AS_DEPLOYED),
         (BOOL, True, "true"),
         (optional(BOOL), None, "null"),
         (optional(STR), None, ""),
@@ -126,7 +127,7 @@ def test_argo_finds_no_fault_with_what_is_deployed(deploy, kubernetes, tmp_path)
         (PATH, {"$": "artifact", "path": "artifacts/1/cu.cif", "kind": "file"}, "cu.cif"),
         (optional(PATH), None, ""),
         (list_of(FLOAT), [0.94, 1.0], "[0.94, 1.0]"),
-        (list_of(STR), {"$": "value", "file": "values/0-inputs", "at": 0, "size": 9000}, GIVEN),
+        (list_of(STR), {"$": "value", "file": "values/0-inputs", "at": 0, "size": 9000}, AS_DEPLOYED),
         (Type(name="tuple", args=(INT, STR)), {"$": "tuple", "v": [1, "a"]}, '[1, "a"]'),
         (CELL, A_CELL, '{"a": 1.0, "b": 2.0}'),
         (Type(name="object", of="datetime:date", kind="class"), {"$": "date", "v": "2026-01-31"}, "2026-01-31"),
@@ -136,7 +137,7 @@ def test_argo_finds_no_fault_with_what_is_deployed(deploy, kubernetes, tmp_path)
 def test_a_default_is_shown_as_it_would_be_written(type_, value, text):
     parameter = parameter_of("x", type_, [value])
     assert parameter.text == text
-    if text not in (GIVEN, "", "cu.cif"):
+    if text not in (AS_DEPLOYED, "", "cu.cif"):
         assert value_of(parameter, text, nothing) == value
 
 

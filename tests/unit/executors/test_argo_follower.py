@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.errors import HostRefused
-from sciflow.executors.argo.follower import Mission
+from sciflow.errors import HostRefused, HostUnreachable
 from sciflow.executors.argo.halting import Halted
 from sciflow.executors.argo.news import (
     Answer,
@@ -26,8 +25,11 @@ from sciflow.executors.argo.news import (
     Pause,
     Refused,
     Resume,
+    Revive,
+    Told,
     Unreached,
 )
+from sciflow.executors.argo.orders import Mission
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, heard, outcome, workflow
 from tests.unit.executors.argo_stand_in import StandIn, stand_in
 
@@ -173,8 +175,50 @@ def test_what_has_ended_is_told_though_an_answer_cannot_be_handed_on(server: Sta
     gate = {"id": "run-1", "type": "Suspend", "phase": "Running", "inputs": {"parameters": [GATE]}}
     server.answers[f"GET {HERE}"] = 200, {"status": {"phase": "Running", "nodes": {"run-1": gate}}}
     server.answers[f"PUT {HERE}/set"] = 403, {"message": "forbidden: cannot patch"}
-    with following(server, Shelf(), tmp_path, mission=LOOKS) as follower:
+    asks = Mission(begins=False, goes_on=False, gates=True)
+    with following(server, Shelf(), tmp_path, mission=asks) as follower:
         follower.order(Begin(totals={}))
         follower.order(Answer(path="gate", text=b"1"))
         heard(follower, lambda news: any("cannot patch" in one.text for one in news if isinstance(one, Notice)))
         heard(follower, lambda news: bool(looked(news)))
+
+
+def test_a_failed_attempt_whose_pod_is_at_work_again_is_known_though_the_first_look_came_to_nothing(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    key, text = outcome("a")
+    shelf.objects[key] = text
+    shelf.fails = HostUnreachable("not now")
+    at_work = {"a-1": {"type": "Pod", "phase": "Running", "inputs": {"parameters": [{"name": "path", "value": "a"}]}}}
+    server.answers[f"GET {HERE}"] = 200, {"status": {"phase": "Running", "nodes": at_work}}
+    with following(server, shelf, tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        heard(follower, lambda news: any(isinstance(one, Notice) for one in news))
+        shelf.fails = None
+        news = heard(follower, lambda news: any(isinstance(one, Ends) for one in news))
+    assert [one.again for one in news if isinstance(one, Ends)] == [True]
+
+
+def test_answers_are_handed_on_again_where_a_workflow_is_submitted_anew(server: StandIn, tmp_path: Path) -> None:
+    shelf = Shelf()
+    shelf.objects[LAYOUT.answer("gate")] = b'{"output": 1, "folders": {}, "executable": []}'
+    gate = {"id": "run-1", "type": "Suspend", "phase": "Running", "inputs": {"parameters": [GATE]}}
+    waits = 200, {"status": {"phase": "Running", "nodes": {"run-1": gate}}}
+    server.answers[f"GET {HERE}"] = waits
+    server.answers[f"PUT {HERE}/set"] = server.answers[f"PUT {HERE}/resume"] = 200, {}
+
+    def let_go() -> int:
+        return sum(call == f"PUT {HERE}/resume" for call, _ in server.told)
+
+    def submitted() -> None:
+        server.answers[f"GET {HERE}"] = waits
+
+    asks = Mission(begins=True, goes_on=False, gates=True)
+    with following(server, shelf, tmp_path, mission=asks, submits=submitted) as follower:
+        follower.order(Begin(totals={}))
+        news = heard(follower, lambda _: let_go() == 1)
+        del server.answers[f"GET {HERE}"]
+        follower.order(Revive())
+        news += heard(follower, lambda _: let_go() == 2) + follower.news.take()
+    assert [one for one in news if isinstance(one, Told)] == [Told(path="gate", text=b"1")]

@@ -43,7 +43,50 @@ def manifest(monkeypatch, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_the_manifest_of_a_workflow(name, manifest, golden):
-    golden(f"argo/{name}.yaml", re.sub(r"[0-9a-f]{64}", "<sha256>", manifest(name)))
+    golden(f"argo/{name}.yaml", unversioned(manifest(name)))
+
+
+GOVERNED = {
+    "node_selector": {"kubernetes.io/arch": "amd64"},
+    "tolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    "priority_class": "batch",
+    "service_account": "worker",
+    "executor_account": "argo-executor",
+    "pull_secrets": ["registry", "other-registry"],
+    "volumes": [
+        {"name": "potentials", "persistentVolumeClaim": {"claimName": "potentials", "readOnly": True}},
+        {"name": "scratch", "emptyDir": {"sizeLimit": "10Gi"}},
+    ],
+    "mounts": [
+        {"name": "potentials", "mountPath": "/opt/potentials", "readOnly": True},
+        {"name": "scratch", "mountPath": "/scratch"},
+    ],
+    "labels": {"team": "metals"},
+    "annotations": {"example.org/grant": "a: b # c"},
+    "keep_workflow_s": 3600,
+    "workers": 2,
+    "pods": 8,
+    "parallelism": 6,
+    "lost_retries": 4,
+}
+
+
+def test_the_manifest_at_an_executor_that_has_every_setting(manifest, golden):
+    golden("argo/governed.yaml", unversioned(manifest("sweep", **GOVERNED)))
+
+
+def test_the_python_of_ops_images_is_not_looked_for_in_the_base_image(manifest):
+    made = yaml.safe_load(manifest("fan", python="/opt/conda/bin/python", image="tools:1"))["spec"]["templates"]
+    pods = {pod["name"]: pod["container"] for pod in made if "container" in pod}
+    assert {pod["command"][0] for pod in pods.values() if pod["image"] == "tools:1"} == {"/opt/conda/bin/python"}
+    assert pods["sciflow-plan"]["image"] == "sciflow-base"
+    assert pods["sciflow-plan"]["command"][0] == "python3"
+
+
+def unversioned(text):
+    """Without the hashes of what is sent, and the version of sciflow."""
+    text = re.sub(r"[0-9a-f]{64}", "<sha256>", text)
+    return re.sub(r'(sciflow/made-by: "?sciflow )[\w.]+', r"\1<version>", text)
 
 
 def test_what_is_printed_is_yaml_of_the_manifest(manifest):
@@ -134,17 +177,20 @@ def server(kubernetes):
 
 
 def test_argo_finds_no_fault_with_any_of_them(manifest, kubernetes, server, tmp_path):
-    for name in WORKFLOWS:
-        (tmp_path / f"{name}.yaml").write_text(manifest(name, namespace=kubernetes.namespace))
-        server.lint(yaml.safe_load((tmp_path / f"{name}.yaml").read_text()))
-    files = [str(tmp_path / f"{name}.yaml") for name in WORKFLOWS]
+    made = {name: manifest(name, namespace=kubernetes.namespace) for name in WORKFLOWS}
+    made["governed"] = manifest("sweep", namespace=kubernetes.namespace, **GOVERNED)
+    for name, text in made.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+        server.lint(yaml.safe_load(text))
+    files = [str(tmp_path / f"{name}.yaml") for name in made]
     assert "no linting errors" in kubernetes.run("argo", "lint", "--offline", "--no-color", *files)
 
 
 def test_argo_takes_them_as_they_are(manifest, kubernetes, server):
     made = {name: yaml.safe_load(manifest(name, namespace=kubernetes.namespace)) for name in WORKFLOWS}
+    made["governed"] = yaml.safe_load(manifest("sweep", namespace=kubernetes.namespace, **GOVERNED))
     inside = ("-n", kubernetes.namespace)
-    names = {name: f"taken-{name}-{secrets.token_hex(4)}" for name in WORKFLOWS}
+    names = {name: f"taken-{name}-{secrets.token_hex(4)}" for name in made}
     try:
         for name, workflow in made.items():
             workflow["metadata"]["name"] = names[name]

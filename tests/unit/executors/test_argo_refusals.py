@@ -131,3 +131,51 @@ def test_a_manifest_larger_than_kubernetes_keeps():
     assert "the manifest of this workflow is larger than Kubernetes keeps" in problem.what
     assert problem.found.endswith("MB: 400 nodes, 400 kinds of pods")
     assert ".map(" in problem.fix
+
+
+@workflow
+def each(xs: list[int]) -> list[int]:
+    return double.options(chunk=1).map(x=double.options(chunk=2, name="first").map(x=xs))
+
+
+@workflow
+def inner(n: int, xs: list[int]) -> list[int]:
+    return double.options(chunk=1).map(x=xs)
+
+
+@workflow
+def nested(xs: list[int]) -> list[list[int]]:
+    return inner.partial(xs=xs).map(n=list(range(100)))
+
+
+@workflow
+def large(xs: list[int]) -> list[int]:
+    return double.map(x=xs)
+
+
+def test_more_pods_than_argo_can_keep_the_status_of(monkeypatch):
+    problem = refused(each, list(range(3334)))
+    assert "most are of double" in problem.what
+    assert problem.expected == "at most 5,000 pods"
+    assert problem.found == "5,001 or more"
+    assert problem.where.startswith(__file__)
+    assert "chunk=" in problem.fix
+    assert each.plan(list(range(3333)), on="argo")
+    assert large.plan(list(range(100_000)), on="argo")
+    assert refused(nested, list(range(51))).found == "5,100 or more"
+    assert nested.plan(list(range(50)), on="argo")
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": ARGO | {"most_pods": 6000}}))
+    assert each.plan(list(range(3334)), on="argo")
+
+
+def test_a_graph_that_calls_itself_twice_is_not_counted_without_end():
+    @workflow
+    def twice(n: int) -> None:
+        left = n - 1
+        with when(left > 0):
+            twice(left)
+            twice.options(name="other")(left)
+        double(n)
+
+    assert twice.plan(11, on="argo")
+    assert refused(twice, 13).found == "8,191 or more"

@@ -22,8 +22,8 @@ from sciflow.executors.batch.depot import LARGE, Depot
 from sciflow.executors.batch.load import Load
 from sciflow.executors.batch.news import Send
 from sciflow.executors.batch.record import BatchRecord
-from sciflow.executors.batch.request import Surroundings
 from sciflow.executors.batch.supply import Supplier, Supply
+from sciflow.executors.request import Surroundings
 from sciflow.executors.systems.system import Site, Submission
 from sciflow.executors.transports.local import LocalTransport
 from sciflow.executors.transports.transport import Output

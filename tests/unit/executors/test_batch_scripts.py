@@ -10,7 +10,7 @@ import pytest
 
 from sciflow.core.graph import Resources
 from sciflow.errors import ConfigError
-from sciflow.executors.batch.request import submission_name
+from sciflow.executors.batch.names import submission_name
 from sciflow.executors.systems.lsf import LSF
 from sciflow.executors.systems.pbs import PBS
 from sciflow.executors.systems.sge import SGE

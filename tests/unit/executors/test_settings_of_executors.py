@@ -64,6 +64,13 @@ def test_an_unknown_type_is_told_with_the_one_that_was_meant(tmp_path):
     assert "did you mean 'batch'?" in found
 
 
+@pytest.mark.parametrize("line", ["pods = 0", "most_pods = 0", "parallelism = 0", "lost_retries = -1"])
+def test_numbers_of_pods_are_at_least_one(tmp_path, line):
+    argo = '[executors.cluster]\ntype = "argo"\nserver = "https://a.example"\nnamespace = "n"\nstorage = "s"\n'
+    (problem,) = problems(tmp_path, f"{argo}{line}\n")
+    assert f"found:    {line.partition(' = ')[2]}" in problem
+
+
 def test_the_user_of_pods_is_a_number_or_left_to_the_namespace(tmp_path):
     argo = '[executors.cluster]\ntype = "argo"\nserver = "https://a.example"\nnamespace = "n"\nstorage = "s"\n'
     settings = parsed(tmp_path, argo + 'user = "namespace"\n')

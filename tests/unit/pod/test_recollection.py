@@ -17,10 +17,10 @@ from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.outcomes import TaskEnd
-from sciflow.executors.argo.place.shapes import Shapes
+from sciflow.executors.argo.place.run_files import RunFiles
 from sciflow.pod.__main__ import DEPTH
 from sciflow.pod.brought_values import BroughtValues
-from sciflow.pod.given import Given
+from sciflow.pod.node_output import NodeOutput
 from sciflow.pod.recollection import Recollection
 from sciflow.storage.settings import S3Settings
 from tests.unit.pod import recollection_flow as flow
@@ -73,10 +73,10 @@ def recalled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         bucket = Bucket("none", S3Settings(endpoint="http://127.0.0.1:9", bucket="none"))  # nothing is brought
         layout = Layout("", "run")
 
-        def told(number: int) -> Given:
+        def told(number: int) -> NodeOutput:
             return run.told(number)
 
-        values = BroughtValues(tmp_path, bucket, layout, Shapes(bucket, layout), inline_bytes=4096, told=told)
+        values = BroughtValues(tmp_path, bucket, layout, RunFiles(bucket, layout), inline_bytes=4096, told=told)
         run: Recollection = Recollection(work.spec(), inputs, left, values, pods=PODS)
         node = run.node(path)
         if node.phase is not Phase.RUNNING:

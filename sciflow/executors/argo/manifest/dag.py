@@ -12,17 +12,16 @@ only if one of the numbers could not be told: what a run does never depends on w
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import msgspec
 
 from sciflow.core.graph import Graph, Node, OpTemplate, Suspend, Template
 from sciflow.core.needs import needed_nodes
-from sciflow.executors.argo.manifest.numbers import UNTOLD, Demands, GraphLeaves, task_names, untold
+from sciflow.executors.argo.manifest import Manifest
+from sciflow.executors.argo.manifest.demands import Demands, GraphLeaves, task_names
+from sciflow.executors.argo.manifest.numbers import UNTOLD, untold
 from sciflow.executors.argo.place.facts import chunk_of, share_of
 from sciflow.runner.telling import NUMBERS_BELOW
-
-Manifest = dict[str, Any]
 
 AT, PHASE = "{{inputs.parameters.at}}", "{{inputs.parameters.phase}}"
 ITEM = "{{item}}"

@@ -13,9 +13,11 @@ from typing import Any
 import msgspec
 
 from sciflow.core.graph import Graph, WorkflowSpec
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.called import reachable
+from sciflow.executors.argo.manifest.demands import demands_of
 from sciflow.executors.argo.manifest.naming import OURS, dns_name, names
-from sciflow.executors.argo.manifest.numbers import Told, demands_of
+from sciflow.executors.argo.manifest.numbers import Number
 from sciflow.executors.argo.manifest.parameters import Parameter, description
 from sciflow.executors.argo.manifest.pod_template import (
     POD,
@@ -26,12 +28,10 @@ from sciflow.executors.argo.manifest.pod_template import (
     told_parameters,
 )
 from sciflow.executors.argo.manifest.site import Site
-from sciflow.executors.argo.manifest.workflow import NAME_LABEL, RUN_LABEL, Plan, manifest
+from sciflow.executors.argo.manifest.workflow import NAME_LABEL, RUN_LABEL, VERSION_LABEL, Plan, made_by, manifest
 from sciflow.executors.argo.place.layout import RESULT, Delivery, Layout
 
-Manifest = dict[str, Any]
-
-DEPLOYED_LABEL, VERSION_LABEL = "sciflow/deployed", "sciflow/version"
+DEPLOYED_LABEL = "sciflow/deployed"
 ABOUT = "workflows.argoproj.io/description"  # which Argo shows in its list
 LONGEST_NAME = 40  # Argo puts the date behind the name of a schedule, and we the version
 _WHEN = "{{workflow.creationTimestamp.%s}}"
@@ -39,7 +39,7 @@ _DAY, _TIME = ("".join(_WHEN % part for part in parts) for parts in ("Ymd", "HMS
 # the id of a run: names of Workflows come again when one is deleted, and in other namespaces of the same bucket
 RUN = f"{{{{workflow.name}}}}-{_DAY}-{_TIME}-{{{{=workflow.uid[0:8]}}}}"
 # Argo rewrites what it puts into a text, and then what it finds in there; base64 has nothing that it would find
-GIVEN = "{{=toBase64(workflow.parameters.json)}}"
+PARAMETERS_BASE64 = "{{=toBase64(workflow.parameters.json)}}"
 FRAME, BEGIN, END = f"{OURS}run", f"{OURS}begin", f"{OURS}end"
 
 
@@ -77,7 +77,7 @@ def template_manifest(
     Raises:
         ConfigError: something of it cannot be had on Argo.
     """
-    plan = msgspec.structs.replace(plan, run=RUN, workflow="{{workflow.name}}", told=RUN)
+    plan = msgspec.structs.replace(plan, run=RUN, workflow="{{workflow.name}}", run_inside=RUN)
     made = manifest(spec, plan, layout=layout, site=site, delivery=delivery)["spec"]
     around = PodSurrounding(layout=layout, site=site, delivery=delivery, run=RUN)
     asked = _asked(spec)
@@ -100,7 +100,7 @@ def template_manifest(
             "workflowMetadata": {
                 "labels": labels,
                 "labelsFrom": {RUN_LABEL: {"expression": "workflow.name"}},
-                "annotations": {RUN_LABEL: RUN, **site.annotations},
+                "annotations": {RUN_LABEL: RUN, **made_by(plan), **site.annotations},
             },
             "templates": [*frame, *made["templates"]],
         },
@@ -128,7 +128,7 @@ def cron_manifest(deployment: Deployment, schedule: Schedule, site: Site) -> Man
     }
 
 
-def _asked(spec: WorkflowSpec) -> list[Told]:
+def _asked(spec: WorkflowSpec) -> list[Number]:
     """The numbers of the inputs that Argo looks at."""
     entry = spec.templates[spec.entry]
     assert isinstance(entry, Graph)
@@ -136,7 +136,7 @@ def _asked(spec: WorkflowSpec) -> list[Told]:
     return demands_of(spec.templates, used, totals=lambda _: {}).of_inputs(spec.entry)
 
 
-def _frame(entry: str, asked: Sequence[Told]) -> Manifest:
+def _frame(entry: str, asked: Sequence[Number]) -> Manifest:
     tasks = names(["begin", "end", entry])
     graph = tasks[entry]
     told = [{"name": one.name, "value": f"{{{{tasks.begin.outputs.parameters.{one.name}}}}}"} for one in asked]
@@ -159,10 +159,12 @@ def _frame(entry: str, asked: Sequence[Told]) -> Manifest:
     }
 
 
-def _begin(deployment: Deployment, asked: Sequence[Told], around: PodSurrounding) -> Manifest:
+def _begin(deployment: Deployment, asked: Sequence[Number], around: PodSurrounding) -> Manifest:
     outputs = {"parameters": told_parameters(asked)} if asked else {}
     command = ["begin", deployment.key, *asked_argument(asked)]
-    return frame_template(BEGIN, command, around, env=[{"name": "SCIFLOW_GIVEN", "value": GIVEN}], outputs=outputs)
+    return frame_template(
+        BEGIN, command, around, env=[{"name": "SCIFLOW_GIVEN", "value": PARAMETERS_BASE64}], outputs=outputs
+    )
 
 
 def _end(around: PodSurrounding) -> Manifest:

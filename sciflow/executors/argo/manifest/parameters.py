@@ -21,7 +21,7 @@ from sciflow.runner import codec
 from sciflow.runner.failures import CodecError
 from sciflow.runner.neutral import Artifact, EnumValue, Record
 
-GIVEN = "(given)"  # stands for a value that is not to be written as text, or not shortly
+AS_DEPLOYED = "(given)"  # stands for a value that is not to be written as text, or not shortly
 LONGEST = 1000  # characters of a value that is shown
 PLAIN = frozenset({"any", "none", "bool", "int", "float", "complex", "str", "path", "literal"})
 PARTED = frozenset({"list", "set", "frozenset", "tuple"})
@@ -186,7 +186,7 @@ def _shown(tree: Tree, parameter: Parameter) -> str:
     """The text that stands for a value; what it would not be read from as it was has none of its own."""
     bare = bare_type(parameter.type)
     if parameter.choices:
-        return next((text for text, choice in parameter.choices.items() if choice == tree), GIVEN)
+        return next((text for text, choice in parameter.choices.items() if choice == tree), AS_DEPLOYED)
     if tree is None and is_text(bare):
         return ""
     match tree:
@@ -197,9 +197,9 @@ def _shown(tree: Tree, parameter: Parameter) -> str:
         text = plain if is_text(bare) else json.dumps(plain, ensure_ascii=False)
         same = value_of(parameter, text, _nothing) == tree
     except (Unfit, TypeError, CodecError):
-        return GIVEN
+        return AS_DEPLOYED
     hard = len(text) > LONGEST or "{{" in text or not text.isprintable()
-    return text if same and not hard else GIVEN
+    return text if same and not hard else AS_DEPLOYED
 
 
 def _nothing(text: str, _: Type) -> Tree:

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from sciflow.core.graph import Resources
-from sciflow.executors.argo.manifest.numbers import UNTOLD, Told
+from sciflow.executors.argo.manifest import Manifest
+from sciflow.executors.argo.manifest.numbers import UNTOLD, Number
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.place.layout import OUTCOMES, PACKAGE, RUNNER, Delivery, Layout
 from sciflow.runner.exit_codes import UNREACHABLE
-from sciflow.runner.pod import CACHE, TOLD_NUMBERS
+from sciflow.runner.pod import CACHE, KEYS, NUMBERS
 
-Manifest = dict[str, Any]
-
+OP = "sciflow/op"  # says in Argo what the ports are called
 VOLUME = "/sciflow/work"
 POD, ROOT = f"{VOLUME}/pod", f"{VOLUME}/run"
 BASE_PYTHON, SHELL = "python3", "/bin/sh"  # of the base image, and of an image that runs programs alone
@@ -49,7 +48,9 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool  # outcomes go into the cache
     locks: tuple[tuple[str, int], ...]  # and how many pods may hold each at a time
     exits: bool  # it is part of the exit handler, and told the run's phase
-    asked: tuple[Told, ...]  # numbers of its output that it tells Argo
+    asked: tuple[Number, ...]  # numbers of its output that it tells Argo
+    keyed: bool  # its tasks have keys
+    ports: tuple[tuple[str, ...], tuple[str, ...]]  # names of what it is given, and of what it gives
 
 
 class PodSurrounding(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +72,7 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         _saved("outcomes", f"{POD}/outcomes", layout.part(f"{OUTCOMES}/{PATH}/{CHUNK}")),
     ]
     parameters = told_parameters(kind.asked)
+    parameters += [_told(KEYS)] if kind.keyed else []
     beside = kind.program and kind.image != site.base_image
     runner = {
         "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD, *asked_argument(kind.asked)],
@@ -85,16 +87,25 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
         "resources": _resources(kind.resources),
     }
     sidecar = {"name": "runner", "image": site.base_image, **runner, "mirrorVolumeMounts": True}
-    told = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
+    setup = {"python": BASE_PYTHON, "image": kind.image} if beside else {}
+    errand = _Errand(command=["bind", PATH, CHUNK], exits=kind.exits, setup=setup, env=[UID])
     return {
-        **_pod(name, ["bind", PATH, CHUNK], main, around, exits=kind.exits, told=told, env=[UID]),
+        **_pod(name, main, around, errand),
+        **_about(kind),
         **({"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
         "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},
     }
 
 
-def asked_argument(told: Sequence[Told]) -> list[str]:
+def _about(kind: PodKind) -> Manifest:
+    """What the op's ports are called, for who looks at Argo; nothing that Argo would read as its own language."""
+    given, gives = (", ".join(ports) for ports in kind.ports)
+    about = f"{kind.op}({given}) -> {gives}" if gives else f"{kind.op}({given})"
+    return {} if "{{" in about else {"metadata": {"annotations": {OP: about}}}
+
+
+def asked_argument(told: Sequence[Number]) -> list[str]:
     """How a pod is told which numbers are asked for."""
     asked = [[one.name, one.kind, *one.path] for one in told]
     return [json.dumps(asked, separators=(",", ":"))] if asked else []
@@ -116,26 +127,24 @@ def _mutex(lock: str, holders: int) -> Manifest:
 def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest:
     """The template of a pod that tells in how many parts a node is run."""
     parts = {"name": "parts", "valueFrom": {"path": f"{POD}/parts", "default": "0"}}
-    main = _clerk(around.site)
-    return {
-        **_pod(name, ["plan", PATH], main, around, exits=exits, told={}),
-        "outputs": {"parameters": [parts]},
-    }
+    errand = _Errand(command=["plan", PATH], exits=exits)
+    return {**_pod(name, _clerk(around.site), around, errand), "outputs": {"parameters": [parts]}}
 
 
 def frame_template(
     name: str, command: Sequence[str], around: PodSurrounding, *, env: Sequence[Manifest], outputs: Manifest
 ) -> Manifest:
     """The template of a pod that begins or ends a run which no engine looks after; see `deployment`."""
-    return {**_pod(name, command, _clerk(around.site), around, exits=False, told={}, env=env), "outputs": outputs}
+    return {**_pod(name, _clerk(around.site), around, _Errand(command=command, env=env)), "outputs": outputs}
 
 
-def told_parameters(asked: Sequence[Told]) -> list[Manifest]:
+def told_parameters(asked: Sequence[Number]) -> list[Manifest]:
     """The output parameters of a pod that tells numbers."""
-    return [
-        {"name": told.name, "valueFrom": {"path": f"{POD}/{TOLD_NUMBERS}/{told.name}", "default": UNTOLD}}
-        for told in asked
-    ]
+    return [_told(told.name) for told in asked]
+
+
+def _told(name: str) -> Manifest:
+    return {"name": name, "valueFrom": {"path": f"{POD}/{NUMBERS}/{name}", "default": UNTOLD}}
 
 
 def _clerk(site: Site) -> Manifest:
@@ -143,46 +152,27 @@ def _clerk(site: Site) -> Manifest:
     return {
         "name": "main",
         "image": site.base_image,
-        "command": [site.python, RUNNER, "pod", POD],
+        "command": [BASE_PYTHON, RUNNER, "pod", POD],
         "env": _home(),
         "workingDir": "/tmp",  # noqa: S108
     }
 
 
-def _pod(
-    name: str,
-    command: Sequence[str],
-    main: Manifest,
-    around: PodSurrounding,
-    *,
-    exits: bool,
-    told: Manifest,
-    env: Sequence[Manifest] = (),
-) -> Manifest:
+class _Errand(msgspec.Struct, frozen=True, kw_only=True):
+    """What the container that comes first is to do."""
+
+    command: Sequence[str]
+    exits: bool = False  # it is told what the run came to
+    setup: Mapping[str, str] = {}  # see `pod.workplace.PodSetup`; where the bucket is, is told all of them
+    env: Sequence[Manifest] = ()
+
+
+def _pod(name: str, main: Manifest, around: PodSurrounding, errand: _Errand) -> Manifest:
+    """A pod: the container that comes first, and `main`."""
     layout, site, delivery = around.layout, around.site, around.delivery
     mounts = [{"name": "work", "mountPath": VOLUME}, {"name": "tmp", "mountPath": "/tmp"}, *site.mounts]  # noqa: S108
-    parameters = [{"name": word[len("{{inputs.parameters.") : -2]} for word in command if word in (PATH, CHUNK)]
-    parameters += [{"name": "phase"}] if exits else []
-    place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
-    binder = {
-        "name": "bind",
-        "image": site.base_image,
-        "command": [BASE_PYTHON, "-m", "sciflow.pod", *command],
-        "mirrorVolumeMounts": True,
-        "env": [
-            *_home(),
-            {"name": "PYTHONPATH", "value": PACKAGE},
-            {"name": "SCIFLOW_RUN", "value": around.run},
-            {"name": "SCIFLOW_POD", "value": json.dumps({**place, **told}, separators=(",", ":"))},
-            {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
-            *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if exits else []),
-            *env,
-            _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
-            _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
-        ],
-        "securityContext": LOCKED,
-        "terminationMessagePolicy": "FallbackToLogsOnError",  # Argo shows what is wrong
-    }
+    asked = [word for word in (*errand.command, *([PHASE] if errand.exits else [])) if word in (PATH, CHUNK, PHASE)]
+    parameters = [{"name": word[len("{{inputs.parameters.") : -2]} for word in asked]
     return {
         "name": name,
         "inputs": {
@@ -193,7 +183,7 @@ def _pod(
             ],
         },
         "volumes": [{"name": "work", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}, *site.volumes],
-        "initContainers": [binder],
+        "initContainers": [_binder(around, errand)],
         "container": {**main, "volumeMounts": mounts, "securityContext": LOCKED},
         "retryStrategy": {
             "limit": str(site.lost_retries),
@@ -201,6 +191,31 @@ def _pod(
             "expression": LOST,
             "backoff": {"duration": "5", "factor": "3"},
         },
+    }
+
+
+def _binder(around: PodSurrounding, errand: _Errand) -> Manifest:
+    """The container that comes first, and alone has the keys of the bucket."""
+    layout, site = around.layout, around.site
+    place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
+    return {
+        "name": "bind",
+        "image": site.base_image,
+        "command": [BASE_PYTHON, "-m", "sciflow.pod", *errand.command],
+        "mirrorVolumeMounts": True,
+        "env": [
+            *_home(),
+            {"name": "PYTHONPATH", "value": PACKAGE},
+            {"name": "SCIFLOW_RUN", "value": around.run},
+            {"name": "SCIFLOW_POD", "value": json.dumps({**place, **errand.setup}, separators=(",", ":"))},
+            {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
+            *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if errand.exits else []),
+            *errand.env,
+            _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
+            _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
+        ],
+        "securityContext": LOCKED,
+        "terminationMessagePolicy": "FallbackToLogsOnError",  # Argo shows what is wrong
     }
 
 

@@ -9,7 +9,6 @@ alone: paths and numbers. Everything else travels in files, under keys that both
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -18,19 +17,20 @@ from sciflow.core.graph import EXIT_NODE as EXIT
 from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
 from sciflow.core.ports import NONE
 from sciflow.errors import ConfigError
+from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.called import reachable, sharing_graphs
 from sciflow.executors.argo.manifest.dag import Surrounding, dag_templates
+from sciflow.executors.argo.manifest.demands import Demands, demands_of
 from sciflow.executors.argo.manifest.naming import OURS, Names, dns_name, workflow_name
-from sciflow.executors.argo.manifest.numbers import Demands, constant_told, demands_of
+from sciflow.executors.argo.manifest.numbers import constant_told
 from sciflow.executors.argo.manifest.pod_patch import patient_pods
 from sciflow.executors.argo.manifest.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.place.layout import Delivery, Layout
 
-Manifest = dict[str, Any]
-
-RUN_LABEL, NAME_LABEL = "sciflow/run", "sciflow/workflow"
-ANSWER, GIVEN, UNANSWERED = "answer", "given", "none"  # the answer itself is in the bucket
+RUN_LABEL, NAME_LABEL, VERSION_LABEL = "sciflow/run", "sciflow/workflow", "sciflow/version"
+MADE_BY = "sciflow/made-by"  # the version of sciflow
+ANSWER, ANSWERED, UNANSWERED = "answer", "given", "none"  # the answer itself is in the bucket
 EXIT_CALL, PLAN, WAIT = f"{OURS}exit", f"{OURS}plan", f"{OURS}wait"
 SECCOMP = {"type": "RuntimeDefault"}  # of all containers of a pod, Argo's too: namespaces may demand it
 
@@ -47,7 +47,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     inputs: Mapping[str, Tree] = {}  # as far as they are known
     locks: Mapping[str, int] = {}  # how many tasks may hold a lock at most, whatever its op says
     workflow: str = ""  # the Workflow's name, where it is not made of the run's id
-    told: str = RUN  # the run's id, as pods are told it
+    run_inside: str = RUN  # the run's id, as pods are told it
+    version: str = ""  # of the workflow, by its content; none of one that is only looked at
+    sciflow: str = ""  # its version, where that is known
 
     @property
     def name(self) -> str:
@@ -93,21 +95,24 @@ class _Maker:
         used = [*graphs, *exits]
         gates = [self._gate(g) for g in self._spec.templates.values() if isinstance(g, Suspend)]
         gates += [_wait()] if gates else []
-        around = PodSurrounding(layout=self._layout, site=self._site, delivery=self._delivery, run=self._plan.told)
+        around = PodSurrounding(
+            layout=self._layout, site=self._site, delivery=self._delivery, run=self._plan.run_inside
+        )
         pods = [op_template(name, kind, around) for kind, name in self._kinds.items()]
         planners = [plan_template(PLAN, around, exits=False)]
         planners += [plan_template(f"{PLAN}-{EXIT}", around, exits=True)] if self._exiting else []
         called = {task["template"] for template in used for task in template["dag"]["tasks"]}
         planners = [planner for planner in planners if planner["name"] in called]
         labels = {RUN_LABEL: self._plan.name, NAME_LABEL: dns_name(self._spec.name)}
+        version = {VERSION_LABEL: self._plan.version} if self._plan.version else {}
         return {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Workflow",
             "metadata": {
                 "name": self._plan.name,
                 "namespace": self._site.namespace,
-                "labels": {**labels, **self._site.labels},
-                "annotations": {RUN_LABEL: self._plan.run, **self._site.annotations},
+                "labels": {**labels, **version, **self._site.labels},
+                "annotations": {RUN_LABEL: self._plan.run, **made_by(self._plan), **self._site.annotations},
             },
             "spec": {**self._settings(labels), "templates": [*used, *exit_call, *gates, *planners, *pods]},
         }
@@ -215,18 +220,21 @@ class _Maker:
     def _kind(self, node: Node, *, exits: bool) -> PodKind:
         image = node.image.value if isinstance(node.image, Const) else None
         template = self._spec.templates[node.template]
+        assert isinstance(template, OpTemplate)
         carried = [value for _, value in sorted(node.policy.env.items()) if isinstance(value, Secret)]
         secrets = tuple((f"SCIFLOW_SECRET_{k}", self._secret(secret, node)) for k, secret in enumerate(carried))
         return PodKind(
             op=node.template,
             image=image or self._site.image or self._site.base_image,
-            program=isinstance(template, OpTemplate) and isinstance(template.code, Program),
+            program=isinstance(template.code, Program),
             resources=node.resources,
             secrets=secrets,
             cached=node.policy.cache,
             locks=tuple((f"{self._plan.name}_{lock}", self._holders[lock]) for lock in sorted(node.policy.locks)),
             exits=exits,
             asked=tuple(self._demands.of_result(node.template)) if node.fan is None else (),
+            keyed=node.key is not None,
+            ports=(tuple(port.name for port in template.inputs), tuple(template.output.fields)),
         )
 
     def _secret(self, secret: Secret, node: Node) -> str:
@@ -238,6 +246,11 @@ class _Maker:
                 "settings of the executor"
             )
         return self._site.secrets[name]
+
+
+def made_by(plan: Plan) -> Mapping[str, str]:
+    """The annotation that says by which version of sciflow a Workflow was made."""
+    return {MADE_BY: f"sciflow {plan.sciflow}"} if plan.sciflow else {}
 
 
 def _holders(spec: WorkflowSpec, most: Mapping[str, int]) -> Mapping[str, int]:
@@ -253,7 +266,7 @@ def _holders(spec: WorkflowSpec, most: Mapping[str, int]) -> Mapping[str, int]:
 def _gate(name: str, *, asks: bool) -> Manifest:
     """A suspension. Who has Argo go on after a pause lets all suspended nodes go, too: it waits again for an answer."""
     path = {"arguments": {"parameters": [{"name": "path", "value": "{{inputs.parameters.path}}"}]}}
-    unanswered = f"{{{{=tasks.wait.outputs.parameters.{ANSWER} != '{GIVEN}'}}}}"
+    unanswered = f"{{{{=tasks.wait.outputs.parameters.{ANSWER} != '{ANSWERED}'}}}}"
     again = {"name": "again", "template": name, "depends": "wait.Succeeded", **path, "when": unanswered}
     return {
         "name": name,

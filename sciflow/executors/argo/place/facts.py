@@ -8,6 +8,7 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Fan, WorkflowSpec
+from sciflow.executors.argo.place.shapes import Shapes
 
 FORMAT = 1
 
@@ -18,8 +19,8 @@ class Format(msgspec.Struct, frozen=True):
     format: int = FORMAT
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """See above."""
+class Facts(Shapes, frozen=True, kw_only=True):
+    """See above; with the shapes of what the run was given."""
 
     format: int = FORMAT  # of what lies in the bucket of a run, this and all else
     started: float = 0.0  # when the run began; nothing of what is deployed
@@ -35,17 +36,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     argv: Sequence[str]
     main: str | None
     host: Mapping[str, object]
-    folders: Mapping[str, Sequence[Sequence[str]]]  # what is in those that the run was given; see `outcomes.Head`
-    executable: Sequence[str]
     code: Sequence[str]  # files of the run folder's `code`
 
 
-class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """A value that came from outside, and the shapes of the folders that it may speak of."""
+class GivenValue(Shapes, frozen=True, kw_only=True):
+    """A value that came from outside, and the shapes of what it may speak of."""
 
     output: msgspec.Raw
-    folders: Mapping[str, Sequence[Sequence[str]]]
-    executable: Sequence[str]
 
 
 def chunk_of(fan: Fan | None, total: int, pods: int, *, above: Sequence[int] = ()) -> int:

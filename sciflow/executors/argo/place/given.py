@@ -12,16 +12,16 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.errors import RunDamaged
+from sciflow.executors.archive import unpack
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.facts import FORMAT, Facts, Format, Given
+from sciflow.executors.argo.place.facts import FORMAT, Facts, Format, GivenValue
 from sciflow.executors.argo.place.layout import ANSWERS, FACTS, Layout
-from sciflow.executors.argo.place.shapes import Shapes
-from sciflow.executors.batch.archive import unpack
+from sciflow.executors.argo.place.run_files import RunFiles
 from sciflow.executors.found import MODULES
 
 _ENGINES = re.compile(r"values/[^/]*-(inputs|begin|engine)[^/]*")  # long values that no task has made
 
-_GIVEN = msgspec.json.Decoder(Given)
+_GIVEN = msgspec.json.Decoder(GivenValue)
 _FACTS = msgspec.json.Decoder(Facts)
 _FORMAT = msgspec.json.Decoder(Format)
 
@@ -44,14 +44,14 @@ def read_facts(bucket: Bucket, layout: Layout) -> Facts | None:
     return None if text is None else bucket.read(key, text, _FACTS.decode)
 
 
-def learn_given(bucket: Bucket, layout: Layout, shapes: Shapes) -> None:
+def learn_given(bucket: Bucket, layout: Layout, files: RunFiles) -> None:
     """Learns what the run's own folders hold: those of its inputs, and of answers."""
     facts = read_facts(bucket, layout)
     if facts is not None:
-        shapes.learn(facts.folders, facts.executable)
+        files.learn(facts)
     for key, text in bucket.get_all(bucket.list(layout.part(f"{ANSWERS}/"))).items():
         given = bucket.read(key, text, _GIVEN.decode)
-        shapes.learn(given.folders, given.executable)
+        files.learn(given)
 
 
 def bring_packs(bucket: Bucket, layout: Layout, root: Path, text: bytes) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from sciflow.core.records import Reply
+from sciflow.executors.argo.place.shapes import Shapes
 
 HEAD_BYTES = 8192  # in which the first line is, since keys have at most 1024
 
@@ -20,11 +21,9 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     succeeded: int = 0  # tasks, in whichever pod
 
 
-class Rest(msgspec.Struct, frozen=True, kw_only=True):
-    """The second line."""
+class Rest(Shapes, frozen=True, kw_only=True):
+    """The second line, with the shapes of what the ends speak of."""
 
-    folders: Mapping[str, Sequence[Sequence[str]]] = {}  # what is in each: (relative path, kind, where a link points)
-    executable: tuple[str, ...] = ()  # files
     left: tuple[int, ...] = ()  # that have not ended: the pod was stopped, or lost
 
 
@@ -36,18 +35,12 @@ class TaskEnd(msgspec.Struct, frozen=True, array_like=True):
     worker: str
     stdout_start: int
     stderr_start: int
-    reply: msgspec.Raw
-
-    @property
-    def told(self) -> Reply:
-        """What the worker said."""
-        return _REPLY.decode(self.reply)
+    told: Reply  # what the worker said
 
 
 _HEAD = msgspec.json.Decoder(Head)
 _REST = msgspec.json.Decoder(Rest)
 _ENDS = msgspec.json.Decoder(list[TaskEnd])
-_REPLY = msgspec.json.Decoder(Reply)
 
 
 class Outcomes(msgspec.Struct, frozen=True):

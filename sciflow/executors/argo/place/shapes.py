@@ -1,94 +1,18 @@
-"""What a bucket does not keep of files and folders: what there is in a folder, empty folders, links, modes."""
+"""What a bucket does not keep of files and folders: what there is in a folder, empty folders, links, modes. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
-from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.layout import Layout
-from sciflow.executors.argo.place.outcomes import Rest
-from sciflow.executors.batch.fetching import gone
-from sciflow.executors.conducted import noted_conductor
+import msgspec
 
-Inside = Sequence[Sequence[str]]  # (path in the folder, "file", "program", "folder" or "link", where a link points)
+# (path in the folder, "file", "program", "folder" or "link", where a link points)
+Inside: TypeAlias = Sequence[Sequence[str]]
 
 
-class Shapes:
-    """Learnt from what is known of a run; brings what has such a shape."""
+class Shapes(msgspec.Struct, frozen=True, kw_only=True):
+    """Of some files and folders of a run, by their paths in it."""
 
-    def __init__(self, bucket: Bucket, layout: Layout) -> None:
-        self._bucket = bucket
-        self._layout = layout
-        self._folders: dict[str, Inside] = {}
-        self._executable: set[str] = set()
-
-    def learn(self, folders: Mapping[str, Inside], executable: Sequence[str]) -> None:
-        """Remembers what is in folders, and which files are programs."""
-        self._folders.update(folders)
-        self._executable.update(executable)
-
-    def learn_of(self, rest: Rest) -> None:
-        """The same, of what a pod has left."""
-        self.learn(rest.folders, rest.executable)
-
-    def bring(self, path: str, target: Path) -> bool:
-        """Brings a file or a folder of the run, as far as it is not there; False if it is not to be had."""
-        inside = self._inside(path)
-        if inside is not None:
-            target.mkdir(parents=True, exist_ok=True)
-            return all(self._bucket.at_once(lambda part: self._part(path, target, *part), inside))
-        return self._file(path, target, executable=path in self._executable) or self._all_below(path, target)
-
-    def bring_all(self, targets: Mapping[str, Path]) -> set[str]:
-        """The same of several; those that are there now."""
-        paths = list(targets)
-        came = self._bucket.at_once(lambda path: self.bring(path, targets[path]), paths)
-        return {path for path, here in zip(paths, came, strict=True) if here}
-
-    def _all_below(self, path: str, target: Path) -> bool:
-        """What a task has left besides its outputs: whatever is there."""
-        head = f"{self._layout.part(path)}/"
-        found = [key.removeprefix(head) for key in self._bucket.list(head)]
-        came = self._bucket.at_once(lambda name: self._file(f"{path}/{name}", target / name, executable=False), found)
-        return bool(found) and all(came)
-
-    def _part(self, path: str, target: Path, place: str, kind: str, points_to: str) -> bool:
-        match kind:
-            case "folder":
-                (target / place).mkdir(parents=True, exist_ok=True)
-            case "link":
-                (target / place).parent.mkdir(parents=True, exist_ok=True)
-                with suppress(FileExistsError):
-                    (target / place).symlink_to(points_to)
-            case _:
-                return self._file(f"{path}/{place}", target / place, executable=kind == "program")
-        return True
-
-    def _inside(self, path: str) -> Inside | None:
-        """What is in a folder, also in one that lies in another; None if it is a file."""
-        if path in self._folders:
-            return self._folders[path]
-        for above in map(str, PurePosixPath(path).parents):
-            place = path.removeprefix(f"{above}/")
-            inside = self._folders.get(above, ())
-            if any(part[0] == place and part[1] == "folder" for part in inside):
-                head = f"{place}/"
-                return [(part[0].removeprefix(head), *part[1:]) for part in inside if part[0].startswith(head)]
-        return None
-
-    def _file(self, path: str, target: Path, *, executable: bool) -> bool:
-        if target.is_file():
-            return True
-        if target.is_dir() or not self._bucket.fetch(self._layout.part(path), target):
-            return False
-        target.chmod(0o755 if executable else 0o644)
-        return True
-
-
-def bring_files(shapes: Shapes, here: Path, paths: Sequence[str], *, place: str) -> dict[str, str]:
-    """Brings files and folders to the same paths in the run folder; of those that are not to be had, why."""
-    why = "" if noted_conductor(here) else "`sciflow clean --remote` has removed what the run had there"
-    came = shapes.bring_all({path: here / path for path in paths})
-    return {path: gone(f"{place}{path}", here, why) for path in paths if path not in came}
+    folders: Mapping[str, Inside] = {}
+    executable: Sequence[str] = ()  # files

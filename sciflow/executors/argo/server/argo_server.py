@@ -10,32 +10,22 @@ import msgspec
 
 from sciflow.errors import HostFailed, HostRefused
 from sciflow.executors.argo.server.connection import MISSING, TAKEN, Connection
-from sciflow.executors.argo.server.objects import PodEvent, WorkflowStatus
+from sciflow.executors.argo.server.objects import PAGE, Continuation, Described, KeptWorkflow, PodEvent, WorkflowStatus
 
-ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"  # a label: "Persisted" if only Argo's database has it
 EVENTS_S = 1.0  # for which no further one has come: there are no more
 FIELDS = (
     "metadata.labels,metadata.deletionTimestamp,spec.suspend,spec.shutdown,"
     "status.phase,status.message,status.progress,status.finishedAt"
 )
-
-
-PAGE = 200  # workflows of a list that are asked for at once
-LISTED = (  # of each
+LISTED = (  # of each workflow of a list
     "metadata.name", "metadata.labels", "metadata.annotations", "metadata.creationTimestamp",
     "spec.suspend", "status.phase", "status.finishedAt",
 )  # fmt: skip
 
 
-class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
-    labels: Mapping[str, str] = {}
-    deletion_timestamp: str | None = None
-
-
-class _Workflow(msgspec.Struct, frozen=True):
-    metadata: _Metadata = _Metadata()
-    status: WorkflowStatus = WorkflowStatus()
-    spec: Mapping[str, Any] = {}
+class _Page(msgspec.Struct, frozen=True):
+    metadata: Continuation = Continuation()
+    items: list[KeptWorkflow] | None = None
 
 
 class _Event(msgspec.Struct, frozen=True):
@@ -46,7 +36,7 @@ class ArgoServer:
     """See `workflows.Workflows`."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
-        self.namespace = namespace
+        self._namespace = namespace
         self._connection = connection
 
     @property
@@ -75,7 +65,7 @@ class ArgoServer:
     def check_access(self, workflow: Mapping[str, Any]) -> None:
         """See `Workflows`."""
         self._connection.json(
-            "GET", f"/api/v1/workflows/{self.namespace}?listOptions.limit=1&fields=items.metadata.name"
+            "GET", f"/api/v1/workflows/{self._namespace}?listOptions.limit=1&fields=items.metadata.name"
         )
         self.lint(workflow)
         self._connection.json("POST", self._all, {"workflow": workflow, "serverDryRun": True})
@@ -101,32 +91,27 @@ class ArgoServer:
         answer = self._connection.ask("GET", f"{self._place(name)}?fields={fields}", passed=(MISSING,))
         if answer.status_code == MISSING:
             return None
-        found = self._connection.decoded(answer.content, _Workflow)
-        return msgspec.structs.replace(
-            found.status,
-            suspended=bool(found.spec.get("suspend")),
-            shutdown=str(found.spec.get("shutdown") or ""),
-            archived=found.metadata.labels.get(ARCHIVED) == "Persisted",
-            leaving=bool(found.metadata.deletion_timestamp),
-        )
+        found = self._connection.decoded(answer.content, KeptWorkflow)
+        return found.state(nodes=found.status.nodes, progress=found.status.progress)
 
     def annotation(self, name: str, annotation: str) -> str:
         """See `Workflows`."""
         answer = self._connection.ask("GET", f"{self._place(name)}?fields=metadata.annotations", passed=(MISSING,))
-        told = {} if answer.status_code == MISSING else self._connection.decoded(answer.content, dict[str, Any])
-        return str(told.get("metadata", {}).get("annotations", {}).get(annotation, ""))
+        if answer.status_code == MISSING:
+            return ""
+        return self._connection.decoded(answer.content, Described).metadata.annotations.get(annotation, "")
 
-    def pages(self, selector: str) -> Iterator[list[dict[str, Any]]]:
+    def pages(self, selector: str) -> Iterator[list[KeptWorkflow]]:
         """See `Workflows`."""
         wanted = ",".join(["metadata.continue", *(f"items.{field}" for field in LISTED)])
         asked = {"listOptions.labelSelector": selector, "listOptions.limit": str(PAGE), "fields": wanted}
         while True:
-            answer = self._connection.json("GET", f"{self._all}?{urlencode(asked)}")
-            yield answer.get("items") or []
-            more = str(answer.get("metadata", {}).get("continue") or "")
-            if not more:
+            answer = self._connection.ask("GET", f"{self._all}?{urlencode(asked)}")
+            page = self._connection.decoded(answer.content, _Page)
+            yield page.items or []
+            if not page.metadata.more:
                 return
-            asked["listOptions.continue"] = more
+            asked["listOptions.continue"] = page.metadata.more
 
     def repository(self, name: str) -> Mapping[str, Any]:
         """See `Workflows`."""
@@ -164,7 +149,7 @@ class ArgoServer:
 
     def events(self, pod: str) -> list[PodEvent]:
         """See `Workflows`; the server tells all that there is, then what comes, and not where the one ends."""
-        path = f"/api/v1/stream/events/{self.namespace}?listOptions.fieldSelector=involvedObject.name={pod}"
+        path = f"/api/v1/stream/events/{self._namespace}?listOptions.fieldSelector=involvedObject.name={pod}"
         lines = self._connection.lines_until_silent(path, silence_s=EVENTS_S)
         return [self._connection.decoded(line, _Event).result for line in lines if line]
 
@@ -215,7 +200,7 @@ class ArgoServer:
 
     @property
     def _all(self) -> str:
-        return f"/api/v1/workflows/{self.namespace}"
+        return f"/api/v1/workflows/{self._namespace}"
 
     def _place(self, name: str) -> str:
         return f"{self._all}/{name}"

@@ -7,10 +7,7 @@ its pods take from the bucket what has ended.
 
 from __future__ import annotations
 
-import base64
-import gzip
 import time
-import zlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,9 +16,19 @@ from urllib.parse import urlencode
 import msgspec
 
 from sciflow.errors import HostRefused, HostUnreachable
-from sciflow.executors.argo.server.argo_server import PAGE
 from sciflow.executors.argo.server.connection import FORBIDDEN, MISSING, TAKEN, Connection
-from sciflow.executors.argo.server.objects import NodeStatus, PodEvent, WorkflowStatus
+from sciflow.executors.argo.server.objects import (
+    PAGE,
+    Continuation,
+    Described,
+    KeptStatus,
+    KeptWorkflow,
+    Metadata,
+    NodeStatus,
+    PodEvent,
+    WorkflowStatus,
+)
+from sciflow.executors.argo.server.packed_nodes import packed_nodes, unpacked
 from sciflow.executors.argo.server.pods import MAIN, Pods
 
 GROUP = "/apis/argoproj.io/v1alpha1"
@@ -36,39 +43,9 @@ FOLLOW_S = 1.0  # between two looks at what pods print
 TRIES = 5  # to change an object that its controller changes too
 
 
-class Metadata(msgspec.Struct, frozen=True, rename="camel"):
-    """Of a Workflow, and of a pod."""
-
-    name: str = ""
-    labels: Mapping[str, str] = {}
-    annotations: Mapping[str, str] = {}
-    resource_version: str = ""
-    deletion_timestamp: str = ""
-
-
-class Described(msgspec.Struct, frozen=True):
-    """An object without its content."""
-
-    metadata: Metadata = Metadata()
-
-
-class Kept(msgspec.Struct, frozen=True, rename="camel"):
-    """A status as Kubernetes keeps it: the nodes as they are, or packed, or in a database of Argo's."""
-
-    phase: str = ""
-    message: str = ""
-    finished_at: datetime | None = None
-    nodes: Mapping[str, NodeStatus] = {}
-    compressed_nodes: str = ""
-    offload_node_status_version: str = ""
-
-
-class KeptWorkflow(msgspec.Struct, frozen=True):
-    """A Workflow, as far as it matters here."""
-
-    metadata: Metadata = Metadata()
-    status: Kept = Kept()
-    spec: Mapping[str, Any] = {}
+class _Page(msgspec.Struct, frozen=True):
+    metadata: Continuation = Continuation()
+    items: list[Described] | None = None
 
 
 class _Events(msgspec.Struct, frozen=True):
@@ -79,7 +56,7 @@ class KubernetesApi:
     """See `workflows.Workflows`."""
 
     def __init__(self, connection: Connection, namespace: str) -> None:
-        self.namespace = namespace
+        self._namespace = namespace
         self._connection = connection
 
     @property
@@ -130,33 +107,23 @@ class KubernetesApi:
         if answer.status_code == MISSING:
             return None
         found = self._connection.decoded(answer.content, KeptWorkflow)
-        return WorkflowStatus(
-            phase=found.status.phase,
-            message=found.status.message,
-            progress=found.metadata.resource_version,
-            nodes=_nodes(found.status) if nodes else {},
-            suspended=bool(found.spec.get("suspend")),
-            shutdown=str(found.spec.get("shutdown") or ""),
-            finished=found.status.finished_at,
-            leaving=bool(found.metadata.deletion_timestamp),
-        )
+        return found.state(nodes=_nodes(found.status) if nodes else {}, progress=found.metadata.resource_version)
 
     def annotation(self, name: str, annotation: str) -> str:
         """See `Workflows`."""
         described = self._described(name)
         return described.annotations.get(annotation, "") if described is not None else ""
 
-    def pages(self, selector: str) -> Iterator[list[dict[str, Any]]]:
+    def pages(self, selector: str) -> Iterator[list[KeptWorkflow]]:
         """See `Workflows`; of each what its labels say: Kubernetes sends whole objects else."""
         asked = {"labelSelector": selector, "limit": str(PAGE)}
         while True:
             answer = self._connection.ask("GET", f"{self._all}?{urlencode(asked)}", wanted=METADATA_LIST)
-            told = self._connection.decoded(answer.content, dict[str, Any])
-            yield [{"metadata": item["metadata"], "status": _labelled(item)} for item in told.get("items") or []]
-            more = str(told.get("metadata", {}).get("continue") or "")
-            if not more:
+            page = self._connection.decoded(answer.content, _Page)
+            yield [_listed(item.metadata) for item in page.items or []]
+            if not page.metadata.more:
                 return
-            asked["continue"] = more
+            asked["continue"] = page.metadata.more
 
     def repository(self, name: str) -> Mapping[str, Any]:
         """See `Workflows`."""
@@ -166,7 +133,7 @@ class KubernetesApi:
 
     def words(self, name: str, *, container: str) -> str:
         """See `Workflows`."""
-        pods = Pods(self._connection, self.namespace, name)
+        pods = Pods(self._connection, self._namespace, name)
         lines = [line for pod in pods.phases() for line in pods.printed(pod, container=container, tail=30)]
         return "\n".join(line for line in lines if "argo=true" not in line)
 
@@ -174,7 +141,7 @@ class KubernetesApi:
         self, name: str, *, pod: str = "", tail: int | None = None, selector: str = "", follow: bool = False
     ) -> Iterator[tuple[str, str]]:
         """See `Workflows`."""
-        pods = Pods(self._connection, self.namespace, name)
+        pods = Pods(self._connection, self._namespace, name)
         if not follow:
             for one in [pod] if pod else pods.phases(selector):
                 yield from ((one, line) for line in pods.printed(one, container=MAIN, tail=tail))
@@ -188,7 +155,7 @@ class KubernetesApi:
 
     def events(self, pod: str) -> list[PodEvent]:
         """See `Workflows`."""
-        path = f"/api/v1/namespaces/{self.namespace}/events?fieldSelector=involvedObject.name={pod}"
+        path = f"/api/v1/namespaces/{self._namespace}/events?fieldSelector=involvedObject.name={pod}"
         answer = self._connection.ask("GET", path, passed=(FORBIDDEN,))
         return self._connection.decoded(answer.content, _Events).items if answer.is_success else []
 
@@ -231,7 +198,7 @@ class KubernetesApi:
 
     @property
     def _all(self) -> str:
-        return f"{GROUP}/namespaces/{self.namespace}/workflows"
+        return f"{GROUP}/namespaces/{self._namespace}/workflows"
 
     def _place(self, name: str) -> str:
         return f"{self._all}/{name}"
@@ -274,27 +241,17 @@ class KubernetesApi:
         return self._change(name, {"metadata": at, "status": told}, passed=(TAKEN,))
 
 
-def _labelled(item: Mapping[str, Any]) -> dict[str, Any]:
-    """As much of the status as the labels say."""
-    return {"phase": item["metadata"].get("labels", {}).get(PHASE, "")}
+def _listed(metadata: Metadata) -> KeptWorkflow:
+    """With as much of the status as the labels say."""
+    return KeptWorkflow(metadata=metadata, status=KeptStatus(phase=metadata.labels.get(PHASE, "")))
 
 
 def _whole(workflow: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", **workflow}
 
 
-def _nodes(status: Kept) -> Mapping[str, NodeStatus]:
+def _nodes(status: KeptStatus) -> Mapping[str, NodeStatus]:
     """None of a status that is in a database."""
     if not status.compressed_nodes:
         return status.nodes
     return msgspec.json.decode(unpacked(status.compressed_nodes), type=dict[str, NodeStatus])
-
-
-def unpacked(packed: str) -> bytes:
-    """The nodes as Argo packs them where they are many, as JSON."""
-    return gzip.decompress(base64.b64decode(packed))
-
-
-def packed_nodes(nodes: Mapping[str, Any]) -> str:
-    """The other way round."""
-    return base64.b64encode(gzip.compress(msgspec.json.encode(nodes), zlib.Z_BEST_SPEED, mtime=0)).decode()

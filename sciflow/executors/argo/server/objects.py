@@ -9,6 +9,9 @@ from typing import Any
 
 import msgspec
 
+ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"  # a label: "Persisted" if only Argo's database has it
+PAGE = 200  # objects of a list that are asked for at once
+
 
 class PodEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What Kubernetes has noted of a pod."""
@@ -59,7 +62,7 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
     leaving: bool = False  # it is being removed
     gone: bool = False  # there is no such workflow any more
     shutdown: str = ""  # Stop or Terminate, once somebody has asked for it
-    finished: datetime | None = msgspec.field(default=None, name="finishedAt")
+    finished: datetime | None = None
     partial: bool = False  # what its object says besides phase and progress was not looked at
 
     @property
@@ -72,6 +75,70 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
     def ended(self) -> bool:
         """Whether nothing more happens to it, short of a retry."""
         return self.gone or self.phase in ("Succeeded", "Failed", "Error")
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Of an object of Kubernetes."""
+
+    name: str = ""
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+    creation_timestamp: datetime | None = None  # a retry starts a workflow anew
+    deletion_timestamp: str | None = None
+    resource_version: str = ""  # changes with the object
+
+
+class Described(msgspec.Struct, frozen=True):
+    """An object without its content."""
+
+    metadata: Metadata = Metadata()
+
+
+class Spec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a workflow is to do."""
+
+    suspend: bool | None = None
+    shutdown: str | None = None
+
+
+class KeptStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A status as it is kept: the nodes as they are, or packed, or in a database of Argo's."""
+
+    phase: str = ""
+    message: str = ""
+    progress: str = ""
+    finished_at: datetime | None = None
+    nodes: Mapping[str, NodeStatus] = {}
+    compressed_nodes: str = ""
+    offload_node_status_version: str = ""
+
+
+class KeptWorkflow(msgspec.Struct, frozen=True):
+    """A Workflow, or as much of it as was asked for."""
+
+    metadata: Metadata = Metadata()
+    spec: Spec = Spec()
+    status: KeptStatus = KeptStatus()
+
+    def state(self, *, nodes: Mapping[str, NodeStatus], progress: str) -> WorkflowStatus:
+        """How far it is; where the nodes are, and what changes with them, depends on who was asked."""
+        return WorkflowStatus(
+            phase=self.status.phase,
+            message=self.status.message,
+            progress=progress,
+            nodes=nodes,
+            suspended=bool(self.spec.suspend),
+            archived=self.metadata.labels.get(ARCHIVED) == "Persisted",
+            leaving=bool(self.metadata.deletion_timestamp),
+            shutdown=self.spec.shutdown or "",
+            finished=self.status.finished_at,
+        )
+
+
+class Continuation(msgspec.Struct, frozen=True):
+    """What is said of a list that comes in parts."""
+
+    more: str = msgspec.field(default="", name="continue")  # where to go on; empty: that was all
 
 
 def ended_pods(status: WorkflowStatus) -> AbstractSet[tuple[str, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from sciflow.executors.argo.server.connection import MISSING, Connection
+from sciflow.executors.argo.server.objects import Metadata
 
 MAIN = "main"  # the container of a task
 WORKFLOW = "workflows.argoproj.io/workflow"  # a label
@@ -14,16 +15,12 @@ SILENT = (400, 403, MISSING)  # answers about a container that has not begun, is
 OVER = frozenset({"Succeeded", "Failed"})
 
 
-class _Metadata(msgspec.Struct, frozen=True):
-    name: str
-
-
 class _Status(msgspec.Struct, frozen=True):
     phase: str = ""
 
 
 class _Pod(msgspec.Struct, frozen=True):
-    metadata: _Metadata
+    metadata: Metadata
     status: _Status = _Status()
 
 

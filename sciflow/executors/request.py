@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from secrets import token_hex
 from typing import TypeVar
 
 import msgspec
 
 from sciflow.core.graph import Secret
 from sciflow.core.job import Job, Need, job_of
-from sciflow.executors.batch.record import TaskName
 from sciflow.executors.capacity import Share
 from sciflow.executors.frames import op_frame, op_text, tasks_frame
 
@@ -72,19 +68,6 @@ def renumbered(job: Job, element: int) -> Job:
     return msgspec.structs.replace(job, id=element + 1)
 
 
-def task_names(elements: Sequence[Element]) -> tuple[tuple[TaskName, ...], ...]:
-    """The tasks of a submission, by element, as the record has them."""
-    return tuple(_names(element.job, k) for k, element in enumerate(elements))
-
-
-def _names(job: Job, element: int) -> tuple[TaskName, ...]:
-    there = renumbered(job, element)
-    return tuple(
-        TaskName(there.number(position), job.task_path(position), attempt)
-        for position, attempt in enumerate(job.attempts)
-    )
-
-
 def requests(
     elements: Sequence[Element], *, numbered: bool = False
 ) -> tuple[bytes, Sequence[tuple[int, int]], tuple[int, int]]:
@@ -113,13 +96,6 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 
     index: Mapping[str, object]  # what `index.json` says, but for where it lies
     requests: bytes
-
-
-def submission_name(executor: str) -> str:
-    """A name that no other submission has, of this run or another; batch systems take it as it is."""
-    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", executor)[:100]
-    plain = plain if plain[:1].isalpha() else f"j{plain}"
-    return f"{plain}-{time.strftime('%m%d%H%M%S')}-{token_hex(4)}"
 
 
 def payload(

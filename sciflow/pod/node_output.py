@@ -87,9 +87,9 @@ class FanOutputs(Sequence[bytes]):
             self._there.update(wanted)
 
 
-Given: TypeAlias = bytes | Sequence[bytes]  # the text of an output, or those of the elements of a list
+NodeOutput: TypeAlias = bytes | Sequence[bytes]  # the text of an output, or those of the elements of a list
 
 
-def whole(given: Given) -> bytes:
+def whole(given: NodeOutput) -> bytes:
     """The text of all of it."""
     return given if isinstance(given, bytes) else b"[" + b",".join(given) + b"]"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
-
-import msgspec
 
 from sciflow.core.progress import RunElsewhere
 from sciflow.core.records import Phase
@@ -17,8 +14,9 @@ from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.argo.place.given import bring_given, read_facts
 from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.server.objects import KeptWorkflow
 from sciflow.executors.argo.server.reaching import make_server
-from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.server.workflows import Registry
 from sciflow.executors.argo.submission import bucket_settings, layout_of
 from sciflow.executors.found import FoundRun
 from sciflow.executors.settings import ArgoSettings
@@ -30,28 +28,6 @@ _PHASES = {"": Phase.PENDING, "Pending": Phase.PENDING, "Running": Phase.RUNNING
 Storages = Mapping[str, Mapping[str, Any]]
 
 
-class _Meta(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    labels: Mapping[str, str] = {}
-    annotations: Mapping[str, str] = {}
-    created: datetime | None = msgspec.field(default=None, name="creationTimestamp")
-
-
-class _Spec(msgspec.Struct, frozen=True):
-    suspend: bool = False
-
-
-class _Status(msgspec.Struct, frozen=True, kw_only=True):
-    phase: str = ""
-    finished: datetime | None = msgspec.field(default=None, name="finishedAt")
-
-
-class _Item(msgspec.Struct, frozen=True, kw_only=True):
-    metadata: _Meta
-    spec: _Spec = _Spec()
-    status: _Status = _Status()
-
-
 def runs_at_argo(settings: ArgoSettings) -> list[RunElsewhere]:
     """The runs in the executor's namespace, the newest first; Argo itself has those first that are at work.
 
@@ -60,21 +36,21 @@ def runs_at_argo(settings: ArgoSettings) -> list[RunElsewhere]:
     """
     server = make_server(settings)
     try:
-        found = [_run(msgspec.convert(item, type=_Item)) for page in server.pages(NAME_LABEL) for item in page]
+        found = [_run(item) for page in server.pages(NAME_LABEL) for item in page]
     finally:
         server.close()
     return sorted(found, key=lambda run: run.started, reverse=True)
 
 
-def _run(item: _Item) -> RunElsewhere:
+def _run(item: KeptWorkflow) -> RunElsewhere:
     meta, status = item.metadata, item.status
     phase = _PHASES.get(status.phase, Phase.FAILED)  # Argo's Error is a run that has failed
     return RunElsewhere(
         id=meta.annotations.get(RUN_LABEL, meta.name),
         name=meta.labels.get(NAME_LABEL, ""),
         phase=Phase.SUSPENDED if item.spec.suspend and not phase.ended else phase,
-        started=meta.created.timestamp() if meta.created is not None else 0.0,  # a retry starts it anew
-        ended=status.finished.timestamp() if status.finished is not None else None,
+        started=meta.creation_timestamp.timestamp() if meta.creation_timestamp is not None else 0.0,
+        ended=status.finished_at.timestamp() if status.finished_at is not None else None,
         by=next((meta.labels[label] for label in _WHO if meta.labels.get(label)), ""),
     )
 
@@ -104,7 +80,7 @@ def find_at_argo(name: str, settings: ArgoSettings, storages: Storages, referenc
     )
 
 
-def _meant(server: Workflows, settings: ArgoSettings, reference: str) -> Iterator[str]:
+def _meant(server: Registry, settings: ArgoSettings, reference: str) -> Iterator[str]:
     """The ids that a text may mean."""
     yield reference
     named = server.annotation(dns_name(reference), RUN_LABEL)

@@ -10,18 +10,17 @@ from sciflow.core.records import Phase
 from sciflow.engine import binding
 from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
-from sciflow.pod.given import is_told, node_of, whole
+from sciflow.pod.node_output import is_told, node_of, whole
 from sciflow.pod.recollection import Recollection
 
 
-class Conclusion(Recollection):
+class WholeRun(Recollection):
     """A run of which nothing is taken for granted."""
 
     def conclude(self) -> tuple[bytes | None, list[str]]:
         """The run's result; if it failed None, and why."""
-        self._open("", [])
-        self._doubtful.add("")
-        home = self._homes[""]
+        home = self._homes.main()
+        self._homes.doubt(home)
         missing = [port.name for port in home.index.graph.inputs if port.name not in home.inputs]
         if missing:  # what it was given was no value, and so nothing has begun
             return None, [f"there is no value for {', '.join(missing)}"]
@@ -40,7 +39,7 @@ class Conclusion(Recollection):
     def _whys(self) -> Iterator[tuple[str, str]]:
         """Why nodes and tasks have failed, by their paths."""
         yield from self._reasons.items()
-        for run in self._runs:
+        for run in self._homes.runs:
             if run.phase is Phase.FAILED and run.path not in self._reasons:
                 yield from self._whys_of(run)
 

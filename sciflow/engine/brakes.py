@@ -1,0 +1,56 @@
+"""What a halt does to a run's tasks: nothing more of them is begun, or what runs is ended."""
+
+from __future__ import annotations
+
+from sciflow.core.records import TaskError
+from sciflow.engine.freight import Freight
+from sciflow.engine.halt import Halt, Level
+from sciflow.engine.parts import Parts
+
+
+class Brakes:
+    """The brakes of one engine."""
+
+    def __init__(self, parts: Parts, freight: Freight) -> None:
+        self._scheduler = parts.scheduler
+        self._executors = parts.executors
+        self._conductor = parts.conductor
+        self._freight = freight
+        self._withdrawn = False  # executors were told to begin nothing more
+
+    def apply(self, halt: Halt) -> None:
+        """Does what the halt asks for: withdraws once, and kills as often as it is called."""
+        if halt.level is Level.KILL:
+            self._kill(halt)
+        elif halt.level is Level.PAUSE or halt.ends:
+            self._withdraw()
+
+    def release(self) -> None:
+        """The run goes on: the next halt is a new one."""
+        self._withdrawn = False
+
+    def end_whole(self, halt: Halt) -> None:
+        """Has the run ended by who carries it out as a whole, if the halt is its end."""
+        if self._conductor is not None and halt.ends:
+            killed = halt.level is Level.KILL
+            self._conductor.end(exit_handler=halt.exit_handler, killed=killed, why=halt.why)
+
+    def _kill(self, halt: Halt) -> None:
+        error = TaskError(kind="cancelled", type="sciflow:Cancelled", message=halt.why)
+        self._take_unsent()
+        self.end_whole(halt)
+        for executor in self._executors.values():
+            if halt.ends or not executor.outlives:
+                executor.cancel(list(self._scheduler.in_flight), error)
+
+    def _withdraw(self) -> None:
+        if not self._withdrawn:
+            self._withdrawn = True
+            self._take_unsent()
+            for executor in self._executors.values():
+                executor.withdraw()
+
+    def _take_unsent(self) -> None:
+        """Takes back the jobs that wait for files, and so were handed to no executor."""
+        for job in self._freight.cancel(self._scheduler.in_flight):
+            self._scheduler.lost(job, range(len(self._scheduler.in_flight[job].job.slices)))

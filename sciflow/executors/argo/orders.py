@@ -1,0 +1,169 @@
+"""Does what is ordered of one workflow: submits it, ends it, has it go on, brings its files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from sciflow.errors import HostFailed, HostRefused, HostUnreachable
+from sciflow.executors.argo.gates import Gates
+from sciflow.executors.argo.halting import Halted, end_workflow
+from sciflow.executors.argo.harvest import Harvest
+from sciflow.executors.argo.lookout import Sight
+from sciflow.executors.argo.news import Answer, Begin, End, Fetch, News, Order, Pause, Refused, Resume, Revive
+from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.layout import HALTED, Layout
+from sciflow.executors.argo.server.objects import WorkflowStatus
+from sciflow.executors.argo.server.workflows import Workflows
+
+
+class Supply(Protocol):
+    """Puts into the bucket what pods need."""
+
+    def send(self) -> None:
+        """Code, and what the run was given."""
+
+    def submit(self, totals: Mapping[str, int]) -> None:
+        """The same, and creates the workflow; `totals`: see `Begin`."""
+
+    def send_answer(self, path: str, text: bytes) -> None:
+        """What was given at a suspension."""
+
+
+class Mission(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be done about a workflow that is found."""
+
+    begins: bool  # or not found: it is submitted
+    fresh: bool = False  # nobody has looked after its run before, so that there is none to be found
+    goes_on: bool  # if it is suspended
+    gates: bool  # its run may wait for answers
+
+
+class Orders:
+    """Knows whether the workflow is there. An order that fails may be given again, and is done once."""
+
+    def __init__(
+        self,
+        server: Workflows,
+        name: str,
+        *,
+        bucket: Bucket,
+        layout: Layout,
+        mission: Mission,
+        supply: Supply,
+        sight: Sight,
+        gates: Gates,
+        harvest: Harvest,
+        tell: Callable[[News], None],
+    ) -> None:
+        self._server = server
+        self._name = name
+        self._bucket = bucket
+        self._layout = layout
+        self._mission = mission
+        self._supply = supply
+        self._sight = sight
+        self._gates = gates
+        self._harvest = harvest
+        self._tell = tell
+        self._totals: Mapping[str, int] = {}
+        self._begun = False
+        self._submitting = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a workflow to look after."""
+        return self._begun
+
+    @property
+    def nothing_there(self) -> bool:
+        """Whether there is no workflow if the order to begin comes to nothing now."""
+        return not self._begun and (self._submitting or self._mission.fresh)
+
+    def obey(self, order: Order) -> None:
+        """Does it.
+
+        Raises:
+            HostError, RunDamaged, OSError: it is not done, or not to its end.
+            ConfigError: it cannot be done.
+        """
+        match order:
+            case Begin(totals=totals):
+                self._begin(totals)
+            case Revive():
+                self._revive()
+            case Answer():
+                self._gates.give(order)
+            case Pause():
+                self._server.suspend(self._name)
+                self._sight.paused = True
+            case Resume():
+                self._go_on()
+            case End(halt=halt):
+                self._end(halt)
+            case Fetch(paths=paths):
+                self._tell(self._harvest.fetch(paths))
+
+    def _begin(self, totals: Mapping[str, int]) -> None:
+        self._totals = totals
+        submits = self._mission.begins and self._mission.fresh
+        there = self._there(nodes=not submits)  # also then: who is refused hears of it before anything is sent
+        status = None if submits else there  # what has its name is another's, or an earlier try
+        self._sight.found = status is not None or not self._mission.begins
+        if status is None and self._mission.begins:
+            self._submitting = True
+            self._supply.submit(totals)
+        elif status is not None and status.suspended and self._mission.goes_on:
+            self._server.resume(self._name)
+        self._begun = True
+
+    def _revive(self) -> None:
+        """Has a workflow go on that has ended; or submits it again, if it is no more or cannot go on."""
+        self._supply.send()
+        status = self._there(nodes=False)
+        self._bucket.delete(self._layout.part(HALTED))
+        if status is None or status.archived or not self._retried(status):
+            self._there(nodes=False)  # or it is being removed, which is waited for
+            self._supply.submit(self._totals)
+            self._gates.shut_again()
+        self._sight.ended_since = None
+
+    def _retried(self, status: WorkflowStatus) -> bool:
+        try:
+            return self._server.retry(self._name, succeeded=status.phase == "Succeeded")
+        except (HostRefused, HostFailed):
+            now = self._there(nodes=False)
+            if now is None or now.ended:
+                raise
+            return True  # somebody else was quicker
+
+    def _go_on(self) -> None:
+        if self._sight.paused or self._sight.suspended:
+            self._server.resume(self._name)
+            self._sight.paused = self._sight.suspended = False
+
+    def _end(self, halt: Halted) -> None:
+        sight = self._sight
+        if not self._begun:  # the order to begin was set aside
+            status = self._server.status(self._name, nodes=False)
+            self._begun = sight.found = status is not None or not self._mission.begins
+            sight.suspended = status is not None and (status.suspended or status.partial)
+        if not self._begun:
+            self._tell(Refused(why="it was ended before it was submitted"))
+            return
+        suspended = sight.paused or sight.suspended
+        end_workflow(self._server, self._name, self._bucket, self._layout, halt, suspended=suspended)
+        sight.paused = sight.suspended = False
+
+    def _there(self, *, nodes: bool) -> WorkflowStatus | None:
+        """How far it is; None if there is none.
+
+        Raises:
+            HostUnreachable: it is being removed.
+        """
+        status = self._server.status(self._name, nodes=nodes)
+        if status is not None and status.leaving:
+            raise HostUnreachable(f"{self._server.url}: {self._name} is being removed")
+        return status

@@ -1,0 +1,57 @@
+"""What is known of a pod's tasks before anything is run: what earlier pods have left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from sciflow.core.records import Phase
+from sciflow.executors.argo.place.outcomes import Rest, TaskEnd, final_ends, read_outcomes
+from sciflow.executors.argo.place.shapes import Shapes
+from sciflow.pod.known import Line
+
+
+class KnownEnds(Shapes, frozen=True, kw_only=True):
+    """Ends as lines of the file of outcomes, with the shapes of what they speak of; the runner begins its file so."""
+
+    lines: Sequence[str]
+    succeeded: int
+    failed: int
+
+
+class EarlierPods(msgspec.Struct, frozen=True, kw_only=True):
+    """What those have left that worked on the same tasks."""
+
+    count: int = 0
+    last: Mapping[int, TaskEnd] = {}  # the last attempt of each slice
+    lines: Sequence[str] = ()
+    rest: Rest = Rest()
+
+    def and_also(self, known: Iterable[Line]) -> KnownEnds:
+        """Their ends, and others that are known."""
+        lines = [*self.lines, *(msgspec.json.encode(line).decode() for line in known)]
+        last = final_ends(msgspec.json.decode(f"[{','.join(lines)}]", type=list[TaskEnd]))
+        succeeded = sum(end.told.phase == Phase.SUCCEEDED.value for end in last.values())
+        return KnownEnds(
+            lines=lines,
+            succeeded=succeeded,
+            failed=len(last) - succeeded,
+            folders=self.rest.folders,
+            executable=self.rest.executable,
+        )
+
+
+def read_earlier(text: bytes) -> EarlierPods:
+    """What the file of outcomes says.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = read_outcomes(text)
+    return EarlierPods(
+        count=found.head.generation + 1,
+        last=final_ends(found.ends),
+        lines=text.decode().rstrip("\n").split("\n")[2:],
+        rest=found.rest,
+    )
