@@ -7,7 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_ESCAPED = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
 _WORDS = {"true": True, "false": False}
 
 
@@ -22,8 +23,9 @@ def plains(values: Sequence[Any]) -> list[str]:
 
 
 def json_of(value: Any) -> str:
-    """JSON without blanks; a whole number has no decimal point."""
-    return json.dumps(_whole(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    """JSON as Go writes it: no blanks, names in order, no decimal point at whole numbers, and no `<>&` as such."""
+    text = json.dumps(_whole(value), ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+    return text.translate(_ESCAPED)
 
 
 def _whole(value: Any) -> Any:

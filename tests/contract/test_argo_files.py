@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.services.kubernetes.service import Kubernetes
 from tests.services.podman import Podman
 
+SLOW = pytest.mark.skipif(not os.environ.get("SCIFLOW_TEST_SLOW"), reason="takes minutes: SCIFLOW_TEST_SLOW=1")
 MANIFESTS = Path(__file__).parents[1] / "manifests"
 Told = dict[str, Any]
 
@@ -43,22 +45,18 @@ def in_podman(podman: Podman, run: Callable[..., Told]) -> Callable[..., Told]:
     return call
 
 
-def test_files_go_between_templates_in_containers(in_podman: Callable[..., Told], podman: Podman) -> None:
-    told = in_podman("files.yaml", "-p", f"image={podman.bare_image}")
-    result = told["result"]
-    assert Path(result.pop("file")).read_text() == "from the arguments\n"
-    assert result == {
-        "word": 'one "word"',
-        "absent": "nothing",
-        "seen": 'from the arguments\nsaid to one "word"\nown one "word"\n1\n2\none "word"',
-        "each": '["item a","item b"]',
-    }
+FILES = {
+    "word": 'one "word"',
+    "absent": "nothing",
+    "seen": 'from the arguments\nsaid to one "word"\nown one "word"\n1\n2\none "word"',
+    "each": '["item a","item b"]',
+}
 
 
 PLAIN = {
     "bottom": 'hello. left., hello. "right" $(date)..',
-    "items": '["<1>","<two>","<true>","<1.5>"]',
-    "maps": '["x-1","y-hello"]',
+    "items": r'["\u003c1\u003e","\u003ctwo\u003e","\u003ctrue\u003e","\u003c1.5\u003e"]',
+    "maps": '["x-1","true-hello"]',
     "doubled": "[2,4,6]",
     "odd": '["odd 1 of [1, 2, 3]","odd 3 of [1, 2, 3]"]',
     "counted": '["5","6","7"]',
@@ -68,6 +66,35 @@ PLAIN = {
     "mended": "mended after Failed.",
     "nested": "inside hello.?",
 }
+
+
+def test_files_go_between_templates_in_containers(in_podman: Callable[..., Told], podman: Podman) -> None:
+    result = in_podman("files.yaml", "-p", f"image={podman.bare_image}")["result"]
+    assert Path(result.pop("file")).read_text() == "from the arguments\n"
+    assert result == FILES
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("files.yaml", [], FILES),
+        pytest.param("plain.yaml", ["-p", "greeting=hello"], PLAIN, marks=SLOW),
+    ],
+)
+def test_argo_itself_comes_to_the_same(kubernetes: Kubernetes, name: str, arguments: list[str], expected: Told) -> None:
+    place = ("-n", kubernetes.namespace)
+    image = f"image={kubernetes.tool_image}"
+    argv = ("argo", "submit", *place, str(MANIFESTS / name), "-p", image, *arguments, "-o", "name")
+    workflow = kubernetes.run(*argv)
+    try:
+        kubernetes.run("argo", "wait", *place, workflow, timeout_s=800, check=False)
+        status = json.loads(kubernetes.run("argo", "get", *place, workflow, "-o", "json"))["status"]
+        assert status["phase"] == "Succeeded"
+        outputs = status["nodes"][workflow]["outputs"]["parameters"]
+        assert {one["name"]: one["value"] for one in outputs} == expected
+    finally:
+        kubernetes.run("argo", "delete", *place, workflow)
 
 
 def test_a_manifest_without_files_runs_on_this_machine_itself_where_that_is_said(

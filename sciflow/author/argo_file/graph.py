@@ -114,6 +114,7 @@ class _Reader:
         assert dag is not None
         check(dag, fields.DAG, "a dag")
         ones = named(dag.list("tasks"))
+        self._check_mixed(dag, list(ones.values()))
         found: list[Task] = []
         for one in ones.values():
             check(one, fields.TASK, "a task")
@@ -123,6 +124,17 @@ class _Reader:
             found += self._task(one, tuple(dict.fromkeys(before)), read, {task.name for task in found})
         looked = {name for task in found if task.depends and not task.depends.plain for name, _ in task.depends.looks}
         return [msgspec.structs.replace(task, tolerant=True) if task.name in looked else task for task in found]
+
+    def _check_mixed(self, dag: At, tasks: list[At]) -> None:
+        """Argo does not take these together, and neither do we."""
+        has = {name for task in tasks for name in ("depends", "dependencies", "continueOn") if task.get(name)}
+        other = has & {"dependencies", "continueOn"}
+        if "depends" in has and other:
+            names = " and ".join(sorted({"depends", *other}))
+            fix = "write depends alone: a && (b.Succeeded || b.Failed)"
+            dag.say(
+                "uses what cannot be mixed", expected="depends, or dependencies and continueOn", found=names, fix=fix
+            )
 
     def _dependencies(self, task: At, ones: Mapping[str, At]) -> list[str]:
         found = []

@@ -65,11 +65,13 @@ class Source:
 
 
 def _scalar(node: Any) -> Data:
-    """A text, number, truth value or None; a date stays the text that it is, as in Kubernetes."""
+    """A text, number, truth value or None, as Kubernetes reads them: dates and 1:30 are texts, and y is yes."""
     import yaml
 
-    if node.tag == "tag:yaml.org,2002:timestamp":
+    if node.tag.endswith(":timestamp") or (node.tag.endswith((":int", ":float")) and ":" in node.value):
         return node.value
+    if node.style is None and node.value in ("y", "Y", "n", "N"):
+        return node.value in "yY"
     made = yaml.SafeLoader("")
     return made.construct_object(node)
 

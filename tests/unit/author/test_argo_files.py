@@ -9,6 +9,7 @@ import pytest
 from sciflow import InvalidWorkflow
 from sciflow.author.argo_file.reading import read_manifest
 from sciflow.core.graph import Graph, OpTemplate, Program, WorkflowSpec, decode_spec, encode_spec
+from sciflow.core.json_texts import json_of, json_of_results, json_of_texts, scalar
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
 HEAD = "kind: Workflow\nmetadata: {generateName: t-}\nspec:\n  entrypoint: main\n  templates:\n"
@@ -141,6 +142,18 @@ def test_tasks_in_a_ring_are_told(file: Path) -> None:
     assert "tasks wait for one another" in said
 
 
+def test_what_argo_does_not_take_together_is_refused(file: Path) -> None:
+    tasks = "{name: a, template: x, continueOn: {failed: true}}, {name: b, template: x, depends: a}"
+    said = refusal(file, HEAD + f"  - {{name: main, dag: {{tasks: [{tasks}]}}}}\n" + ANY)
+    assert "uses what cannot be mixed" in said
+
+
+def test_dependencies_are_what_a_task_comes_after(file: Path) -> None:
+    tasks = "{name: a, template: x}, {name: b, template: x, dependencies: [a]}"
+    spec = read(file, HEAD + f"  - {{name: main, dag: {{tasks: [{tasks}]}}}}\n" + ANY)
+    assert [node.after for node in main_of(spec).nodes] == [(), ("a",)]
+
+
 def test_paths_of_a_container_are_refused_where_there_is_none(file: Path) -> None:
     text = HEAD + ("  - {name: main, container: {image: i, command: [a]}, "
                    "outputs: {parameters: [{name: p, valueFrom: {path: /tmp/p}}]}}\n")  # fmt: skip
@@ -168,3 +181,17 @@ def test_chains_and_layers_of_conditional_tasks_do_not_grow_without_bound(file: 
         tasks += [f"{{name: {side}{layer}, template: x, depends: {before}}}" for side in "ab"]
     spec = read(file, HEAD + f"  - {{name: main, dag: {{tasks: [{', '.join(tasks)}]}}}}\n" + ANY)
     assert len(encode_spec(spec)) < 100_000
+
+
+def test_json_is_written_as_argo_writes_it() -> None:
+    assert json_of({"b": 1.0, "a": ["<x>&", 1e3, 1.5, True, None, "é"]}) == (
+        r'{"a":["\u003cx\u003e\u0026",1000,1.5,true,null,"é"],"b":1}'
+    )
+    assert json_of_texts(["1", "x"]) == '["1","x"]'
+    assert json_of_texts(["[1]", '{"a": 2}']) == '[[1],{"a":2}]'
+    assert json_of_results(["1", "x", '{"a": 2}']) == '[1,"x",{"a":2}]'
+
+
+def test_texts_are_numbers_and_truth_values_only_where_they_spell_them() -> None:
+    spelled = ["true", "True", "7", "-1.5", "1e3", "0x10", "1_000", "", "nan", "²", "07"]
+    assert [scalar(text) for text in spelled] == [True, "True", 7, -1.5, 1000.0, "0x10", "1_000", "", "nan", "²", 7]
