@@ -18,7 +18,7 @@ def missing_extra(settings: ExecutorSettings) -> MissingExtra | None:
             return MissingExtra("paramiko", "ssh", f"reaching {settings.host} by SSH") if lacks else None
         case ArgoSettings():
             missing = next((name for name in ("httpx", "minio") if find_spec(name) is None), None)
-            return MissingExtra(missing, "argo", f"Argo at {settings.server}") if missing else None
+            return MissingExtra(missing, "argo", f"Argo {settings.way}") if missing else None
         case FuturesSettings():
             lacks = settings.factory == DASK and find_spec("distributed") is None
             return MissingExtra("distributed", "dask", "a pool of Dask") if lacks else None

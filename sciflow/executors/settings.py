@@ -145,6 +145,12 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     look_most_s: float = 15.0
     settings: dict[str, Any] = {}  # as for a batch system
 
+    @property
+    def way(self) -> str:
+        """What it is reached by, in a few words."""
+        context = f", context {self.context}" if self.context else ""
+        return f"at {self.server}" if self.server else f"through kubeconfig {self.kubeconfig}{context}"
+
 
 ExecutorSettings: TypeAlias = BatchSettings | FuturesSettings | ArgoSettings
 _Written: TypeAlias = BatchSettings | ContainerSettings | FuturesSettings | ArgoSettings

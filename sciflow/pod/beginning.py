@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 import msgspec
@@ -74,7 +74,7 @@ class Beginner:
                     inputs[name] = json.loads(intake.text(value_of(parameter, text, self._brought)))
                 except Unfit as error:
                     problems.append(f"{name}: {error}")
-        self._write_down(inputs)
+        self._write_down(inputs, problems)
         if problems:
             self._work.order(code=UNFIT_INPUTS, message="the run cannot begin\n" + "\n".join(problems))
         else:
@@ -122,12 +122,13 @@ class Beginner:
             self._bucket.fetch(f"{key}/{one}", target / one)
         return {"$": "artifact", "path": str(target), "kind": "folder"}
 
-    def _write_down(self, inputs: Mapping[str, Tree]) -> None:
+    def _write_down(self, inputs: Mapping[str, Tree], problems: Sequence[str]) -> None:
         facts = self._facts
         came = Sender(self._bucket, self._layout, self._root, facts, {}).send_parts(("artifacts", "values"))
         told = msgspec.structs.replace(
             facts,
             inputs=inputs,
+            refused=problems,
             started=time.time(),
             folders={**came.folders, **facts.folders},
             executable=(*facts.executable, *came.executable),

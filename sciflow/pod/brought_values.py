@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import msgspec
 
 from sciflow.core.expr import Tree
+from sciflow.core.trees import parts_of, with_inner, with_parts
 from sciflow.engine.values import StoredValues, is_folded, read_folded
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
@@ -85,23 +86,22 @@ class BroughtValues:
         return msgspec.json.encode(self._here(json.loads(text))) if _refers(text) else text
 
     def _here(self, tree: Tree) -> Tree:
-        match tree:
+        return with_parts(tree, self._part_here)
+
+    def _part_here(self, part: dict[str, Tree]) -> Tree:
+        match part:
             case {"$": "artifact"}:
-                return self._artifact(tree)
+                return self._artifact(part)
             case {"$": "told", "node": number}:
                 (text,) = self.localised([whole(self._told(number))])
                 return json.loads(self._stored.fold(text))
             case {"$": "value"}:
-                local = self._value(tree)
+                local = self._value(part)
                 data = msgspec.json.encode(self._stored.unfold(local))
                 rewritten = self._localised(data)
                 return local if rewritten == data else json.loads(self._stored.fold(rewritten))
-            case dict():
-                return {name: self._here(value) for name, value in tree.items()}
-            case list():
-                return [self._here(value) for value in tree]
             case _:
-                return tree
+                return with_inner(part, self._part_here)
 
     def _tree_of(self, number: int) -> Tree:
         if number not in self._looked_up:
@@ -113,7 +113,7 @@ class BroughtValues:
     def _bring(self, texts: Iterable[bytes]) -> None:
         """Brings what values refer to, and what that refers to, several at once."""
         while wanted := [json.loads(text) for text in texts if _refers(text)]:
-            found = list(_references(wanted))
+            found = list(parts_of(wanted))
             values = {tree["sha256"]: tree for tree in found if tree["$"] == "value"}
             paths = {str(tree["path"]) for tree in found if tree["$"] == "artifact"}
             self._bring_values([tree for tree in values.values() if self._is_to_come(tree)])
@@ -168,19 +168,6 @@ class BroughtValues:
 
 def _refers(text: bytes) -> bool:
     return any(mark in text for mark in _REFERENCES)
-
-
-def _references(tree: Tree) -> Iterator[Mapping[str, Tree]]:
-    """The files and stored values of which a value speaks itself."""
-    match tree:
-        case {"$": "artifact" | "value"}:
-            yield tree
-        case dict():
-            for part in tree.values():
-                yield from _references(part)
-        case list():
-            for part in tree:
-                yield from _references(part)
 
 
 def _is_near(piece: Sequence[Mapping[str, Tree]], tree: Mapping[str, Tree]) -> bool:

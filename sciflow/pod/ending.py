@@ -9,6 +9,8 @@ import json
 from pathlib import Path
 
 from sciflow.core.expr import Tree
+from sciflow.core.trees import with_inner, with_parts
+from sciflow.engine.values import is_folded
 from sciflow.executors.argo.place.layout import RESULT
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.run_view import RunView
@@ -38,12 +40,8 @@ def end(work: Workplace) -> None:
 
 def _whole(tree: Tree, values: BroughtValues) -> Tree:
     """A value with all that is stored elsewhere, but for files."""
-    match tree:
-        case {"$": "value"}:
-            return _whole(values.unfold(tree), values)
-        case dict():
-            return {name: _whole(value, values) for name, value in tree.items()}
-        case list():
-            return [_whole(value, values) for value in tree]
-        case _:
-            return tree
+
+    def whole(part: dict[str, Tree]) -> Tree:
+        return _whole(values.unfold(part), values) if is_folded(part) else with_inner(part, whole)
+
+    return with_parts(tree, whole)

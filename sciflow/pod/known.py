@@ -16,6 +16,7 @@ from sciflow.core.conform import misfit
 from sciflow.core.expr import Tree
 from sciflow.core.job import SINGLE, Job
 from sciflow.core.records import Phase
+from sciflow.core.trees import with_inner, with_parts
 from sciflow.engine.binding import split_object
 from sciflow.engine.contents import Contents
 from sciflow.engine.fingerprint import Fingerprint, fingerprint, parts_of
@@ -96,19 +97,19 @@ class CachedOutcomes:
 
     def _here(self, tree: Tree, entry: Entry, there: Layout, task: str) -> Tree:
         """A value with its files in this run."""
-        match tree:
-            case {"$": "artifact", "path": str() as path}:
-                return {**tree, "path": self._copied(path, entry, there, task)}
-            case {"$": "value", "file": str() as file}:
-                target = f"{file}.of.{entry.run}"
-                self._copy(there.part(file), self._layout.part(target))
-                return {**tree, "file": target}
-            case dict():
-                return {name: self._here(value, entry, there, task) for name, value in tree.items()}
-            case list():
-                return [self._here(value, entry, there, task) for value in tree]
-            case _:
-                return tree
+
+        def here(part: dict[str, Tree]) -> Tree:
+            match part:
+                case {"$": "artifact", "path": str() as path}:
+                    return {**part, "path": self._copied(path, entry, there, task)}
+                case {"$": "value", "file": str() as file}:
+                    target = f"{file}.of.{entry.run}"
+                    self._copy(there.part(file), self._layout.part(target))
+                    return {**part, "file": target}
+                case _:
+                    return with_inner(part, here)
+
+        return with_parts(tree, here)
 
     def _copy(self, key: str, to: str) -> None:
         if not self._bucket.copy(key, to):

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import sciflow
+from sciflow import RunNotFound
 from sciflow.cli.main import exit_code
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.storage.settings import S3Settings
@@ -74,7 +76,10 @@ def test_others_start_runs_of_what_is_deployed_and_each_ends_as_it_has_to(
     assert f"removed CronWorkflow {NIGHTLY}\n" in capsys.readouterr().err
     for name in (names["right"], names["failing"]):
         until(lambda name=name: "Suspend" in running(argo, name))
-        argo("resume", name)
+    argo("resume", names["failing"])
+    adopted: Any = sciflow.adopt(names["right"], on="argo")
+    assert adopted.wait(120) == "Suspended"
+    adopted.resume()
     argo("wait", *names.values(), check=False)  # two fail
     ended = {what: json.loads(argo("get", name, "-o", "json")) for what, name in names.items()}
     assert {what: found["status"]["phase"] for what, found in ended.items()} == {
@@ -88,6 +93,14 @@ def test_others_start_runs_of_what_is_deployed_and_each_ends_as_it_has_to(
     assert (bucket(kubernetes).get(result["file"]) or b"").decode() == HOSTILE
     facts = json.loads(fetched(kubernetes, ended["right"], "facts.json"))
     assert facts["inputs"]["note"] == HOSTILE
+
+    assert adopted.wait(120) == "Succeeded", adopted.report()
+    assert adopted.result.total == 6.0
+    assert adopted.result.file.read_text() == HOSTILE
+    assert sciflow.adopt(names["failing"], on="argo").wait(120) == "Failed"
+    with pytest.raises(RunNotFound, match="has not begun") as refused:
+        sciflow.adopt(names["wrong"], on="argo")
+    assert "metal: expected one of Cu, Ni, found 'Xe'" in str(refused.value)
 
     said = message(ended["wrong"], "begin")
     assert "metal: expected one of Cu, Ni, found 'Xe'" in said

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sciflow.executors.argo.manifest.naming import workflow_name
 from tests.faults.cluster import PATIENCE_S, is_over, says
 from tests.faults.harness import eventually
 from tests.faults.pods import SLOW, Pods, ends
@@ -34,6 +35,36 @@ def test_of_a_pod_that_is_deleted_while_the_controller_is_away_only_unfinished_s
     assert pods.becomes(run, "Succeeded")
     assert pods.notes("began") == {**{f"halting/{i} 1": 1 for i in range(6)}, "halting/4 1": 2, "total 1": 1}
     assert set(pods.notes("ended").values()) == {1}
+
+
+@SLOW
+def test_a_pod_that_is_replaced_gives_an_op_no_more_tries_than_it_has(pods: Pods) -> None:
+    run = podded.second_times.submit([0, 1])
+    assert pods.began(3)  # both have failed once
+    pods.kubernetes.run("kubectl", "delete", "pod", pods.pod(run, "second_time"), "-n", "argo")
+    assert pods.began(4)
+    pods.sign("go on")
+    assert ends(run) == "Failed"
+    assert [task.path for task in run.failed_tasks()] == ["second_time/1"]
+    again = {"second_time/0 2": 2, "second_time/1 2": 1}
+    assert pods.notes("began") == {"second_time/0 1": 1, "second_time/1 1": 1, **again}
+
+
+@SLOW
+def test_a_workflow_that_is_deleted_while_it_runs_fails_the_run_and_a_retry_runs_nothing_twice(pods: Pods) -> None:
+    run = podded.halting_fan.submit(list(range(6)))
+    assert pods.ended(4)
+    assert pods.began(5)
+    pods.kubernetes.run("kubectl", "delete", "workflow", workflow_name(run.id), "-n", "argo")
+    assert ends(run) == "Failed"
+    assert {"halting/4", "halting/5"} <= {task.path for task in run.failed_tasks()}
+    assert "somebody has removed it" in run.report()
+    pods.sign("go on")
+    run.retry()
+    assert ends(run) == "Succeeded"
+    assert run.result == 55
+    assert {pods.notes("ended")[f"halting/{i} 1"] for i in range(3)} == {1}
+    assert pods.notes("ended").total() <= 8  # the slice beside the one that waited may have been lost with its pod
 
 
 @SLOW

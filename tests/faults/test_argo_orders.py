@@ -67,14 +67,12 @@ def test_a_cancel_while_the_server_is_away_is_done_when_it_is_back(pods: Pods) -
     assert not pods.notes("ended")
 
 
-def test_an_answer_that_an_engine_has_written_down_and_not_passed_on_reaches_argo_by_the_next_engine(
-    pods: Pods,
-) -> None:
+def test_an_answer_that_an_engine_has_taken_and_not_passed_on_reaches_argo_by_the_next_engine(pods: Pods) -> None:
     run = podded.asked_between.submit(3)
     assert eventually(lambda: run.phase == "Suspended", timeout_s=120, pause_s=0.2)
     with pods.kubernetes.without("argo-server"):
-        run.resume(7, detach=True)  # it can be written down, and neither be sent nor told
-        assert eventually(lambda: "7" in str(run.output("gate")), timeout_s=60, pause_s=0.1)
+        run.resume(7, detach=True)  # somebody else may have given one: it does not hold before Argo's place has it
+        assert says(run, "waiting")
         pods.kill_engines()
     run.resume(detach=True)
     assert ends(run) == "Succeeded"

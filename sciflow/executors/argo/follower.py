@@ -66,7 +66,10 @@ class Follower:
         self._server = server
         name, sight, tell = workflow_name(run), Sight(), self.news.put
         harvest = Harvest(bucket, layout, here)
-        gates = Gates(server, name, bucket=bucket, layout=layout, here=here, send=supply.send_answer, tell=tell)
+        gates = Gates(
+            server, name, bucket=bucket, layout=layout, here=here, send=supply.send_answer, tell=tell,
+            opens=mission.opens,
+        )  # fmt: skip
         self._deeds = Orders(
             server, name, bucket=bucket, layout=layout, mission=mission, supply=supply, sight=sight, gates=gates,
             harvest=harvest, tell=tell,

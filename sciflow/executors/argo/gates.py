@@ -40,8 +40,12 @@ class Gates:
         here: Path,
         send: Callable[[str, bytes], None],
         tell: Callable[[News], None],
+        opens: bool = False,
     ) -> None:
-        """`here`: the run folder; `send`: puts an answer into the bucket, unless one is there."""
+        """`here`: the run folder; `send`: puts an answer into the bucket, unless one is there.
+
+        `opens`: of a run of what is deployed, whose nodes ask for no value: Argo lets them go on without an answer.
+        """
         self._server = server
         self._name = name
         self._bucket = bucket
@@ -49,13 +53,14 @@ class Gates:
         self._here = here
         self._send = send
         self._tell = tell
+        self._opens = opens
         self._states: dict[str, AnswerState] = {}  # by the node's path; of all others nobody was told
         self._orders: list[Answer] = []  # of which Argo does not know yet
 
     @property
     def waiting(self) -> bool:
-        """Whether there is one of which Argo does not know."""
-        return AnswerState.TOLD in self._states.values()
+        """Whether there is one of which Argo does not know; or there may be one of which we do not."""
+        return self._opens or AnswerState.TOLD in self._states.values()
 
     @property
     def awaited(self) -> bool:
@@ -92,6 +97,10 @@ class Gates:
             if status.ended or path in come_to:
                 self._states[path] = AnswerState.LET_GO
                 self._settle(path)
+        for path in status.passed if self._opens else ():
+            if path not in self._states:
+                self._know(path, b"null")
+                self._states[path] = AnswerState.LET_GO
 
     def _held(self, path: str) -> bytes | None:
         """The answer that holds, as it is read here: what it refers to is here, or is to be had."""

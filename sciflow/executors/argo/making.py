@@ -13,7 +13,7 @@ from sciflow.errors import ConfigError
 from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.follower import Follower
 from sciflow.executors.argo.halting import Halted, end_workflow
-from sciflow.executors.argo.manifest.naming import workflow_name
+from sciflow.executors.argo.manifest.naming import dns_name, workflow_name
 from sciflow.executors.argo.manifest.version import content_version
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.orders import Mission
@@ -49,6 +49,7 @@ def make_argo(
     server = make_server(settings)
     run = errand.root.name
     layout = submission.layout(run)
+    gates = any(isinstance(template, Suspend) for template in whole.spec.templates.values())
     note_conductor(errand.root, name)
     follower = Follower(
         run,
@@ -74,7 +75,8 @@ def make_argo(
             begins=whole.begins,
             fresh=whole.fresh,
             goes_on=whole.goes_on,
-            gates=any(isinstance(template, Suspend) for template in whole.spec.templates.values()),
+            gates=gates,
+            opens=gates and workflow_name(run) != dns_name(run),
         ),
     )
     return ArgoExecutor(follower, revives=whole.revives)

@@ -39,6 +39,7 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False  # nobody has looked after its run before, so that there is none to be found
     goes_on: bool  # if it is suspended
     gates: bool  # its run may wait for answers
+    opens: bool = False  # which are nothing but Argo's own word: of a run of what is deployed
 
 
 class Orders:

@@ -12,6 +12,7 @@ from sciflow.core.graph import Graph, Node, Secret, WorkflowSpec
 from sciflow.core.spelling import spelled
 from sciflow.errors import ConfigError, Problem
 from sciflow.executors.argo.manifest.depth import deeper_than
+from sciflow.executors.argo.manifest.images import is_image, with_images
 from sciflow.executors.argo.manifest.pod_count import least_pods
 from sciflow.executors.argo.place.layout import Delivery
 from sciflow.executors.argo.rehearsal import rehearse
@@ -31,6 +32,7 @@ def problems_of_argo(
     inputs: Mapping[str, Tree],
 ) -> list[Problem]:
     """All that keeps a run from being carried out by the executor of that name, of type `argo`."""
+    spec = with_images(spec, inputs)
     nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
     checks = (_other_place, _image, _secrets, _machines)
     found = [problem for node in nodes for check in checks for problem in check(node, name, settings)]
@@ -62,14 +64,23 @@ def _other_place(node: Node, name: str, _: ArgoSettings) -> Iterator[Problem]:
 
 
 def _image(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
-    if node.image is not None and not isinstance(node.image, Const):
-        yield Problem(
-            where=node.where,
-            what=f"the image of {node.id} depends on a value, and Argo is told all images before the run begins",
-            expected="the name of an image",
-            found=spelled(node.image),
-            fix="name one image; or write a node for each image, and `when` before it says which one runs",
-        )
+    match node.image:
+        case None:
+            return
+        case Const(value=name) if is_image(name):
+            return
+        case Const(value=name):
+            found, what = repr(name), f"{node.id}: this cannot be the name of an image"
+        case expr:
+            found = spelled(expr)
+            what = f"the image of {node.id} is not known before the run begins, and Argo is told all images then"
+    yield Problem(
+        where=node.where,
+        what=what,
+        expected="the name of an image, or an input of the run",
+        found=found,
+        fix="name one image, or let it be an input; or write a node for each, and `when` before it",
+    )
 
 
 def _secrets(node: Node, name: str, settings: ArgoSettings) -> Iterator[Problem]:

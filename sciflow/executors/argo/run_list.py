@@ -8,7 +8,7 @@ from typing import Any
 from sciflow.core.progress import RunElsewhere
 from sciflow.core.records import Phase
 from sciflow.errors import ConfigError, RunNotFound
-from sciflow.executors.argo.manifest.naming import dns_name
+from sciflow.executors.argo.manifest.naming import dns_name, workflow_name
 from sciflow.executors.argo.manifest.workflow import NAME_LABEL, RUN_LABEL
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import Facts
@@ -103,6 +103,12 @@ def _found(name: str, bucket: Bucket, layout: Layout, facts: Facts) -> FoundRun:
             f"the run {layout.run} was begun at an executor {facts.executor!r}, by which name its files are known\n"
             f"    expected: the same settings under the same name\n    found:    [executors.{name}]\n"
             f"    fix:      name it [executors.{facts.executor}] in sciflow.toml, too"
+        )
+    if facts.refused:
+        found = "".join(f"\n    found:    {problem}" for problem in facts.refused)
+        raise RunNotFound(
+            f"the run {layout.run} has not begun, for what it was started with will not do{found}\n"
+            f"    fix:      start another one; or `argo retry {workflow_name(layout.run)} -p NAME=VALUE`"
         )
     return FoundRun(
         id=layout.run,

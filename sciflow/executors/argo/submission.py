@@ -11,6 +11,7 @@ import msgspec
 
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.manifest import Manifest
+from sciflow.executors.argo.manifest.images import with_images
 from sciflow.executors.argo.manifest.pod_patch import BIND_S
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.manifest.workflow import Plan, manifest
@@ -81,7 +82,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: something of it cannot be had on Argo.
         """
-        return manifest(self.whole.spec, plan, layout=self.layout(plan.run), site=self.site, delivery=delivery)
+        spec = with_images(self.whole.spec, self.whole.inputs)
+        return manifest(spec, plan, layout=self.layout(plan.run), site=self.site, delivery=delivery)
 
 
 def submission_of(

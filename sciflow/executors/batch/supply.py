@@ -17,6 +17,7 @@ import msgspec
 
 from sciflow.core.expr import Tree
 from sciflow.core.job import Job
+from sciflow.core.trees import with_inner, with_parts
 from sciflow.executors.batch.record import read_cleared
 from sciflow.runner.hashing import file_hash
 from sciflow.runner.packs import read_stored
@@ -80,19 +81,18 @@ class Supplier:
         return msgspec.json.encode(self._tree(json.loads(text), supply))
 
     def _tree(self, tree: Tree, supply: Supply) -> Tree:
-        match tree:
-            case {"$": "artifact"}:
-                if tree.get("at") != self._at or (self._cleared and (self._root / tree["path"]).exists()):
-                    self._artifact(tree, supply)
-                return tree
-            case {"$": "value"}:
-                return self._value(tree, supply)
-            case dict():
-                return {name: self._tree(value, supply) for name, value in tree.items()}
-            case list():
-                return [self._tree(value, supply) for value in tree]
-            case _:
-                return tree
+        def sent(part: dict[str, Tree]) -> Tree:
+            match part:
+                case {"$": "value"}:
+                    return self._value(part, supply)
+                case {"$": "artifact"}:
+                    if part.get("at") != self._at or (self._cleared and (self._root / part["path"]).exists()):
+                        self._artifact(part, supply)
+                    return part
+                case _:
+                    return with_inner(part, sent)
+
+        return with_parts(tree, sent)
 
     def _value(self, tree: Mapping[str, Tree], supply: Supply) -> Tree:
         """A stored value: a file of its own there, unless it was made there."""

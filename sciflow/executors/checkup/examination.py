@@ -75,7 +75,7 @@ def _in_turn(visit: V, checks: Mapping[str, Check[V]]) -> Iterator[Finding]:
 def describe(settings: ExecutorSettings) -> str:
     """An executor in a line."""
     if isinstance(settings, ArgoSettings):
-        return f"Argo at {settings.server}, namespace {settings.namespace}"
+        return f"Argo {settings.way}, namespace {settings.namespace}"
     if isinstance(settings, FuturesSettings):
         return f"futures of {settings.factory}"
     place = f"on {settings.host}" if settings.host else "on this machine"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sciflow import op, suspend, workflow
+from sciflow import TransientError, context, op, suspend, workflow
 from tests.faults.programs.jobs import square, total, wait, work
 
 
@@ -44,7 +44,24 @@ def greedy(x: int) -> int:
 
 @workflow
 def greedily(xs: list[int]) -> list[int]:
-    return greedy.options(chunk=3, retries=1, backoff_s=0.1).map(x=xs)
+    return greedy.options(chunk=3, retries=1, backoff_s=0.1, memory_growth=2.0).map(x=xs)
+
+
+@op(retries=1, backoff_s=0.05)
+def second_time(x: int) -> int:
+    """Fails the first time; then waits, and fails again unless it is 0."""
+    if context().attempt == 1:
+        work(0.05)
+        raise TransientError("not yet")
+    wait("go on")
+    if x:
+        raise TransientError("not now either")
+    return x
+
+
+@workflow
+def second_times(xs: list[int]) -> list[int]:
+    return second_time.options(chunk=2).map(x=xs)
 
 
 @workflow

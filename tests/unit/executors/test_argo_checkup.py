@@ -90,6 +90,8 @@ def test_all_is_in_order_up_to_a_task_that_ran(there, kubernetes):
 def test_a_cluster_without_argos_server_is_examined_through_its_kubeconfig(there, kubernetes):
     found, code = there("--no-job", server=None, token=None, kubeconfig=str(kubernetes.kubeconfig))
     assert code == 0, found
+    through = f"Argo through kubeconfig {kubernetes.kubeconfig}, namespace {kubernetes.namespace}"
+    assert found["settings"]["found"] == through
     assert found["server"]["found"].endswith("Kubernetes, with the workflows of some Argo")
     assert found["account"]["found"] == f"admin, by {kubernetes.kubeconfig}"
     assert found["permissions"]["state"] == "ok"

@@ -61,19 +61,39 @@ def test_a_node_for_argo_in_a_run_that_is_not():
     assert some.plan(1, on="argo")  # named so, it is the run's own
 
 
-def test_a_place_or_an_image_that_depends_on_a_value():
+def test_a_place_that_depends_on_a_value():
     @workflow
     def placed(x: int, place: str) -> int:
         return double.options(executor=place)(x)
 
+    assert "known only while running" in refused(placed, 1, "argo").found
+
+
+@op
+def chosen(x: int) -> str:
+    return f"tools:{x}"
+
+
+def test_an_image_that_only_the_run_finds_out_or_that_is_none():
     @workflow
     def pictured(x: int, image: str) -> int:
         return double.options(image=image)(x)
 
-    assert "known only while running" in refused(placed, 1, "argo").found
-    problem = refused(pictured, 1, "tools:1")
-    assert "the image of double depends on a value" in problem.what
-    assert problem.found == "image"
+    @workflow
+    def found_out(x: int) -> int:
+        return double.options(image=chosen(x))(x)
+
+    @workflow
+    def each(images: list[str]) -> list[int]:
+        return pictured.partial(x=1).map(image=images)
+
+    assert pictured.plan(1, "tools:1", on="argo")
+    problem = refused(pictured, 1, "{{workflow.name}}")
+    assert problem.found == "'{{workflow.name}}'"
+    problem = refused(found_out, 1)
+    assert "the image of double is not known before the run begins" in problem.what
+    assert "let it be an input" in problem.fix
+    assert refused(each, ["tools:1", "tools:2"]).found == "image"
 
 
 def test_a_fixed_image_is_taken_though_nothing_here_could_run_it():

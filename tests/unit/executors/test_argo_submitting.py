@@ -27,6 +27,21 @@ def double(x: int) -> int:
 def some(n: int) -> int:
     return double(n)
 """
+PICTURED = """
+from sciflow import op, text, workflow
+
+@op
+def double(x: int) -> int:
+    return 2 * x
+
+@workflow
+def inner(n: int, code: str, other: str = "none") -> int:
+    return double.options(image=text("{code}-gpu", code=code))(n)
+
+@workflow
+def outer(code: str, n: int = 1) -> list[int]:
+    return [double.options(image=code)(n), *[inner(double(n), code)]]
+"""
 
 
 @pytest.fixture

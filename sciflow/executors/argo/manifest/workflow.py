@@ -16,11 +16,13 @@ from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import EXIT_NODE as EXIT
 from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
 from sciflow.core.ports import NONE
+from sciflow.core.spelling import spelled
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.called import reachable, sharing_graphs
 from sciflow.executors.argo.manifest.dag import Surrounding, dag_templates
 from sciflow.executors.argo.manifest.demands import Demands, demands_of
+from sciflow.executors.argo.manifest.images import is_image
 from sciflow.executors.argo.manifest.naming import OURS, Names, dns_name, workflow_name
 from sciflow.executors.argo.manifest.numbers import constant_told
 from sciflow.executors.argo.manifest.pod_patch import patient_pods
@@ -142,7 +144,10 @@ class _Maker:
             "automountServiceAccountToken": False,
             "executor": {"serviceAccountName": site.executor_account},
             "securityContext": _security(site.user),
-            "podMetadata": {"labels": {**labels, **site.labels}},
+            "podMetadata": {
+                "labels": {**labels, **site.labels},
+                **({"annotations": dict(site.annotations)} if site.annotations else {}),
+            },
             "podSpecPatch": patient_pods(),
             **{name: value for name, value in chosen.items() if value},
         }
@@ -218,14 +223,13 @@ class _Maker:
                 return self._kinds[kind]
 
     def _kind(self, node: Node, *, exits: bool) -> PodKind:
-        image = node.image.value if isinstance(node.image, Const) else None
         template = self._spec.templates[node.template]
         assert isinstance(template, OpTemplate)
         carried = [value for _, value in sorted(node.policy.env.items()) if isinstance(value, Secret)]
         secrets = tuple((f"SCIFLOW_SECRET_{k}", self._secret(secret, node)) for k, secret in enumerate(carried))
         return PodKind(
             op=node.template,
-            image=image or self._site.image or self._site.base_image,
+            image=self._image(node),
             program=isinstance(template.code, Program),
             resources=node.resources,
             secrets=secrets,
@@ -235,6 +239,19 @@ class _Maker:
             asked=tuple(self._demands.of_result(node.template)) if node.fan is None else (),
             keyed=node.key is not None,
             ports=(tuple(port.name for port in template.inputs), tuple(template.output.fields)),
+        )
+
+    def _image(self, node: Node) -> str:
+        match node.image:
+            case None:
+                return self._site.image or self._site.base_image
+            case Const(value=str(name)) if is_image(name):
+                return name
+        raise ConfigError(
+            f"{node.where or node.id}: the image of {node.id} follows from no value that is known\n"
+            "    expected: the name of an image\n"
+            f"    found:    {spelled(node.image)}\n"
+            "    fix:      name an image; only a run whose inputs are known may take it from them"
         )
 
     def _secret(self, secret: Secret, node: Node) -> str:

@@ -37,6 +37,7 @@ class Facts(Shapes, frozen=True, kw_only=True):
     main: str | None
     host: Mapping[str, object]
     code: Sequence[str]  # files of the run folder's `code`
+    refused: Sequence[str] = ()  # why it could not begin: what is wrong with the parameters that it was started with
 
 
 class GivenValue(Shapes, frozen=True, kw_only=True):

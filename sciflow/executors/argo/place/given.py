@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.expr import Tree
+from sciflow.core.trees import parts_of
 from sciflow.errors import RunDamaged
 from sciflow.executors.archive import unpack
 from sciflow.executors.argo.place.bucket import Bucket
@@ -65,15 +66,10 @@ def bring_packs(bucket: Bucket, layout: Layout, root: Path, text: bytes) -> None
 
 
 def _packs(tree: Tree) -> Iterator[tuple[str, int]]:
-    match tree:
-        case {"$": "value", "file": str() as file, "at": int() as at, "size": int() as size}:
-            yield file, at + size
-        case dict():
-            for value in tree.values():
-                yield from _packs(value)
-        case list():
-            for value in tree:
-                yield from _packs(value)
+    for part in parts_of(tree):
+        match part:
+            case {"$": "value", "file": str() as file, "at": int() as at, "size": int() as size}:
+                yield file, at + size
 
 
 def bring_given(bucket: Bucket, layout: Layout, root: Path, facts: Facts) -> None:

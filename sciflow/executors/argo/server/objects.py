@@ -72,6 +72,12 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
         return {node.parameter("path"): node.id for node in nodes}
 
     @property
+    def passed(self) -> list[str]:
+        """The suspensions that it waits at no more, by path."""
+        nodes = (node for node in self.nodes.values() if node.type == "Suspend" and node.phase == "Succeeded")
+        return [node.parameter("path") for node in nodes]
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more happens to it, short of a retry."""
         return self.gone or self.phase in ("Succeeded", "Failed", "Error")
