@@ -11,8 +11,7 @@ from sciflow.cli.launching import OPTIONS, as_json_option, target_group
 from sciflow.cli.output import note, show_json
 
 if TYPE_CHECKING:
-    from sciflow.author.verbs import Verbs
-    from sciflow.core.graph import WorkflowSpec
+    from sciflow.cli.target import Opened
 
 _OF_RUNS = frozenset({"executor", "name", "parallelism", "timeout_s"})
 DEPLOY_OPTIONS: Sequence[click.Option] = (
@@ -24,12 +23,15 @@ DEPLOY_OPTIONS: Sequence[click.Option] = (
 )
 
 
-def _deploy(target: Verbs[..., Any], spec: WorkflowSpec, values: dict[str, Any], chosen: dict[str, Any]) -> int:
+def _deploy(opened: Opened, values: dict[str, Any], chosen: dict[str, Any]) -> int:
     from sciflow.author.arguments import encode_arguments
     from sciflow.author.launch import deployment_wish, run_options
     from sciflow.engine.deployment import deploy as made
     from sciflow.view.yaml import yaml
 
+    if opened.file:
+        raise click.UsageError(f"{opened.file} is a manifest of Argo already: argo template create {opened.file}")
+    target, spec = opened.verbs, opened.spec
     when = {name: chosen.pop(name, "") for name in ("cron", "timezone")}
     dry_run, as_json = (bool(chosen.pop(name, False)) for name in ("dry_run", "as_json"))
     if when["timezone"] and not when["cron"]:

@@ -63,12 +63,11 @@ def _drawn(spec: WorkflowSpec, kind: str, *, run: str, on: str | None) -> str:
 
 
 def _spec(what: str, runs: Path | None) -> tuple[WorkflowSpec, str]:
-    """The workflow, and an id of a run of it. A target has a colon or is a Python file; everything else is a run."""
-    if ":" in what or what.endswith(".py"):
-        from sciflow.author.launch import spec_of
-        from sciflow.cli.target import open_target
+    """The workflow, and an id of a run of it."""
+    from sciflow.cli.target import is_target, open_workflow
 
-        spec = spec_of(open_target(what))
+    if is_target(what):
+        spec = open_workflow(what).spec
         return spec, spec.name
     run = open_run(what, runs)
     return run.graph(), run.id

@@ -10,17 +10,18 @@ import click
 
 from sciflow.cli.arguments import given, option_of
 from sciflow.cli.duration import Seconds
+from sciflow.cli.main import unknown
 from sciflow.cli.output import note, show, show_json
 from sciflow.view.quantity import count
 
 if TYPE_CHECKING:
-    from sciflow.author.verbs import Verbs
+    from sciflow.cli.target import Opened
     from sciflow.core.graph import WorkflowSpec
     from sciflow.core.ports import Port
     from sciflow.engine.api import RunOptions
 
 Act = Callable[["WorkflowSpec", "dict[str, Any]", "RunOptions", bool], int]
-Launch = Callable[["Verbs[..., Any]", "WorkflowSpec", "dict[str, Any]", "dict[str, Any]"], int]
+Launch = Callable[["Opened", "dict[str, Any]", "dict[str, Any]"], int]
 
 
 class Name(click.ParamType[str]):
@@ -76,11 +77,9 @@ class TargetGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command that runs the target."""
-        from sciflow.author.launch import spec_of
-        from sciflow.cli.target import open_target
+        from sciflow.cli.target import open_workflow
 
-        target = open_target(cmd_name)
-        return _command(cmd_name, target, spec_of(target), self)
+        return _command(cmd_name, open_workflow(cmd_name), self)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """None: targets cannot be listed."""
@@ -115,12 +114,18 @@ def as_json_option() -> click.Option:
     return click.Option(["--json", "as_json"], is_flag=True, default=None, help="Print JSON, for programs.")
 
 
-def _command(name: str, target: Verbs[..., Any], spec: WorkflowSpec, group: TargetGroup) -> click.Command:
+PARAMETERS = "given_by_name"  # what -p takes, among click's parameters
+
+
+def _command(name: str, opened: Opened, group: TargetGroup) -> click.Command:
     """The target's own command: an option per input, and those of the run whose names no input has."""
-    ports = spec.templates[spec.entry].inputs  # type: ignore[union-attr]
+    ports = opened.spec.templates[opened.spec.entry].inputs  # type: ignore[union-attr]
     inputs = [option_of(port) for port in ports]
     for option in inputs:
-        option.required = option.required and group.whole
+        option.required = option.required and group.whole and not opened.file
+    if opened.file:
+        about = "An input, as argo submit takes it."
+        inputs.append(click.Option(["-p", PARAMETERS], multiple=True, metavar="NAME=VALUE", help=about))
     taken = {spelling for option in inputs for spelling in (option.name, *option.opts)}
     of_run = [option for option in group.options if taken.isdisjoint((option.name, *option.opts))]
 
@@ -129,34 +134,61 @@ def _command(name: str, target: Verbs[..., Any], spec: WorkflowSpec, group: Targ
         before = ctx.parent.params if ctx.parent else {}
         chosen = {o.name: values[o.name] for o in of_run if o.name and values.get(o.name) is not None}
         chosen = {key: value for key, value in before.items() if value is not None} | chosen
-        return group.launch(target, spec, given(values, ports), chosen)
+        found = given(values, ports)
+        return group.launch(opened, _named(values.get(PARAMETERS) or (), ports) | found, chosen)
 
     command = TargetCommand(
         name,
         callback=call,
         params=[*inputs, *of_run],
-        help=_about(target, ports),
+        help=_about(opened, ports),
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    command.inputs = frozenset(port.name for port in ports)
+    command.inputs = frozenset(option.name for option in inputs if option.name)
     return command
 
 
-def _about(target: Verbs[..., Any], ports: Sequence[Port]) -> str:
-    first = (target.__doc__ or "").strip().partition("\n\n")[0]
-    return first or f"{target.__name__}: {count(len(ports), 'input')}"
+def _named(parameters: Sequence[str], ports: Sequence[Port]) -> dict[str, Any]:
+    """Inputs given as `NAME=VALUE`, by the names that they have in the manifest."""
+    from sciflow.author.session import legal_name
+
+    found = {}
+    for text in parameters:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"-p takes NAME=VALUE, found {text!r}")
+        if legal_name(name) not in {port.name for port in ports}:
+            raise click.UsageError(unknown("input", name, [port.name for port in ports]))
+        found[legal_name(name)] = value
+    return found
+
+
+def _about(opened: Opened, ports: Sequence[Port]) -> str:
+    first = (opened.verbs.__doc__ or "").strip().partition("\n\n")[0]
+    return first or f"{opened.verbs.__name__}: {count(len(ports), 'input')}"
 
 
 def _launching(act: Act) -> Launch:
-    def launch(target: Verbs[..., Any], spec: WorkflowSpec, values: dict[str, Any], chosen: dict[str, Any]) -> int:
+    def launch(opened: Opened, values: dict[str, Any], chosen: dict[str, Any]) -> int:
         from sciflow.author.arguments import encode_arguments
         from sciflow.author.launch import run_options
 
         as_json = bool(chosen.pop("as_json", False))
-        trees = encode_arguments(spec, target, (), values, where="command line")
-        return act(spec, trees, run_options(target, chosen), as_json)
+        trees = encode_arguments(opened.spec, opened.verbs, (), values, where="command line")
+        spec = _of_manifest(opened, trees, chosen.get("executor")) if opened.file else opened.spec
+        return act(spec, trees, run_options(opened.verbs, chosen), as_json)
 
     return launch
+
+
+def _of_manifest(opened: Opened, trees: dict[str, Any], executor: str | None) -> WorkflowSpec:
+    """The workflow of a manifest as it is run; what was left aside is said."""
+    from sciflow.author.argo_file.reading import with_values
+    from sciflow.cli.manifest_place import placed
+
+    for line in opened.notes:
+        note(line)
+    return with_values(placed(opened, executor), trees)
 
 
 def _run(spec: WorkflowSpec, trees: dict[str, Any], options: RunOptions, as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""`eos.py:eos` or `package.module:eos`: the workflow or op that a command line names."""
+"""What a command line names: `eos.py:eos`, `package.module:eos`, or `flow.yaml`, a manifest of Argo."""
 
 from __future__ import annotations
 
@@ -9,13 +9,55 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 import click
+import msgspec
 
 from sciflow.author.verbs import Verbs
 from sciflow.author.workflow import Workflow
 from sciflow.cli.main import unknown
+from sciflow.core.graph import WorkflowSpec
 from sciflow.runner.loader import open_script
 
 OURS = str(Path(__file__).parents[1])
+MANIFESTS = (".yaml", ".yml")
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A target as its records; of a manifest also its file, the workflow's name in it and what was left aside."""
+
+    verbs: Verbs[..., Any]
+    spec: WorkflowSpec
+    file: str = ""
+    name: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def is_target(text: str) -> bool:
+    """Whether it names a workflow, and not a run."""
+    return ":" in text or text.endswith((".py", *MANIFESTS))
+
+
+def open_workflow(text: str) -> Opened:
+    """The workflow that `text` names, checked.
+
+    Raises:
+        click.UsageError: there is none.
+        InvalidWorkflow: every mistake that was found.
+    """
+    from sciflow.author.launch import spec_of
+
+    file, _, name = text.rpartition(":") if not text.endswith(MANIFESTS) else (text, "", "")
+    if not file.endswith(MANIFESTS):
+        target = open_target(text)
+        return Opened(verbs=target, spec=spec_of(target))
+    from sciflow.author.argo_file.reading import read_manifest
+
+    made = read_manifest(file, name)
+
+    def described() -> None:
+        """Nothing: the work is in the records."""
+
+    described.__name__, described.__doc__ = made.spec.name, made.about
+    return Opened(verbs=Workflow(described), spec=made.spec, file=file, name=name, notes=made.notes)
 
 
 def open_target(text: str) -> Verbs[..., Any]:

@@ -14,6 +14,8 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from sciflow.core import json_texts
+
 Tree: TypeAlias = Any  # JSON: None, bool, int, float, str, list[Tree], dict[str, Tree]
 
 
@@ -152,6 +154,16 @@ OPERATORS: Mapping[str, Operator] = {
     "round": _row((1, 2), round, "round(a, n)"),
     "contains": _row(2, operator.contains, "contains(a, b)"),
     "range": _row((1, 3), lambda *a: list(range(*a)), "sequence(start, stop, step)", bounded=True),
+    "plain": _row(1, json_texts.plain, "plain(a)"),
+    "plains": _row(1, json_texts.plains, "plains(a)"),
+    "scalar": _row(1, json_texts.scalar, "scalar(a)"),
+    "json_list": _row(1, json_texts.json_list, "json_list(a)"),
+    "json_of": _row(1, json_texts.json_of, "json_of(a)"),
+    "json_of_texts": _row(1, json_texts.json_of_texts, "json_of_texts(a)"),
+    "json_of_results": _row(1, json_texts.json_of_results, "json_of_results(a)"),
+    "pick": _row(2, json_texts.pick, "pick(a, name)"),
+    "present": _row(1, json_texts.present, "present(a)"),
+    "refuse": _row(1, json_texts.refuse, "refuse(a)"),
 }
 
 

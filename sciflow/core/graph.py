@@ -97,6 +97,22 @@ class Function(
     pickled: str | None = None  # base64 of cloudpickle, or the file in the run folder that holds it
 
 
+Parts: TypeAlias = tuple[str | dict[str, str], ...]  # text, and holes `{"port": name}`
+
+
+class Inside(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where a program that was made for its image looks for its files there: absolute paths.
+
+    `folders` are empty when it starts, whatever the image has in them; outputs lie in them or in an input.
+    """
+
+    inputs: dict[str, str] = {}  # port -> path
+    outputs: dict[str, str] = {}  # output -> path
+    folders: tuple[str, ...] = ()
+    cwd: str = ""  # "": what the image says
+    entrypoint: bool = False  # argv goes to the image's own entry point
+
+
 class Program(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="program"):
     """A program: argv with holes, never a line of shell.
 
@@ -106,7 +122,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     result: nothing, the only output, or all by name, in a record of the class `of`.
     """
 
-    argv: tuple[tuple[str | dict[str, str], ...], ...]
+    argv: tuple[Parts, ...]
     stdin: str | None = None  # port whose text or file is its standard input
     stdout: str | None = None  # output that takes its standard output
     files: dict[str, str] = {}  # port -> name under which it lies in the working folder
@@ -116,13 +132,19 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     shape: Literal["none", "one", "dict", "namedtuple", "dataclass"] = "one"
     of: str = ""  # "module:Qualname"
     exit_codes: tuple[int, ...] = (0,)
+    written: dict[str, Parts] = {}  # name in the working folder, or path inside -> text that it finds there
+    env: dict[str, Parts] = {}  # variable -> text
+    texts: dict[str, str | None] = {}  # outputs that are text, less one last newline -> what they are if there is none
+    inside: Inside | None = None  # of a program that needs the container of its image
 
     @property
     def ports(self) -> tuple[str, ...]:
         """Every port that it speaks of, once."""
-        holes = [part["port"] for part in chain.from_iterable(self.argv) if isinstance(part, dict)]
+        texts = chain(self.argv, self.written.values(), self.env.values())
+        holes = [part["port"] for part in chain.from_iterable(texts) if isinstance(part, dict)]
         stdin = () if self.stdin is None else (self.stdin,)
-        return tuple(dict.fromkeys([*holes, *self.files, *stdin]))
+        brought = () if self.inside is None else self.inside.inputs
+        return tuple(dict.fromkeys([*holes, *self.files, *stdin, *brought]))
 
 
 class OpTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="op"):

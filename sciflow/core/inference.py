@@ -207,6 +207,10 @@ _CALLS: Mapping[str, Callable[..., Type | None]] = {
     **dict.fromkeys(("and", "or", "choose"), _either),
     "len": _length,
     "range": _range,
+    **dict.fromkeys(("plain", "json_of", "json_of_texts", "json_of_results"), lambda *_: STR),
+    "plains": lambda *_: list_of(STR),
+    **dict.fromkeys(("json_list", "pick", "present"), lambda *_: list_of(ANY)),
+    **dict.fromkeys(("scalar", "refuse"), lambda *_: ANY),
 }
 
 

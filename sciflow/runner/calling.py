@@ -10,10 +10,10 @@ from sciflow.runner.failures import CodeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Sequence
+    from typing import Any, Mapping, Optional, Sequence
 
 
-def call(argv: Sequence[str], stdin: Any, stdout: Any) -> int:
+def call(argv: Sequence[str], stdin: Any, stdout: Any, env: Optional[Mapping[str, str]] = None) -> int:
     """Run a program; its exit code, or minus the number of the signal that ended it.
 
     Raises:
@@ -23,6 +23,6 @@ def call(argv: Sequence[str], stdin: Any, stdout: Any) -> int:
     if program is None:
         raise CodeError(f"program {argv[0]!r} is not found here; PATH is {os.environ.get('PATH', '')}")
     try:
-        return subprocess.call(argv, executable=program, stdin=stdin, stdout=stdout)
+        return subprocess.call(argv, executable=program, stdin=stdin, stdout=stdout, env=env)
     except (FileNotFoundError, PermissionError) as error:
         raise CodeError(f"program {program!r} cannot be started: {error.strerror}") from error

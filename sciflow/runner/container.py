@@ -9,6 +9,8 @@ workdir    the option that sets the working folder
 user       the option that sets user and group; "" if the engine runs everything as who calls it
 rootless   options for a user who is not root
 attached   options for a program that reads standard input
+variable   the option that sets a variable; "" if the engine takes those of its own environment that begin so: VARIABLE
+bare       options that take the image's entry point away
 init       a program whose presence allows `--init`: a first process that passes signals on
 image      what is run
 remove     argv that kills and removes the containers whose names follow
@@ -23,13 +25,16 @@ from sciflow.runner.failures import CodeError, PlaceError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Mapping, Sequence
+    from typing import Any, Mapping, Optional, Sequence
+
+    from sciflow.runner.inside import Outfit
 
     Tree = Any
 
 REMOVAL_S = 60.0  # for the engine to kill and remove containers
 NOT_RUN, NOT_EXECUTABLE, NOT_FOUND = 125, 126, 127  # exit codes of engines: the first is about the engine itself
 SIGNALLED = 128
+VARIABLE = "APPTAINERENV_"
 
 
 def mount(path: str, *, to: str = "", writable: bool = False) -> tuple[str, str]:
@@ -80,16 +85,49 @@ class Containers:
         if name:
             _unlink(f"{self._folder}/{name}")
 
-    def call(self, argv: Sequence[str], stdin: Any, stdout: Any) -> int:
-        """Run a program in the working folder; the exit code of the engine."""
+    def call(
+        self,
+        argv: Sequence[str],
+        stdin: Any,
+        stdout: Any,
+        env: Optional[Mapping[str, str]] = None,
+        outfit: Optional[Outfit] = None,
+    ) -> int:
+        """Run a program in the working folder, or as `outfit` says; the exit code of the engine."""
         from sciflow.runner.calling import call
 
+        env = env or {}
+        if outfit is None:
+            workdir, more = os.getcwd(), []
+        else:
+            workdir, more = "", self._outfitted(argv, outfit)
+        option = self._told["variable"]
+        if option:
+            more += [word for name, value in env.items() for word in (option, f"{name}={value}")]
+        own = None if option or not env else {**os.environ, **{VARIABLE + name: value for name, value in env.items()}}
         name = self.register()
-        code = call(self.argv(argv, name=name, workdir=os.getcwd(), attached=True), stdin, stdout)
+        line = self.argv(argv, name=name, workdir=workdir, attached=True, more=more)
+        code = call(line, stdin, stdout, own)
         self.forget(name)
         return code
 
-    def argv(self, command: Sequence[str], *, name: str, workdir: str = "", attached: bool = False) -> list[str]:
+    def _outfitted(self, argv: Sequence[str], outfit: Outfit) -> list[str]:
+        """The options that give a container what the program looks for in it."""
+        if not self._told["named"] and (outfit.entrypoint or not argv):
+            raise CodeError(f"{self._told['engine']} runs no entry point of an image: say what `command` is to be run")
+        options = [word for here, inside in outfit.mounts for word in mount(here, to=inside, writable=True)]
+        options += [self._told["workdir"], outfit.cwd] if outfit.cwd else []
+        return options if outfit.entrypoint else options + list(self._told["bare"])
+
+    def argv(
+        self,
+        command: Sequence[str],
+        *,
+        name: str,
+        workdir: str = "",
+        attached: bool = False,
+        more: Sequence[str] = (),
+    ) -> list[str]:
         """What runs a command in a new container; the folder above its working folder is the container's, too."""
         told = self._told
         argv = list(told["begin"])
@@ -105,7 +143,7 @@ class Containers:
             argv += told["attached"]
             if told["init"] and os.path.exists(told["init"]):
                 argv.append("--init")
-        return [*argv, told["image"], *command]
+        return [*argv, *more, told["image"], *command]
 
     def element(self, runner: str, folder: str, number: int, *, name: str) -> list[str]:
         """What runs the element itself in a container."""
@@ -123,7 +161,8 @@ class Containers:
             raise PlaceError(f"{engine} could not run a container of {image}; what it says is in the task's log")
         if code in (NOT_EXECUTABLE, NOT_FOUND):
             how = "is not found" if code == NOT_FOUND else "cannot be started"
-            raise CodeError(f"program {command[0]!r} {how} in the image {image}")
+            program = command[0] if command else "of the image itself"
+            raise CodeError(f"program {program!r} {how} in the image {image}")
         return SIGNALLED - code if SIGNALLED < code <= SIGNALLED + 64 else code
 
     def end(self) -> None:

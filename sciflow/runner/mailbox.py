@@ -17,7 +17,9 @@ from sciflow.runner.removal import remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable, Mapping, Sequence
+    from typing import Any, Iterable, Mapping, Optional, Sequence
+
+    from sciflow.runner.inside import Outfit
 
     Tree = Any
 
@@ -41,13 +43,22 @@ class Mailbox:
         self._variables = (*variables, GPUS)
         self._count = 0
 
-    def call(self, argv: Sequence[str], stdin: Any, stdout: Any) -> int:
+    def call(
+        self,
+        argv: Sequence[str],
+        stdin: Any,
+        stdout: Any,
+        env: Optional[Mapping[str, str]] = None,
+        outfit: Optional[Outfit] = None,
+    ) -> int:
         """Run a program; its exit code, as a shell tells it. Its container may be gone: then so is ours, soon.
 
         Raises:
             CodeError: the image has no such program.
-            OpError: a shell cannot set one of the variables.
+            OpError: a shell cannot set one of the variables, or the program wants a container of its own.
         """
+        if env or outfit is not None:
+            raise OpError("this program needs a container that is made for it, and a pod has its containers already")
         self._count += 1
         call = f"{self._calls}/{os.getpid()}-{self._count}"
         self._write(call, argv, {"stdin": stdin.fileno(), "stdout": stdout.fileno(), "stderr": 2})

@@ -109,5 +109,6 @@ def span(seconds: float) -> tuple[float, float, tuple[int, int]]:
 
 
 @workflow
-def spans(lengths: list[float]) -> list[tuple[float, float, tuple[int, int]]]:
-    return span.options(key="span-{item}").map(seconds=lengths)
+def spans(lengths: list[float], image: str) -> list[tuple[float, float, tuple[int, int]]]:
+    """In an image that the run is told."""
+    return span.options(key="span-{item}", image=image).map(seconds=lengths)

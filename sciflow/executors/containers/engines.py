@@ -83,6 +83,8 @@ def apptainer(box: Box, wanted: Wanted) -> dict[str, Tree]:
         "user": "",
         "rootless": [],
         "attached": [],
+        "variable": "",
+        "bare": [],
         "init": "",
         "remove": [],
     }
@@ -93,6 +95,8 @@ _OF_DAEMONS: dict[str, Tree] = {
     "workdir": "--workdir",
     "user": "--user",
     "attached": ["--interactive"],
+    "variable": "--env",
+    "bare": ["--entrypoint", ""],
 }
 
 

@@ -1,0 +1,1 @@
+"""Manifests of Argo, written by hand or by others, as workflows of ours."""
