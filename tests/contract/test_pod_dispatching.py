@@ -98,6 +98,10 @@ class Pods:
         """What Argo does at the end of a pod."""
         self._objects.held["runs/run/outcomes/drawn/0"] = (volume / "pod" / "outcomes").read_bytes()
 
+    def end_run(self) -> None:
+        """What is left in the bucket for who follows the run, by who ends it."""
+        self._objects.held["runs/run/halted"] = b'{"why": "enough"}'
+
     def notes(self, what: str) -> Counter[str]:
         tally = self.signs / "tally.txt"
         lines = tally.read_text().splitlines() if tally.exists() else []
@@ -146,3 +150,35 @@ def test_a_pod_that_takes_the_place_of_another_finds_its_jobs_and_submits_nothin
     there = set(range(4)) if not saved else {2}
     for x in there:
         assert (volume / "run" / "tasks" / "drawn" / str(x) / f"{x}.txt").read_text() == f"# {x}"
+
+
+def test_jobs_of_a_run_that_was_ended_are_cancelled_and_a_later_pod_begins_anew(pods: Pods) -> None:
+    pods.begin()
+    first, _ = pods.start()
+    assert eventually(lambda: pods.notes("ended").total() >= 4 and pods.notes("began").total() >= 5, timeout_s=60)
+    pods.end_run()
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(40) == 143
+    (pods.signs / "go on").touch()
+    assert not list(pods.work_root.glob("runs/run/batches/*/record.json"))
+    second, volume = pods.start()
+    second.communicate(timeout=60)
+    assert second.returncode == 0
+    assert pods.notes("began")["drawn/2 1"] == 2  # the one that was cancelled did not get to its end
+    assert pods.notes("ended")["drawn/2 1"] == 1
+    outcomes = read_outcomes((volume / "pod" / "outcomes").read_bytes())
+    assert {end.told.phase for end in final_ends(outcomes.ends).values()} == {"Succeeded"}
+
+
+def test_a_host_that_is_not_reached_in_time_fails_the_tasks_with_its_words(pods: Pods) -> None:
+    pods.begin(host="nobody@127.0.0.1")  # at a port where no such server is
+    (pods.login / "config").write_text("Host *\n    Port 9\n")
+    process, volume = pods.start()
+    process.communicate(timeout=60)
+    assert process.returncode == 10
+    outcomes = read_outcomes((volume / "pod" / "outcomes").read_bytes())
+    for end in final_ends(outcomes.ends).values():
+        assert end.told.phase == "Error"
+        assert end.told.extra is not None
+        assert end.told.extra.error is not None
+        assert "127.0.0.1:9" in end.told.extra.error.message
