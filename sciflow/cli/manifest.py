@@ -39,6 +39,7 @@ def manifest_text(spec: WorkflowSpec, *, run: str, on: str | None) -> str:
         timeout_s=settings.timeout_s,
         parallelism=settings.parallelism,
         locks=settings.locks,
+        executors=settings.executors,
     )
     return yaml(made)
 

@@ -92,6 +92,7 @@ class Assembly:
             values=values,
             limits=Limits(parallelism=setup.parallelism, locks=dict(self._settings.locks) | setup.locks),
             executors=(setup.executor, *sorted(set(executors) - {setup.executor})),
+            conducted=conducts(setup.executor, self._settings.executors),
             keys=db.keys(),
         )
 
@@ -136,6 +137,8 @@ class Assembly:
         """The executors of the settings that the run may need."""
         settings = self._settings
         names = used_executors(self._session.origin.spec, self._setup.executor, settings.executors) - {LOCAL}
+        if conducts(self._setup.executor, settings.executors):
+            names &= {self._setup.executor}  # it sees to it itself that others get their tasks
         made = {}
         if names:
             errand = self._errand()

@@ -11,6 +11,7 @@ import msgspec
 from sciflow.config import Settings
 from sciflow.core.graph import Function, OpTemplate, WorkflowSpec
 from sciflow.engine.origin import Origin
+from sciflow.executors.dispatched import dispatchers_of
 from sciflow.executors.registry import Errand, Whole
 
 
@@ -50,6 +51,7 @@ def whole_of(origin: Origin, settings: Settings) -> Whole:
         parallelism=setup.parallelism,
         locks=dict(settings.locks) | setup.locks,
         setup=msgspec.Raw(msgspec.json.encode(setup)),
+        dispatchers=dispatchers_of(origin.spec, settings.executors),
     )
 
 

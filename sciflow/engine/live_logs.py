@@ -44,7 +44,7 @@ def live_text(replica: Replica, path: str, *, tail: int | None) -> str:
     from sciflow.executors.registry import pod_logs
 
     with pod_logs(conductor, config.load().executors, replica.root) as logs:
-        chunk = _chunk(replica, row, slice_, logs.pods)
+        chunk = _chunk(replica, row, slice_, conductor, logs.pods)
         return _headed([(line.title, line.text) for line in logs.so_far(row.path, chunk=chunk, tail=tail)])
 
 
@@ -84,7 +84,7 @@ def _of_pods(
     from sciflow.executors.registry import pod_logs
 
     with pod_logs(conductor, config.load().executors, replica.root) as logs:
-        chunk = None if row is None else _chunk(replica, row, slice_, logs.pods)
+        chunk = None if row is None else _chunk(replica, row, slice_, conductor, logs.pods)
         wait = _Wait()
         while True:
             try:
@@ -117,17 +117,18 @@ class _Wait:
         return not self._answered or time.monotonic() - self._since > SILENT_S
 
 
-def _chunk(replica: Replica, row: NodeRow, slice_: int | None, pods: int) -> int | None:
+def _chunk(replica: Replica, row: NodeRow, slice_: int | None, conductor: str, pods: int) -> int | None:
     """The number of the pod that has a slice."""
     if slice_ is None or row.total is None:
         return None
-    from sciflow.executors.argo.place.facts import chunk_of
+    from sciflow.executors.argo.place.facts import chunk_at
 
     try:
         run = replica.bound(row.path)
     except (BindingError, Absent, LookupError):
         return None
-    return slice_ // chunk_of(run.node.fan, row.total, pods, above=run.home.above)
+    dispatchers = config.load().executors.keys() - {conductor}
+    return slice_ // chunk_at(run.node, row.total, pods, above=run.home.above, dispatchers=dispatchers)
 
 
 def _of_workers(logs: Path, over: Callable[[], bool]) -> Iterator[LiveLine]:

@@ -121,7 +121,7 @@ def _argo_problems(
     except InvalidSettings:  # told elsewhere
         return
     assert isinstance(argo, ArgoSettings)
-    yield from problems_of_argo(spec, default, argo, settings.storages, inputs)
+    yield from problems_of_argo(spec, default, argo, settings.storages, executors=executors, inputs=inputs)
 
 
 def _misplaced(node: Node, executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:

@@ -50,9 +50,13 @@ class Scheduler:
         values: Values,
         limits: Limits,
         executors: Sequence[str] = ("local",),
+        conducted: bool = False,
         keys: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`executors` names those there are, the default first; `keys` names the tasks of keys that are taken."""
+        """`executors` names those there are, the default first; `keys` names the tasks of keys that are taken.
+
+        `conducted`: the default carries out the whole run, and sees to it itself where its nodes run.
+        """
         self.spec = spec
         self.probes: deque[NodeRun] = deque()  # nodes whose tasks may be known from elsewhere; see `release`
         self.in_flight: dict[int, InFlight] = {}
@@ -60,6 +64,7 @@ class Scheduler:
         self._values = values
         self._limits = limits
         self._executors = executors
+        self._conducted = conducted
         self._walk = GraphWalk(spec, journal=journal, values=values, ready=self._make_ready)
         self._ready = ReadyQueue()
         self._retries = Retries()
@@ -220,6 +225,8 @@ class Scheduler:
             BindingError: the place has no value, or there is no such executor.
         """
         need = binding.need_of(run, self._values, self._executors[0])
+        if self._conducted:
+            return msgspec.structs.replace(need, executor=self._executors[0])
         if need.executor not in self._executors:
             raise BindingError(f"there is no executor {need.executor!r}; known: {', '.join(self._executors)}")
         return need

@@ -12,6 +12,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from importlib import resources
 from pathlib import Path
 
 import msgspec
@@ -46,16 +47,18 @@ _PACKAGES = ("author", "engine", "executors", "runner")
 @cache
 def runner_zip() -> tuple[str, bytes]:
     """The runner, with the names that a user's module imports: SHA-256 and content of a zip that Python runs."""
+    own = resources.files("sciflow")  # which may itself be a zip, in a pod
     files = {f"sciflow/{name}/__init__.py": b"" for name in _PACKAGES}
     files["__main__.py"] = MAIN.encode()
     for name in ("__init__.py", "errors.py"):
-        files[f"sciflow/{name}"] = (SCIFLOW / name).read_bytes()
-    for path in (SCIFLOW / "runner").glob("*.py"):
-        files[f"sciflow/runner/{path.name}"] = path.read_bytes()
+        files[f"sciflow/{name}"] = (own / name).read_bytes()
+    for module in (own / "runner").iterdir():
+        if module.name.endswith(".py"):
+            files[f"sciflow/runner/{module.name}"] = module.read_bytes()
     for name in _AUTHORING:
-        files[f"sciflow/author/{name}.py"] = (SCIFLOW / "author" / f"{name}.py").read_bytes()
+        files[f"sciflow/author/{name}.py"] = (own / "author" / f"{name}.py").read_bytes()
     for place, name in _STAND_INS.items():
-        files[f"sciflow/{place}"] = (SCIFLOW / "executors" / "node" / f"{name}.py").read_bytes()
+        files[f"sciflow/{place}"] = (own / "executors" / "node" / f"{name}.py").read_bytes()
     return _named(zipped(files))
 
 

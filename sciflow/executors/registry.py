@@ -37,6 +37,7 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False  # no engine has been at work on it before
     goes_on: bool = True  # if it is suspended there, it goes on
     revives: bool = True  # what has failed is run again, if it has ended there
+    dispatchers: Mapping[str, Mapping[str, Any]] = {}  # executors of batch systems that its nodes name
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     code: Mapping[str, bytes]  # bundles of the user's modules by name
     host: Mapping[str, object]
     quota: Quota = Quota()
+    at: str = ""  # by which files are known that tasks leave where they run; "": the executor's name
     whole: Whole | None = None
     is_over: Callable[[str, int], bool] = lambda _path, _attempt: False  # whether a task's attempt is recorded as ended
 

@@ -44,6 +44,7 @@ class BatchSettings(
     settings: dict[str, Any] = {}  # where programs lie there; ops read it by context().host
     cleanup: str = "keep"  # what becomes of a run's files there: "keep", "on_success", or an age such as "30d"
     container: Engine | Box | None = None  # what runs the image that a node names
+    argo_secret: str = ""  # the Secret of Kubernetes with which pods of a run on Argo log in there
     cpus: int | None = None  # of this machine, where no batch system counts them; none: all that there are
     memory_mb: int | None = None
     gpus: int | None = None
@@ -115,7 +116,7 @@ class ArgoSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ca_file: str = ""  # certificates to trust instead of the machine's own
     verify: bool = True
     endpoint_inside: str = ""  # of the bucket, where pods reach it by another address
-    base_image: str = "sciflow-base"  # Python 3.11+ with msgspec and minio
+    base_image: str = "sciflow-base"  # Python 3.11+ with msgspec and minio; paramiko
     image: str = ""  # of tasks that name none; none: the same
     python: str = "python3"  # 3.9 or newer, in the images of tasks
     secret: str = "s3"  # noqa: S105  the name of the Secret that has the keys of the bucket

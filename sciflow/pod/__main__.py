@@ -1,5 +1,6 @@
 """`python3 -m sciflow.pod bind PATH CHUNK` or `plan PATH`: the container of a pod that comes before the task's own.
 
+`dispatch FOLDER [ASKED]` is the task's own container where a batch system runs the tasks, see `dispatcher`.
 `begin KEY [ASKED]` and `end` are for runs that no engine looks after: SCIFLOW_GIVEN has their parameters, in base64.
 
 It alone has the keys of the bucket: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. SCIFLOW_POD says, as JSON, where the
@@ -52,12 +53,18 @@ def main(argv: list[str]) -> int:
 
                 given = given_parameters(os.environ["SCIFLOW_GIVEN"])
                 Beginner(work, key).begin(given, json.loads(asked[0]) if asked else [])
+            case ["dispatch", folder, *asked]:
+                from sciflow.pod.dispatcher import dispatch
+
+                return dispatch(Path(folder), bucket, work.layout, *asked, login=Path(told["login"]))
             case ["end"]:
                 from sciflow.pod.ending import end
 
                 end(work)
             case _:
-                sys.stderr.write("usage: python3 -m sciflow.pod bind PATH CHUNK | plan PATH | begin KEY | end\n")
+                sys.stderr.write(
+                    "usage: python3 -m sciflow.pod bind PATH CHUNK | plan PATH | dispatch FOLDER | begin KEY | end\n"
+                )
                 return BAD_REQUEST
     except SciflowError as error:
         sys.stderr.write(f"sciflow: {error}\n")

@@ -16,9 +16,10 @@ from sciflow.engine.activation import NodeRun
 from sciflow.engine.binding import BindingError
 from sciflow.engine.contents import Contents
 from sciflow.engine.jobs import job_of
-from sciflow.executors.argo.place.facts import chunk_of
 from sciflow.executors.argo.place.outcomes import TaskEnd
+from sciflow.executors.dispatched import dispatcher_of
 from sciflow.executors.request import element_of
+from sciflow.pod.assignment import write_assignment
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.earlier_pods import KnownEnds
 from sciflow.pod.first_round import write_first_round
@@ -27,7 +28,8 @@ from sciflow.pod.recollection import Recollection, total_of
 from sciflow.pod.run_view import RunView
 from sciflow.pod.workplace import Workplace
 from sciflow.runner.exit_codes import OMITTED, SOME_FAILED, UNBOUND
-from sciflow.runner.pod import KEYS, NUMBERS, OUTCOMES
+from sciflow.runner.pod import KEYS, NUMBERS
+from sciflow.runner.pod_ends import OUTCOMES
 
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
 
@@ -53,8 +55,7 @@ class Binder:
             return
         total = total_of(run)
         template = self._facts.spec.templates[run.node.template]
-        pods, above = self._facts.pods, run.home.above
-        each = chunk_of(run.node.fan, total, pods, above=above) if isinstance(template, OpTemplate) else 1
+        each = self._facts.chunk_at(run.node, total, above=run.home.above) if isinstance(template, OpTemplate) else 1
         (self._work.pod / "parts").write_text(str(-(-total // each)))
         self._work.order(code=0)
 
@@ -88,15 +89,18 @@ class Binder:
         if not job.slices:
             self._leave(head, ends)
             return
-        # a pod that was lost may come back: what it prints and saves must not have the names of its successor's
-        name = f"{run.path.replace('/', '.')}.{chunk}.{earlier.count}.{self._work.setup.uid[:8]}.1"
-        jobs = write_first_round(self._work, self._facts, name, job)
+        dispatcher = dispatcher_of(run.node, self._facts.dispatchers)
+        if dispatcher:
+            jobs = [write_assignment(self._work, self._facts, dispatcher, job, run.node.fan)]
+        else:  # a pod that was lost may come back: what it prints and saves must not have the names of its successor's
+            name = f"{run.path.replace('/', '.')}.{chunk}.{earlier.count}.{self._work.setup.uid[:8]}.1"
+            jobs = write_first_round(self._work, self._facts, name, job)
         self._work.order(
             head=head,
             tasks=_numbered(jobs),
             spent={} if replaces else {str(i): end.attempt for i, end in last.items()},
             policy={name: getattr(run.node.policy, name) for name in POLICY},
-            memory_mb=job.need.resources.memory_mb,
+            memory_mb=0 if dispatcher else job.need.resources.memory_mb,  # of this pod
             earlier=ends,
             run=self._work.layout.run,
             cache={str(i): key for i, key in cache.items()},
@@ -114,7 +118,7 @@ class Binder:
     def _wanted(self, run: NodeRun, chunk: int, last: Mapping[int, TaskEnd]) -> Sequence[int]:
         """The tasks of a chunk that have not succeeded; without those whose failure is put up with."""
         assert run.tasks is not None
-        each = chunk_of(run.node.fan, run.tasks.total, self._facts.pods, above=run.home.above)
+        each = self._facts.chunk_at(run.node, run.tasks.total, above=run.home.above)
         slices = [SINGLE] if run.tasks.single else range(chunk * each, min(run.tasks.total, (chunk + 1) * each))
         failed = {i for i, end in last.items() if end.told.phase != Phase.SUCCEEDED.value}
         again = set() if failed and self._run.has_enough(run) else failed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from sciflow.core.job import Job
@@ -11,10 +13,15 @@ from sciflow.executors.request import Surroundings, element_of, environment, pay
 from sciflow.pod.workplace import CODE, Workplace
 from sciflow.runner.node import started
 
+BUNDLE = "code.tar"  # in the pod's folder: the user's modules
+
 
 def write_first_round(work: Workplace, facts: Facts, name: str, job: Job) -> list[Job]:
     """Writes the batch; its jobs, with the numbers that their tasks have in it. What they leave is called so, too."""
-    _bring_code(work, facts)
+    modules = bring_code(work, facts)
+    if modules is not None:
+        work.code.mkdir()
+        unpack(modules, work.code / facts.bundle)
     most = 1 if job.policy.locks else job.parallelism or facts.workers
     workers = max(1, min(facts.workers, len(job.slices), most))
     shares = [range(k, len(job.slices), workers) for k in range(workers)]
@@ -47,12 +54,12 @@ def _surroundings(facts: Facts) -> Surroundings:
     )
 
 
-def _bring_code(work: Workplace, facts: Facts) -> None:
-    """The user's modules, the script, and functions that are in no file."""
+def bring_code(work: Workplace, facts: Facts) -> Path | None:
+    """Brings the script, and functions that are in no file; and the user's modules as an archive, if there are any."""
+    (work.root / "code").mkdir()
     for file in facts.code:
         work.bucket.fetch(work.layout.part(f"code/{file}"), work.root / "code" / file)
-    if facts.bundle:
-        archive = work.pod / "code.tar"
-        work.bucket.fetch(work.layout.code(facts.bundle), archive)
-        work.code.mkdir()
-        unpack(archive, work.code / facts.bundle)
+    if not facts.bundle:
+        return None
+    work.bucket.fetch(work.layout.code(facts.bundle), work.pod / BUNDLE)
+    return work.pod / BUNDLE

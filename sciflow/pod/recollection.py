@@ -8,7 +8,7 @@ at once more. What a node has given is a reference, `{"$": "told"}`, until someb
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Protocol
 
 from sciflow.core.expr import Build, Const, Expr, Index, Input, Item, Output, Tree, leaves, parts_of
@@ -22,7 +22,7 @@ from sciflow.engine.binding import BindingError
 from sciflow.engine.journal import Values
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.manifest.tolerance import tolerant_graphs
-from sciflow.executors.argo.place.facts import chunk_of
+from sciflow.executors.argo.place.facts import chunk_at
 from sciflow.executors.argo.place.outcomes import TaskEnd
 from sciflow.pod.homes import Homes, prefix_inside
 from sciflow.pod.node_output import FanOutputs, NodeOutput, is_told, node_of, told_text, whole
@@ -55,9 +55,10 @@ class Recollection:
         values: Values,
         *,
         pods: int,
+        dispatchers: Container[str] = (),
         exit_phase: str = "",
     ) -> None:
-        """`pods`: of a fan at most, see `facts.chunk_of`; `values` ask `told` what references stand for.
+        """`pods`: of a fan at most, see `facts.chunk_at`; `values` ask `told` what references stand for.
 
         `exit_phase`: what the run came to, for its exit handler.
         """
@@ -65,6 +66,7 @@ class Recollection:
         self._source = source
         self._values = values
         self._pods = pods
+        self._dispatchers = dispatchers
         self._homes = Homes(spec, inputs, exit_phase=exit_phase)
         self._tolerant = tolerant_graphs(spec.templates)
         self._told: dict[int, NodeOutput] = {}
@@ -242,7 +244,8 @@ class Recollection:
     def _chunk(self, run: NodeRun) -> int:
         if not isinstance(self._spec.templates[run.node.template], OpTemplate):
             return 1
-        return chunk_of(run.node.fan, self._tasks(run).total, self._pods, above=run.home.above)
+        total, dispatchers = self._tasks(run).total, self._dispatchers
+        return chunk_at(run.node, total, self._pods, above=run.home.above, dispatchers=dispatchers)
 
     def _chunks(self, run: NodeRun) -> range:
         return range(-(-self._tasks(run).total // self._chunk(run)))

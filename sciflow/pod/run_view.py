@@ -43,7 +43,10 @@ class RunView:
         values = BroughtValues(
             work.root, work.bucket, work.layout, self.files, inline_bytes=facts.inline_bytes, told=told
         )
-        run = kind(facts.spec, facts.inputs, self.source, values, pods=facts.pods, exit_phase=exit_phase)
+        pods, dispatchers = facts.pods, facts.dispatchers
+        run = kind(
+            facts.spec, facts.inputs, self.source, values, pods=pods, dispatchers=dispatchers, exit_phase=exit_phase
+        )
         return run, values
 
     def exit_phase(self) -> str:

@@ -18,25 +18,23 @@ import time
 
 from sciflow.runner import crew
 from sciflow.runner.batch import Batch
-from sciflow.runner.exit_codes import SOME_FAILED, STOPPED
-from sciflow.runner.memory import MemoryWatch
-from sciflow.runner.packs import write_all
+from sciflow.runner.exit_codes import STOPPED
 from sciflow.runner.placing import write_whole
+from sciflow.runner.pod_ends import OUTCOMES, PodEnds
+from sciflow.runner.pod_log import PodLog
 from sciflow.runner.pod_message import leave, why_failed
 from sciflow.runner.pod_progress import PodProgress
 from sciflow.runner.replies_file import ENDED, LEFT, PROGRESS
-from sciflow.runner.retrying import backoff_s, error_may_retry
-from sciflow.runner.shapes import Shapes
 from sciflow.runner.telling import tell
 from sciflow.runner.text import dump, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable
 
     Tree = Any
 
-OUTCOMES, ORDERS, NUMBERS, CACHE = "outcomes", "pod.json", "told", "cache"
+ORDERS, NUMBERS = "pod.json", "told"
 KEYS = "keys"  # beside the numbers: those of its tasks
 LOOK_S = 0.2  # between looks at what is printed
 SAVE_S = 5.0  # between savings of what has ended
@@ -49,13 +47,9 @@ class Pod:
         with open(f"{folder}/{ORDERS}", encoding="utf-8") as file:
             self._told = parse(file.read())
         self._folder = folder
-        self._lines: list[str] = []  # texts of [slice, attempt, worker, where its text begins in both logs, the reply]
-        self._last: dict[int, Tree] = {}  # the last of those of each slice
         self._known: dict[str, int] = {}  # bytes of each file of replies that were read
         self._tails: dict[str, list[int]] = {}  # where the text of the next task begins, by worker
-        self._attempts: dict[int, int] = {}  # that have ended here, by the number of the task
-        self._shapes = Shapes(self._told["root"])  # of what the ends speak of
-        self._memory = MemoryWatch(self._told["memory_mb"])
+        self._ends = PodEnds(folder, self._told)
         self._round = 1
         self._stopped = False
         self._progress = PodProgress(len(self._told["tasks"]))
@@ -76,13 +70,10 @@ class Pod:
         self._over.set()
         teller.join()
         self._collect()
-        self.save()
-        self._progress.write(self._succeeded())
-        if self._told["cache"]:
-            self._remember()
-        if self._stopped or lost:
-            return STOPPED
-        return SOME_FAILED if any(end[5][2] != "Succeeded" for end in self._last.values()) else 0
+        self._ends.save()
+        self._progress.write(self._ends.succeeded)
+        self._ends.remember()
+        return STOPPED if self._stopped or lost else self._ends.code
 
     def _play(self, batch: str) -> bool:
         """Run a batch; whether a program of ours did not come to its end in order, twice."""
@@ -120,72 +111,18 @@ class Pod:
 
     def _hear(self, worker: str, said: Tree) -> None:
         if said[0] == ENDED:
-            slice_, attempt = self._task(said[1])
-            begins = self._tails.get(worker, [0, 0])
-            self._shapes.add(said[3])
-            if "error" in (said[8] or {}):
-                said[8]["error"] = self._memory.explained(said[8]["error"])
-            self._last[slice_] = [slice_, attempt, worker, *begins, said]
-            self._lines.append(dump(self._last[slice_]))
+            self._ends.hear(worker, self._tails.get(worker, [0, 0]), said)
             self._tails[worker] = said[6:8]
         elif said[0] == PROGRESS:
             self._progress.hear(said)
         elif said[0] == LEFT and said[1]["left"] and said[1]["why"] in ("signal", "stopped", "time"):
             self._stopped = True
 
-    def _task(self, number: int) -> tuple[int, int]:
-        slice_, first = self._told["tasks"][str(number)]
-        before = self._attempts.get(number, 0)
-        self._attempts[number] = before + 1
-        return slice_, first + before
-
-    def save(self) -> None:
-        """Write down all that has ended."""
-        with self._lock:
-            lines, succeeded = list(self._lines), self._succeeded()
-            left = [slice_ for slice_, _ in self._told["tasks"].values() if slice_ not in self._last]
-            folders, executable = dict(self._shapes.folders), list(self._shapes.executable)
-        head, earlier = self._told["head"], self._told["earlier"]
-        head = {**head, "succeeded": head["succeeded"] + succeeded}
-        folders = {**earlier["folders"], **folders}
-        rest = {"folders": folders, "executable": [*earlier["executable"], *executable], "left": left}
-        text = "\n".join([dump(head), dump(rest), *earlier["lines"], *lines])
-        write_whole(f"{self._folder}/{OUTCOMES}", f"{text}\n".encode())
-
-    def _succeeded(self) -> int:
-        return sum(end[5][2] == "Succeeded" for end in self._last.values())
-
-    def _remember(self) -> None:
-        """Leave what has succeeded for the cache, unless it goes by more than its inputs."""
-        os.makedirs(f"{self._folder}/{CACHE}", exist_ok=True)
-        for slice_, end in self._last.items():
-            _, _, phase, output, *_, extra = end[5]
-            key = self._told["cache"].get(str(slice_))
-            if key is None or phase != "Succeeded" or (extra or {}).get("needs"):
-                continue
-            shapes = Shapes(self._told["root"])
-            shapes.add(output)
-            entry = {
-                "run": self._told["run"],
-                "output": output,
-                "folders": shapes.folders,
-                "executable": shapes.executable,
-            }
-            write_whole(f"{self._folder}/{CACHE}/{key}", dump({**entry, "extra": extra}).encode())
-
     # --- once more
 
     def _again(self, batch: str) -> str | None:
         """Another batch of the tasks that have failed and are to be tried again, after their back-off; None: none."""
-        policy = self._told["policy"]
-        waits: dict[int, float] = {}
-        for slice_, end in self._last.items():
-            extra = end[5][8] or {}
-            tries = end[1] - self._told["spent"].get(str(slice_), 0)
-            if "error" in extra and end[5][2] != "Succeeded" and error_may_retry(extra["error"], policy, tries):
-                waits[end[5][1]] = backoff_s(
-                    tries, first_s=policy["backoff_s"], factor=policy["backoff_factor"], most_s=policy["backoff_max_s"]
-                )
+        waits = self._ends.waits()
         if not waits or self._pause(max(waits.values())):
             return None
         again = f"{self._folder}/{self._round + 1}"
@@ -213,32 +150,22 @@ class Pod:
 
     def _tell(self) -> None:
         """Print what tasks print, keep what has ended safe, and say how far it is."""
-        shown: dict[str, int] = {}
+        log = PodLog(f"{self._told['root']}/logs")
         saved = time.monotonic()
         over, wrong = False, ""
         while not over:
             over = self._over.wait(LOOK_S)
             try:
-                self._print(shown)
+                log.print()
                 if time.monotonic() - saved > SAVE_S:
                     saved = time.monotonic()
                     self._collect()
-                    self.save()
-                    self._progress.write(self._succeeded())
+                    self._ends.save()
+                    self._progress.write(self._ends.succeeded)
             except OSError as error:  # a full volume: the tasks may get on all the same, and make room
                 if wrong != str(error):
                     wrong = str(error)
                     sys.stderr.write(f"sciflow: what tasks print and how they end is not kept for now: {wrong}\n")
-
-    def _print(self, shown: dict[str, int]) -> None:
-        logs = f"{self._told['root']}/logs"
-        for name in sorted(os.listdir(logs)) if os.path.isdir(logs) else ():
-            with open(f"{logs}/{name}", "rb") as file:
-                file.seek(shown.get(name, 0))
-                data = file.read()
-            if data:
-                shown[name] = shown.get(name, 0) + len(data)
-                write_all(2 if name.endswith(".err") else 1, data)
 
 
 def _write_again(batch: Batch, again: str, number: int, wanted: Any) -> None:
@@ -278,22 +205,27 @@ def main(folder: str, asked: str = "[]") -> int:
     """Run the pod; its exit code. `asked`: the numbers of its task's output that are to be told, see `telling`."""
     with open(f"{folder}/{ORDERS}", encoding="utf-8") as file:
         told = parse(file.read())
+
+    def run() -> int:
+        return Pod(folder).run()
+
     if "mailbox" not in told:
-        return _run(folder, told, asked)
+        return carry_out(folder, told, asked, run)
     from sciflow.runner.mailbox import Doorway
 
     doorway, code = Doorway(told["mailbox"]["folder"]), 1
     try:
-        code = _run(folder, told, asked)
+        code = carry_out(folder, told, asked, run)
     finally:
         doorway.end(code)
     return 0  # it is the other container's exit code that counts
 
 
-def _run(folder: str, told: Tree, asked: str) -> int:
+def carry_out(folder: str, told: Tree, asked: str, run: Callable[[], int]) -> int:
+    """Run the tasks of a pod by `run`, if there are any, and tell Argo what it is to know; the exit code."""
     if told.get("message"):
         sys.stderr.write(f"sciflow: {told['message']}\n")
-    code = int(told["code"]) if "code" in told else Pod(folder).run()
+    code = int(told["code"]) if "code" in told else run()
     if code:
         leave(told.get("message") or why_failed(f"{folder}/{OUTCOMES}"), told.get("mailbox", {}).get("folder", ""))
     if asked != "[]" and os.path.exists(f"{folder}/{OUTCOMES}"):

@@ -88,7 +88,7 @@ class Pods:
 
     def pod(self, run: sciflow.Run[Any], path: str, *, chunk: int = 0) -> str:
         """The last of the pods that run a chunk of a node."""
-        status = msgspec.convert(self.workflow(run).get("status", {}), type=WorkflowStatus)
+        status = msgspec.json.decode(msgspec.json.encode(self.workflow(run).get("status", {})), type=WorkflowStatus)
         nodes = [node for node in status.nodes.values() if node.type == "Pod" and node.parameter("path") == path]
         return pod_name(workflow_name(run.id), [node for node in nodes if node.parameter("chunk") == str(chunk)][-1])
 

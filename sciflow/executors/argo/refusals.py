@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +17,7 @@ from sciflow.executors.argo.manifest.pod_count import least_pods
 from sciflow.executors.argo.place.layout import Delivery
 from sciflow.executors.argo.rehearsal import rehearse
 from sciflow.executors.argo.submission import bucket_settings
+from sciflow.executors.dispatched import dispatcher_of, dispatchers_of
 from sciflow.executors.settings import ArgoSettings
 
 LARGEST_BYTES = 1_000_000  # of a manifest: etcd keeps 1.5 MB of an object, of which its status takes a part
@@ -29,27 +30,36 @@ def problems_of_argo(
     name: str,
     settings: ArgoSettings,
     storages: Mapping[str, Mapping[str, Any]],
+    *,
+    executors: Mapping[str, Mapping[str, Any]],
     inputs: Mapping[str, Tree],
 ) -> list[Problem]:
-    """All that keeps a run from being carried out by the executor of that name, of type `argo`."""
+    """All that keeps a run from being carried out by the executor of that name, of type `argo`; one of `executors`."""
     spec = with_images(spec, inputs)
     nodes = [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
-    checks = (_other_place, _image, _secrets, _machines)
-    found = [problem for node in nodes for check in checks for problem in check(node, name, settings)]
-    found += _depth(spec, inputs) or _pods(spec, name, settings, inputs)
+    dispatchers = dispatchers_of(spec, executors)
+    in_pods = [node for node in nodes if not dispatcher_of(node, dispatchers)]
+    found = [problem for node in nodes for problem in _other_place(node, name, executors)]
+    found += [problem for node in nodes for problem in _secrets(node, name, settings)]
+    found += [problem for node in in_pods for check in (_image, _machines) for problem in check(node)]
+    found += _depth(spec, inputs) or _pods(spec, name, settings, inputs, dispatchers=dispatchers)
     try:
         bucket_settings(name, settings, storages)
     except ConfigError as error:
         found.append(Problem(where="", what=str(error)))
-    return found or list(_size(spec, name, settings, storages))
+    return found or list(_size(spec, name, settings, storages, executors))
 
 
-def _other_place(node: Node, name: str, _: ArgoSettings) -> Iterator[Problem]:
+def _other_place(node: Node, name: str, executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
     match node.executor:
         case None:
             return
         case Const(value=str() as other):
             if other == name:
+                return
+            table = executors.get(other, {})
+            if table.get("type") == "batch" and table.get("host"):
+                yield from _without_login(node, other, table)
                 return
             found = f"executor={other!r}"
         case expr:
@@ -57,13 +67,25 @@ def _other_place(node: Node, name: str, _: ArgoSettings) -> Iterator[Problem]:
     yield Problem(
         where=node.where,
         what=f"{node.id} is to run at another executor than the run, which {name} carries out as a whole",
-        expected=f"no executor of its own, or {name!r}",
+        expected=f"no executor of its own, {name!r}, or one of type batch with a host, to which a pod gives its tasks",
         found=found,
         fix="leave it out; or submit the run to another executor, and what is to run in pods as a run of its own",
     )
 
 
-def _image(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
+def _without_login(node: Node, other: str, table: Mapping[str, Any]) -> Iterator[Problem]:
+    if not table.get("argo_secret"):
+        yield Problem(
+            where=node.where,
+            what=f"{node.id} is to run at {other}, and how a pod logs in there is not said",
+            expected=f"`argo_secret` in [executors.{other}]: a Secret with the entries id and known_hosts",
+            found="none",
+            fix="make one of a key that needs no passphrase: a pod cannot be asked for one, nor for a password; "
+            f'and write argo_secret = "NAME" in [executors.{other}]',
+        )
+
+
+def _image(node: Node) -> Iterator[Problem]:
     match node.image:
         case None:
             return
@@ -103,7 +125,7 @@ def _key(name: str) -> str:
     return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else f'"{name}"'
 
 
-def _machines(node: Node, _: str, __: ArgoSettings) -> Iterator[Problem]:
+def _machines(node: Node) -> Iterator[Problem]:
     if node.resources.nodes > 1:
         yield Problem(
             where=node.where,
@@ -128,8 +150,15 @@ def _depth(spec: WorkflowSpec, inputs: Mapping[str, Tree]) -> list[Problem]:
     ]
 
 
-def _pods(spec: WorkflowSpec, name: str, settings: ArgoSettings, inputs: Mapping[str, Tree]) -> list[Problem]:
-    count, node = least_pods(spec, inputs, settings.pods)
+def _pods(
+    spec: WorkflowSpec,
+    name: str,
+    settings: ArgoSettings,
+    inputs: Mapping[str, Tree],
+    *,
+    dispatchers: Container[str],
+) -> list[Problem]:
+    count, node = least_pods(spec, inputs, settings.pods, dispatchers)
     if count <= settings.most_pods or node is None:
         return []
     return [
@@ -146,9 +175,13 @@ def _pods(spec: WorkflowSpec, name: str, settings: ArgoSettings, inputs: Mapping
 
 
 def _size(
-    spec: WorkflowSpec, name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]]
+    spec: WorkflowSpec,
+    name: str,
+    settings: ArgoSettings,
+    storages: Mapping[str, Mapping[str, Any]],
+    executors: Mapping[str, Mapping[str, Any]],
 ) -> Iterator[Problem]:
-    made = rehearse(spec, name, settings, storages, run=spec.name, delivery=NOTHING_SENT)
+    made = rehearse(spec, name, settings, storages, run=spec.name, delivery=NOTHING_SENT, executors=executors)
     size = len(msgspec.json.encode(made))
     if size > LARGEST_BYTES:
         pods = sum("container" in template for template in made["spec"]["templates"])

@@ -12,6 +12,7 @@ from sciflow.core.graph import WorkflowSpec
 from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.place.layout import Delivery
 from sciflow.executors.argo.submission import submission_of
+from sciflow.executors.dispatched import dispatchers_of
 from sciflow.executors.registry import Whole
 from sciflow.executors.settings import ArgoSettings
 
@@ -27,8 +28,11 @@ def rehearse(
     timeout_s: float | None = None,
     parallelism: int | None = None,
     locks: Mapping[str, int] = MappingProxyType({}),
+    executors: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Manifest:
     """The Workflow of a run of that id, of whose inputs nothing is known; nothing is contacted.
+
+    `executors`: all there are, by their settings; to those of batch systems pods may give tasks.
 
     Raises:
         ConfigError: something of it cannot be had on Argo, or there is no such bucket.
@@ -41,6 +45,7 @@ def rehearse(
         parallelism=parallelism,
         locks=locks,
         setup=msgspec.Raw(b"{}"),
+        dispatchers=dispatchers_of(spec, executors),
     )
     submission = submission_of(name, settings, storages, whole)
     return submission.workflow(submission.plan(run), delivery)

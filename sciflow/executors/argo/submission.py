@@ -59,6 +59,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
             folders={},
             executable=(),
             code=(),
+            dispatchers=whole.dispatchers,
+            start_limit_s=settings.start_limit_s,
         )
 
     def plan(self, run: str, *, totals: Mapping[str, int] = MappingProxyType({}), pods: int | None = None) -> Plan:
@@ -74,6 +76,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
             locks=whole.locks,
             inputs=whole.inputs,
             sciflow=own_version(),
+            dispatchers={name: str(table.get("argo_secret", "")) for name, table in whole.dispatchers.items()},
         )
 
     def workflow(self, plan: Plan, delivery: Delivery) -> Manifest:

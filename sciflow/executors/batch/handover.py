@@ -12,7 +12,7 @@ from sciflow.errors import QueueUnavailable, SubmissionGone
 from sciflow.executors.batch.crews import Crews
 from sciflow.executors.batch.depot import Depot
 from sciflow.executors.batch.news import Send
-from sciflow.executors.batch.record import FOLDER, BatchRecord
+from sciflow.executors.batch.record import FOLDER, RECORD, BatchRecord, Stage
 from sciflow.executors.containers.launch import Place, command_of, told_of
 from sciflow.executors.systems.system import BatchSystem
 from sciflow.executors.transports.transport import Output
@@ -35,14 +35,26 @@ class Submitted(msgspec.Struct, frozen=True, kw_only=True):
 class Handover:
     """Brings submissions of one run to one host. Whatever it does may be done again after a break."""
 
-    def __init__(self, depot: Depot, system: Callable[[Depot], BatchSystem], *, here: Path, there: str | None) -> None:
-        """`here` is the run folder; `there` the run's root under the depot, None if that is the run folder itself."""
+    def __init__(
+        self,
+        depot: Depot,
+        system: Callable[[Depot], BatchSystem],
+        *,
+        here: Path,
+        there: str | None,
+        recorded: bool = False,
+    ) -> None:
+        """`here` is the run folder; `there` the run's root under the depot, None if that is the run folder itself.
+
+        `recorded`: the host has the records, too; see `recorded_there`.
+        """
         self.depot = depot
         self.shared = there is None
         self._make_system = system
         self.records: Callable[[], Iterable[BatchRecord]] = tuple  # those of which jobs may be spoken of
         self._here = here
         self._there = there
+        self._recorded = recorded
 
     @property
     def root(self) -> str:
@@ -79,6 +91,8 @@ class Handover:
                 (self._here / FOLDER / name / file).write_bytes(content)
             self.depot.supply(f"{self.depot.root}/runs/{self._here.name}", supply, send.code, {})
         else:
+            if self._recorded:
+                files[RECORD] = msgspec.json.encode(msgspec.structs.replace(send.record, stage=Stage.SENT))
             there = {f"{FOLDER}/{name}/{file}": content for file, content in files.items()}
             self.depot.supply(self.root, supply, send.code, there)
 

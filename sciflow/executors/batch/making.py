@@ -34,8 +34,8 @@ from sciflow.executors.transports.transport import Transport
 LOCAL_DEPOT = "~/.cache/sciflow/depot"
 
 
-def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecutor:
-    """The executor of that name, for one run.
+def make_batch(name: str, settings: BatchSettings, errand: Errand, *, recorded: bool = False) -> BatchExecutor:
+    """The executor of that name, for one run; `recorded`: its host has the records of submissions, too.
 
     Raises:
         ConfigError: it is somewhere else than the jobs that the run has there.
@@ -44,7 +44,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
     depot = make_depot(settings)
     shared = shares(settings)
     news: Inbox[News] = Inbox()
-    ward = _ward(settings, depot, errand.root, news.put)
+    ward = _ward(settings, depot, errand.root, news.put, recorded=recorded)
     tempo = Tempo(least_s=settings.look_least_s, most_s=settings.look_most_s)
     sys_path = [*(f"$DEPOT/code/{bundle}" for bundle in errand.code), *([] if settings.host else errand.sys_path)]
     around = Surroundings(
@@ -53,7 +53,7 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
         main=f"$ROOT/{errand.main}" if errand.main else None,
         host={**errand.host, **settings.settings},
         inline_bytes=errand.inline_bytes,
-        at=None if shared else name,
+        at=None if shared else errand.at or name,
     )
     capacity = _capacity(settings, errand.quota)
     terms = Terms(
@@ -78,8 +78,11 @@ def make_batch(name: str, settings: BatchSettings, errand: Errand) -> BatchExecu
     )
 
 
-def _ward(settings: BatchSettings, depot: Depot, root: Path, tell: Callable[[News], None]) -> Ward:
-    handover = Handover(depot, system_of(settings), here=root, there=None if shares(settings) else _there(root))
+def _ward(
+    settings: BatchSettings, depot: Depot, root: Path, tell: Callable[[News], None], *, recorded: bool = False
+) -> Ward:
+    there = None if shares(settings) else _there(root)
+    handover = Handover(depot, system_of(settings), here=root, there=there, recorded=recorded)
     return Ward(handover, here=root, fresh_s=settings.look_least_s, marks_s=_marks_s(settings), tell=tell)
 
 

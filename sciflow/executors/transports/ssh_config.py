@@ -107,6 +107,8 @@ def _read(host: str, user: str | None, port: int | None, config: Path | None) ->
     """Without an `ssh` to ask."""
     import paramiko
 
+    named, _, bare = host.rpartition("@")
+    user, host = user or named or None, bare
     path = config or Path("~/.ssh/config").expanduser()
     try:
         found = paramiko.SSHConfig.from_path(str(path)).lookup(host) if path.exists() else {}

@@ -17,7 +17,7 @@ from tests.services.kubernetes.archive import Image, below, write_archive, write
 
 PAUSE = "localhost/pause:1"
 EXECUTOR = "localhost/argoexec:test"
-BASE = "localhost/sciflow-base:test"  # what images/base/Containerfile says: Python, msgspec, minio
+BASE = "localhost/sciflow-base:test"  # what images/base/Containerfile says: Python, msgspec, minio, paramiko
 ASE = "localhost/sciflow-ase:test"  # and ASE, NumPy and SciPy on top
 TOOL = "localhost/sciflow-tool:test"  # a shell and the usual small programs, no Python
 

@@ -35,7 +35,7 @@ class Kubernetes:
     argo_url: str = f"http://127.0.0.1:{cluster.ARGO_PORT}"
     namespace: str = cluster.NAMESPACE
     s3_secret: str = "s3"  # the secret in the namespace that holds the credentials under `key` and `secret`
-    base_image: str = images.BASE  # Python, msgspec, minio
+    base_image: str = images.BASE  # Python, msgspec, minio, paramiko
     ase_image: str = images.ASE  # and ASE, NumPy, SciPy
     tool_image: str = images.TOOL  # a shell, no Python
 

@@ -46,6 +46,13 @@ def fan(n: int) -> int:
 
 
 @workflow
+def dispatched(n: int) -> int:
+    """Two fans that a batch system runs, of which one has a list that only the run knows."""
+    on_cluster = double.options(executor="hpc", cpus=8, chunk=2, parallelism=3)
+    return total([total(on_cluster.map(x=[1, 2, 3])), total(on_cluster.options(name="later").map(x=numbers(n)))])
+
+
+@workflow
 def condition(n: int) -> int:
     doubled = double(n)
     with when(doubled > 10):

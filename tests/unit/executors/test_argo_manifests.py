@@ -31,8 +31,8 @@ def manifest(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SCIFLOW_STORAGES", json.dumps({"bucket": BUCKET}))
 
-    def printed(name, *args, **settings):
-        monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"cluster": ARGO | settings}))
+    def printed(name, *args, executors=None, **settings):
+        monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"cluster": ARGO | settings, **(executors or {})}))
         code = exit_code(["graph", f"{FLOW}:{name}", "--format", "argo", *args])
         said = capsys.readouterr()
         assert code == 0, said.err
@@ -87,6 +87,21 @@ def unversioned(text):
     """Without the hashes of what is sent, and the version of sciflow."""
     text = re.sub(r"[0-9a-f]{64}", "<sha256>", text)
     return re.sub(r'(sciflow/made-by: "?sciflow )[\w.]+', r"\1<version>", text)
+
+
+HPC = {"type": "batch", "system": "slurm", "host": "me@login", "work_root": "/scratch/me", "argo_secret": "login"}
+
+
+def test_the_manifest_of_nodes_that_a_batch_system_runs(manifest, golden, monkeypatch):
+    text = manifest("dispatched", "--on", "cluster", executors={"hpc": HPC})
+    golden("argo/dispatched.yaml", re.sub(r"[0-9a-f]{64}", "<sha256>", text))
+    made = yaml.safe_load(text)["spec"]["templates"]
+    (pod,) = [template for template in made if "login" in [volume["name"] for volume in template.get("volumes", ())]]
+    containers = [pod["container"], *pod["initContainers"]]
+    assert not [m for one in containers for m in one.get("volumeMounts", ()) if m["name"] == "login"]
+    (patched,) = json.loads(pod["podSpecPatch"])["containers"]
+    assert patched["name"] == "main"  # alone
+    assert "resources" not in pod["container"]
 
 
 def test_what_is_printed_is_yaml_of_the_manifest(manifest):

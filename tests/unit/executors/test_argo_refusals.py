@@ -50,6 +50,43 @@ def test_a_node_for_another_executor_than_the_run(monkeypatch):
     assert "leave it out" in problem.fix
 
 
+HPC = {"type": "batch", "system": "slurm", "host": "me@login", "work_root": "/scratch/me", "argo_secret": "login"}
+SHELL = {"type": "batch", "system": "shell"}
+BOX = {"type": "container", "engine": "podman", "image": "tools:1"}
+
+
+@pytest.mark.parametrize("table", [SHELL, BOX, {"type": "futures", "factory": "pools:made"}])
+def test_a_node_for_an_executor_that_no_pod_can_reach(table, monkeypatch):
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": ARGO, "local-too": table}))
+
+    @workflow
+    def there(x: int) -> int:
+        return double.options(executor="local-too")(x)
+
+    problem = refused(there, 1)
+    assert "at another executor than the run" in problem.what
+    assert "one of type batch with a host" in problem.expected
+
+
+@workflow
+def at_hpc(x: int) -> int:
+    return double.options(executor="hpc", nodes=2, ranks=4)(x)
+
+
+def test_a_node_for_a_batch_system_where_no_secret_says_how_a_pod_logs_in(monkeypatch):
+    without = {name: value for name, value in HPC.items() if name != "argo_secret"}
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": ARGO, "hpc": without}))
+    problem = refused(at_hpc, 1)
+    assert "how a pod logs in there is not said" in problem.what
+    assert "nor for a password" in problem.fix
+    assert 'argo_secret = "NAME" in [executors.hpc]' in problem.fix
+
+
+def test_a_node_for_a_batch_system_may_ask_for_what_that_one_has(monkeypatch):
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"argo": ARGO, "hpc": HPC}))
+    assert at_hpc.plan(1, on="argo")
+
+
 def test_a_node_for_argo_in_a_run_that_is_not():
     @workflow
     def some(x: int) -> int:

@@ -55,6 +55,10 @@ def test_name_user_port_and_key_come_from_the_configuration(config: Path) -> Non
     assert last.known_as == "[login.cluster.example]:2222"
 
 
+def test_a_user_may_be_named_with_the_host(config: Path) -> None:
+    assert route("bob@cluster", config=config)[-1].name == "bob@login.cluster.example:2222"
+
+
 def test_the_way_leads_over_all_hosts_and_over_those_before_the_first(config: Path) -> None:
     way = names(route("cluster", config=config))
     assert way[0] == "carol@outermost:22"

@@ -11,7 +11,7 @@ only if one of the numbers could not be told: what a run does never depends on w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import msgspec
 
@@ -21,6 +21,7 @@ from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.demands import Demands, GraphLeaves, task_names
 from sciflow.executors.argo.manifest.numbers import UNTOLD, untold
 from sciflow.executors.argo.place.facts import chunk_of, share_of
+from sciflow.executors.dispatched import dispatcher_of
 from sciflow.runner.telling import NUMBERS_BELOW
 
 AT, PHASE = "{{inputs.parameters.at}}", "{{inputs.parameters.phase}}"
@@ -42,6 +43,7 @@ class Surrounding(msgspec.Struct, frozen=True, kw_only=True):
     workers: int  # slices at once in a pod
     exits: bool  # it is part of the exit handler
     demands: Demands
+    dispatchers: Container[str] = ()  # executors of batch systems, to which a pod gives all tasks of a node
 
 
 def dag_templates(name: str, key: str, around: Surrounding) -> list[Manifest]:
@@ -90,6 +92,7 @@ class _Tasks:
 
     def of(self, node: Node) -> list[Manifest]:
         """The tasks of one node: one, and one that plans it where that may be needed."""
+        node = _undivided(node, self._around.dispatchers)
         *before, task = self._of(node)
         if node.fan is None or node.fan.parallelism is None:
             return [*before, task]
@@ -126,7 +129,7 @@ class _Tasks:
         if known is not None:
             return [{**task, **self._depends(node), **self._static(node, known)}]
         planner = self._names[f"{node.id}-plan"]
-        counting = counting_of(node, self._leaves, self._pods if self._is_op(node) else None)
+        counting = counting_of(node, self._leaves, self._pods_of(node))
         if counting is not None and not counting.doubts:
             return [{**task, **self._depends(node), **self._call(node, counting.text), **_if(node, counting.text)}]
         plan = {
@@ -150,6 +153,8 @@ class _Tasks:
             return {**self._call(node), **({} if total else {"when": "false"})}
         if not self._is_op(node):
             count = str(total)
+        elif dispatcher_of(node, self._around.dispatchers):
+            count = str(min(total, 1))
         elif self._pods.isdigit() or node.fan.chunk is not None:
             count = str(-(-total // chunk_of(node.fan, total, self._around.pods)))
         else:
@@ -166,6 +171,12 @@ class _Tasks:
             return 1
         total = self._leaves.fan(node)
         return None if total is None or total.unequal else total.slices.constant
+
+    def _pods_of(self, node: Node) -> str | None:
+        """The pods of a fan at most, as they are printed; None of a graph."""
+        if not self._is_op(node):
+            return None
+        return "1" if dispatcher_of(node, self._around.dispatchers) else self._pods
 
     def _is_op(self, node: Node) -> bool:
         return isinstance(self._around.templates[node.template], OpTemplate)
@@ -208,6 +219,13 @@ class _Tasks:
         if tolerant or node.template in self._around.demands.silent:
             ends += ["Failed", "Errored"]
         return "(" + " || ".join(f"{name}.{end}" for end in ends) + ")"
+
+
+def _undivided(node: Node, dispatchers: Container[str]) -> Node:
+    """The node; if one pod gives its tasks to a batch system, it divides them, and sees to the fan's parallelism."""
+    if node.fan is None or not dispatcher_of(node, dispatchers):
+        return node
+    return msgspec.structs.replace(node, fan=msgspec.structs.replace(node.fan, chunk=None, parallelism=None))
 
 
 def counting_of(node: Node, leaves: GraphLeaves, most_pods: str | None) -> Counting | None:

@@ -7,7 +7,7 @@ another fan of known length gives. Of the others, and of what only the run finds
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from math import prod
 
 import msgspec
@@ -15,25 +15,31 @@ import msgspec
 from sciflow.core.expr import Expr, Output, Tree
 from sciflow.core.graph import Fan, Graph, Node, OpTemplate, WorkflowSpec
 from sciflow.executors.argo.manifest.foreseen import Known, KnownScope, defaults_of, holds, value_of
-from sciflow.executors.argo.place.facts import chunk_of, share_of
+from sciflow.executors.argo.place.facts import chunk_at, share_of
 
 MANY = 1000  # graphs with other inputs: no more of them are looked at
 
 
-def least_pods(spec: WorkflowSpec, inputs: Mapping[str, Tree], pods: int) -> tuple[int, Node | None]:
-    """How many; and the node of the run's own graph that has the most of them. `pods`: of a fan at most."""
+def least_pods(
+    spec: WorkflowSpec, inputs: Mapping[str, Tree], pods: int, dispatchers: Container[str] = ()
+) -> tuple[int, Node | None]:
+    """How many; and the node of the run's own graph that has the most of them. `pods`: of a fan at most.
+
+    `dispatchers`: executors of batch systems, to which one pod gives all tasks of a node.
+    """
     entry = spec.templates[spec.entry]
     if not isinstance(entry, Graph):
         return 1, None
-    counts = _Counter(spec, pods).nodes(entry, {**defaults_of(entry), **inputs}, ())
+    counts = _Counter(spec, pods, dispatchers).nodes(entry, {**defaults_of(entry), **inputs}, ())
     most = max(counts, key=lambda id_: counts[id_], default=None)
     return sum(counts.values()), next((node for node in entry.nodes if node.id == most), None)
 
 
 class _Counter:
-    def __init__(self, spec: WorkflowSpec, pods: int) -> None:
+    def __init__(self, spec: WorkflowSpec, pods: int, dispatchers: Container[str]) -> None:
         self._spec = spec
         self._pods = pods
+        self._dispatchers = dispatchers
         self._counted: dict[bytes, int] = {}  # of graphs, by their names, shares and inputs
 
     def nodes(self, graph: Graph, known: Known, above: Sequence[int]) -> dict[str, int]:
@@ -51,7 +57,7 @@ class _Counter:
     def _pods_of(self, node: Node, slices: int, scope: KnownScope, above: Sequence[int]) -> int:
         match self._spec.templates[node.template]:
             case OpTemplate():
-                return -(-slices // chunk_of(node.fan, slices, self._pods, above=above))
+                return -(-slices // chunk_at(node, slices, self._pods, above=above, dispatchers=self._dispatchers))
             case Graph() as inner:
                 given = {port: tree for port, expr in node.inputs.items() for tree in value_of(expr, scope)}
                 defaults = {port: tree for port, tree in defaults_of(inner).items() if port not in node.inputs}

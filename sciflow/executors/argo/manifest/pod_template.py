@@ -16,9 +16,10 @@ from sciflow.core.graph import Resources
 from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.numbers import UNTOLD, Number
 from sciflow.executors.argo.manifest.site import Site
-from sciflow.executors.argo.place.layout import OUTCOMES, PACKAGE, RUNNER, Delivery, Layout
+from sciflow.executors.argo.place.layout import LOGIN, OUTCOMES, PACKAGE, RUNNER, Delivery, Layout
 from sciflow.runner.exit_codes import UNREACHABLE
-from sciflow.runner.pod import CACHE, KEYS, NUMBERS
+from sciflow.runner.pod import KEYS, NUMBERS
+from sciflow.runner.pod_ends import CACHE
 
 OP = "sciflow/op"  # says in Argo what the ports are called
 VOLUME = "/sciflow/work"
@@ -32,6 +33,7 @@ LOST = (
     f" or lastRetry.message contains 'bind: Error (exit code {UNREACHABLE})'"
     " or (asInt(lastRetry.exitCode) in [137, 143] and not (lastRetry.message contains 'OOMKilled'))"
 )
+USER: Manifest = {"name": "LOGNAME", "value": "sciflow"}  # who logs in where nobody else is named
 UID: Manifest = {"name": "SCIFLOW_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
 RAW: Manifest = {"archive": {"none": {}}}
 LOCKED = {"readOnlyRootFilesystem": True, "allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
@@ -48,6 +50,7 @@ class PodKind(msgspec.Struct, frozen=True, kw_only=True):
     cached: bool  # outcomes go into the cache
     locks: tuple[tuple[str, int], ...]  # and how many pods may hold each at a time
     exits: bool  # it is part of the exit handler, and told the run's phase
+    login: str = ""  # the Secret with which it logs in where a batch system runs its tasks; none: it runs them itself
     asked: tuple[Number, ...]  # numbers of its output that it tells Argo
     keyed: bool  # its tasks have keys
     ports: tuple[tuple[str, ...], tuple[str, ...]]  # names of what it is given, and of what it gives
@@ -73,6 +76,9 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     ]
     parameters = told_parameters(kind.asked)
     parameters += [_told(KEYS)] if kind.keyed else []
+    outputs = {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})}
+    if kind.login:
+        return {**_dispatching(name, kind, around), **_about(kind), **_locked(kind), "outputs": outputs}
     beside = kind.program and kind.image != site.base_image
     runner = {
         "command": [BASE_PYTHON if beside else site.python, RUNNER, "pod", POD, *asked_argument(kind.asked)],
@@ -92,10 +98,38 @@ def op_template(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
     return {
         **_pod(name, main, around, errand),
         **_about(kind),
-        **({"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}),
+        **_locked(kind),
         **({"sidecars": [{**sidecar, "securityContext": LOCKED}]} if beside else {}),
-        "outputs": {"artifacts": artifacts, **({"parameters": parameters} if parameters else {})},
+        "outputs": outputs,
     }
+
+
+def _dispatching(name: str, kind: PodKind, around: PodSurrounding) -> Manifest:
+    """The pod that gives its tasks to a batch system: no code of users runs in it.
+
+    The Secret for logging in there is mounted by a patch, since what a container `main` mounts others would have, too.
+    """
+    main = {
+        "name": "main",
+        "image": kind.image,
+        "command": [BASE_PYTHON, "-m", "sciflow.pod", "dispatch", POD, *asked_argument(kind.asked)],
+        "env": [
+            *_orders(around, {"login": LOGIN}),
+            USER,
+            *_keys(around.site),
+            *(_of_secret(name, where) for name, where in kind.secrets),
+        ],
+        "workingDir": "/tmp",  # noqa: S108
+    }
+    pod = _pod(name, main, around, _Errand(command=["bind", PATH, CHUNK], exits=kind.exits, env=[UID]))
+    login = {"name": "login", "secret": {"secretName": kind.login, "defaultMode": 0o400}}
+    mounted = {"name": "main", "volumeMounts": [{"name": "login", "mountPath": LOGIN, "readOnly": True}]}
+    patch = json.dumps({"containers": [mounted]}, separators=(",", ":"))
+    return {**pod, "volumes": [*pod["volumes"], login], "podSpecPatch": patch}
+
+
+def _locked(kind: PodKind) -> Manifest:
+    return {"synchronization": {"mutexes": [_mutex(*lock) for lock in kind.locks]}} if kind.locks else {}
 
 
 def _about(kind: PodKind) -> Manifest:
@@ -195,28 +229,43 @@ def _pod(name: str, main: Manifest, around: PodSurrounding, errand: _Errand) -> 
 
 
 def _binder(around: PodSurrounding, errand: _Errand) -> Manifest:
-    """The container that comes first, and alone has the keys of the bucket."""
-    layout, site = around.layout, around.site
-    place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
+    """The container that comes first. It has the keys of the bucket, and the one that runs tasks has not."""
+    site = around.site
     return {
         "name": "bind",
         "image": site.base_image,
         "command": [BASE_PYTHON, "-m", "sciflow.pod", *errand.command],
         "mirrorVolumeMounts": True,
         "env": [
-            *_home(),
-            {"name": "PYTHONPATH", "value": PACKAGE},
-            {"name": "SCIFLOW_RUN", "value": around.run},
-            {"name": "SCIFLOW_POD", "value": json.dumps({**place, **errand.setup}, separators=(",", ":"))},
+            *_orders(around, errand.setup),
             {"name": "SCIFLOW_RETRIES", "value": "{{retries}}"},
             *([{"name": "SCIFLOW_EXIT_PHASE", "value": PHASE}] if errand.exits else []),
             *errand.env,
-            _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
-            _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
+            *_keys(site),
         ],
         "securityContext": LOCKED,
         "terminationMessagePolicy": "FallbackToLogsOnError",  # Argo shows what is wrong
     }
+
+
+def _orders(around: PodSurrounding, setup: Mapping[str, str]) -> list[Manifest]:
+    """What a container is told that runs sciflow itself."""
+    layout, site = around.layout, around.site
+    place = {"volume": VOLUME, "runner": RUNNER, "python": site.python, "prefix": layout.prefix, "s3": dict(site.store)}
+    return [
+        *_home(),
+        {"name": "PYTHONPATH", "value": PACKAGE},
+        {"name": "SCIFLOW_RUN", "value": around.run},
+        {"name": "SCIFLOW_POD", "value": json.dumps({**place, **setup}, separators=(",", ":"))},
+    ]
+
+
+def _keys(site: Site) -> list[Manifest]:
+    """Those of the bucket."""
+    return [
+        _of_secret("AWS_ACCESS_KEY_ID", f"{site.secret}/{site.access_key}"),
+        _of_secret("AWS_SECRET_ACCESS_KEY", f"{site.secret}/{site.secret_key}"),
+    ]
 
 
 def _saved(name: str, path: str, key: str) -> Manifest:

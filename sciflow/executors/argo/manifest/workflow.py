@@ -14,7 +14,7 @@ import msgspec
 
 from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import EXIT_NODE as EXIT
-from sciflow.core.graph import Graph, Node, OpTemplate, Program, Secret, Suspend, WorkflowSpec
+from sciflow.core.graph import Graph, Node, OpTemplate, Program, Resources, Secret, Suspend, WorkflowSpec
 from sciflow.core.ports import NONE
 from sciflow.core.spelling import spelled
 from sciflow.errors import ConfigError
@@ -29,6 +29,7 @@ from sciflow.executors.argo.manifest.pod_patch import patient_pods
 from sciflow.executors.argo.manifest.pod_template import RUN, PodKind, PodSurrounding, op_template, plan_template
 from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.place.layout import Delivery, Layout
+from sciflow.executors.dispatched import dispatcher_of
 
 RUN_LABEL, NAME_LABEL, VERSION_LABEL = "sciflow/run", "sciflow/workflow", "sciflow/version"
 MADE_BY = "sciflow/made-by"  # the version of sciflow
@@ -52,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     run_inside: str = RUN  # the run's id, as pods are told it
     version: str = ""  # of the workflow, by its content; none of one that is only looked at
     sciflow: str = ""  # its version, where that is known
+    dispatchers: Mapping[str, str] = {}  # executors of batch systems that nodes name -> the Secret for logging in
 
     @property
     def name(self) -> str:
@@ -167,6 +169,7 @@ class _Maker:
             workers=self._plan.workers,
             exits=exits,
             demands=self._demands,
+            dispatchers=self._plan.dispatchers,
         )
         return dag_templates(self._named(name, exits=exits), name, around)
 
@@ -223,15 +226,17 @@ class _Maker:
                 return self._kinds[kind]
 
     def _kind(self, node: Node, *, exits: bool) -> PodKind:
+        dispatcher = dispatcher_of(node, self._plan.dispatchers)
         template = self._spec.templates[node.template]
         assert isinstance(template, OpTemplate)
         carried = [value for _, value in sorted(node.policy.env.items()) if isinstance(value, Secret)]
         secrets = tuple((f"SCIFLOW_SECRET_{k}", self._secret(secret, node)) for k, secret in enumerate(carried))
         return PodKind(
             op=node.template,
-            image=self._image(node),
-            program=isinstance(template.code, Program),
-            resources=node.resources,
+            image=self._site.base_image if dispatcher else self._image(node),
+            program=not dispatcher and isinstance(template.code, Program),
+            resources=Resources() if dispatcher else node.resources,
+            login=self._plan.dispatchers.get(dispatcher, ""),
             secrets=secrets,
             cached=node.policy.cache,
             locks=tuple((f"{self._plan.name}_{lock}", self._holders[lock]) for lock in sorted(node.policy.locks)),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from sciflow.core.expr import Tree
-from sciflow.core.graph import Fan, WorkflowSpec
+from sciflow.core.graph import Fan, Node, WorkflowSpec
 from sciflow.executors.argo.place.shapes import Shapes
+from sciflow.executors.dispatched import dispatcher_of
 
 FORMAT = 1
 
@@ -37,7 +39,13 @@ class Facts(Shapes, frozen=True, kw_only=True):
     main: str | None
     host: Mapping[str, object]
     code: Sequence[str]  # files of the run folder's `code`
+    dispatchers: Mapping[str, Mapping[str, Any]] = {}  # executors of batch systems that nodes name, and their settings
+    start_limit_s: float = 600.0  # for which a host may be out of reach before anything was given to it
     refused: Sequence[str] = ()  # why it could not begin: what is wrong with the parameters that it was started with
+
+    def chunk_at(self, node: Node, total: int, *, above: Sequence[int]) -> int:
+        """How many tasks of a node make one pod."""
+        return chunk_at(node, total, self.pods, above=above, dispatchers=self.dispatchers)
 
 
 class GivenValue(Shapes, frozen=True, kw_only=True):
@@ -57,6 +65,11 @@ def chunk_of(fan: Fan | None, total: int, pods: int, *, above: Sequence[int] = (
     for slices in above:
         pods = share_of(pods, slices)
     return fan.chunk or max(1, -(-total // pods))
+
+
+def chunk_at(node: Node, total: int, pods: int, *, above: Sequence[int] = (), dispatchers: Container[str] = ()) -> int:
+    """How many tasks of a node make one pod: all of them, if it gives them to a batch system."""
+    return max(1, total) if dispatcher_of(node, dispatchers) else chunk_of(node.fan, total, pods, above=above)
 
 
 def share_of(pods: int, slices: int) -> int:

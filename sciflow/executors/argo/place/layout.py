@@ -11,6 +11,7 @@ ANSWERS = "answers"  # <node's path>: what was given at a suspension
 PARAMETERS = "parameters.json"  # of what is deployed: what its runs may be given
 RESULT = "result.json"  # of a run that no engine looks after
 LIB = "/sciflow/lib"  # in a pod
+LOGIN = "/sciflow/login"  # in one that gives tasks to a batch system: the Secret for logging in at its host
 RUNNER, PACKAGE = f"{LIB}/runner.zip", f"{LIB}/sciflow.zip"
 
 
