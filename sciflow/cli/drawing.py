@@ -38,7 +38,7 @@ def graph(what: str, runs: Path | None, kind: str | None, on: str | None, output
     kind = kind or (SUFFIXES.get(output.suffix, "mermaid") if output else "mermaid")
     if on is not None and kind != "argo":
         raise click.UsageError("--on goes with --format argo")
-    spec, run = _spec(what, runs)
+    spec, run = _spec(what, runs, kind)
     text = _drawn(spec, kind, run=run, on=on)
     if output is None:
         click.echo(text, nl=False)
@@ -62,12 +62,14 @@ def _drawn(spec: WorkflowSpec, kind: str, *, run: str, on: str | None) -> str:
             return mermaid.mermaid(spec)
 
 
-def _spec(what: str, runs: Path | None) -> tuple[WorkflowSpec, str]:
+def _spec(what: str, runs: Path | None, kind: str) -> tuple[WorkflowSpec, str]:
     """The workflow, and an id of a run of it."""
     from sciflow.cli.target import is_target, open_workflow
 
     if is_target(what):
-        spec = open_workflow(what).spec
-        return spec, spec.name
+        opened = open_workflow(what)
+        if opened.file and kind == "argo":
+            raise click.UsageError(f"{opened.file} is a manifest of Argo already")
+        return opened.spec, opened.spec.name
     run = open_run(what, runs)
     return run.graph(), run.id

@@ -76,6 +76,9 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "cores are counted and told to the op": {
         "argo": "its node has two cores, and beside each task is a container of Argo's that asks for a part of one",
     },
+    "memory is counted and told to the op": {
+        "argo": "memory is counted by Kubernetes, of its nodes (`tests/faults/test_argo_memory.py`), and not of a run",
+    },
     "where a node runs may depend on an input": {
         "argo": "the workflow is known to Argo as a whole before it begins",
     },

@@ -111,6 +111,13 @@ def test_it_is_never_chosen_by_itself(tmp_path: Path) -> None:
     assert "run in containers, and the executor local has none" in done.stderr
 
 
+def test_what_is_for_argo_alone_is_refused_of_what_argo_can_do_itself(tmp_path: Path) -> None:
+    file = str(MANIFESTS / "plain.yaml")
+    assert "top" in sciflow(tmp_path, "graph", file).stdout
+    for arguments in (("graph", file, "--format", "argo"), ("deploy", file)):
+        assert "is a manifest of Argo already" in sciflow(tmp_path, *arguments, code=2).stderr
+
+
 def test_a_value_that_is_none_of_a_parameters_choices_is_refused(tmp_path: Path) -> None:
     done = sciflow(tmp_path, "run", str(MANIFESTS / "plain.yaml"), "--on", "local", "-p", "greeting=bye", code=2)
     assert "greeting" in done.stderr

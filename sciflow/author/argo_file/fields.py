@@ -35,14 +35,14 @@ WORKFLOW = Known(read=("apiVersion", "kind", "metadata", "spec"), aside=("status
 SPEC = Known(
     read=(
         "entrypoint", "arguments", "templates", "onExit", "activeDeadlineSeconds", "parallelism", "templateDefaults",
-        "workflowTemplateRef",
+        "workflowTemplateRef", "volumes",
     ),
     aside=(
         *_OF_PODS, "artifactRepositoryRef", "ttlStrategy", "podGC", "podPriorityClassName", "priority",
         "podDisruptionBudget", "volumeClaimGC", "podMetadata", "archiveLogs", "workflowMetadata", "artifactGC",
     ),
     refused={
-        "volumes": _VOLUMES, "volumeClaimTemplates": _VOLUMES, "synchronization": _LOCKS, "hooks": _HOOKS,
+        "volumeClaimTemplates": _VOLUMES, "synchronization": _LOCKS, "hooks": _HOOKS,
         "retryStrategy": "write it in templateDefaults", "suspend": "begin with a suspend template",
         "shutdown": "leave it out", "podSpecPatch": _ELSEWHERE,
     },
@@ -51,12 +51,12 @@ _EVERY_TEMPLATE = ("name", "inputs", "outputs")
 NOT_HERE = {
     "resource": _ELSEWHERE, "http": "call curl in a container template", "plugin": _ELSEWHERE, "data": _ELSEWHERE,
     "containerSet": "make a template of each container", "memoize": "leave it out", "synchronization": _LOCKS,
-    "volumes": _VOLUMES, "initContainers": "make it a step before", "sidecars": _ELSEWHERE, "daemon": _ELSEWHERE,
+    "initContainers": "make it a step before", "sidecars": _ELSEWHERE, "daemon": _ELSEWHERE,
     "podSpecPatch": _ELSEWHERE,
 }  # fmt: skip
 _ASIDE = (*_OF_PODS, "metadata", "annotations")
 PROGRAM_TEMPLATE = Known(
-    read=(*_EVERY_TEMPLATE, "container", "script", "retryStrategy", "activeDeadlineSeconds", "timeout"),
+    read=(*_EVERY_TEMPLATE, "container", "script", "retryStrategy", "activeDeadlineSeconds", "timeout", "volumes"),
     aside=(*_ASIDE, "parallelism", "failFast"),
     refused=NOT_HERE,
 )
@@ -83,15 +83,18 @@ STEP = Known(
 TASK = Known(read=(*STEP.read, "dependencies", "depends"), refused=STEP.refused)
 _ENV_FROM = {"valueFrom": "write value, or give the program a parameter", "envFrom": "write env with values"}
 CONTAINER = Known(
-    read=("image", "command", "args", "env", "resources", "workingDir", "source"),
+    read=("image", "command", "args", "env", "resources", "workingDir", "source", "volumeMounts"),
     aside=(
         "name", "imagePullPolicy", "securityContext", "ports", "livenessProbe", "readinessProbe", "startupProbe",
         "terminationMessagePath", "terminationMessagePolicy", "stdin", "tty",
     ),
     refused={
-        "volumeMounts": _VOLUMES, "volumeDevices": _VOLUMES, "envFrom": _ENV_FROM["envFrom"], "lifecycle": _ELSEWHERE,
+        "volumeDevices": _VOLUMES, "envFrom": _ENV_FROM["envFrom"], "lifecycle": _ELSEWHERE,
     },
 )  # fmt: skip
+_OTHER_VOLUMES = ("persistentVolumeClaim", "secret", "configMap", "hostPath", "projected", "nfs", "csi", "ephemeral")
+VOLUME = Known(read=("name", "emptyDir"), refused=dict.fromkeys(_OTHER_VOLUMES, _VOLUMES))
+MOUNT = Known(read=("name", "mountPath"), aside=("readOnly",), refused={"subPath": "mount the whole volume"})
 ENV = Known(read=("name", "value"), refused=_ENV_FROM)
 PORTS = Known(read=("parameters", "artifacts"), refused={"result": "leave it out", "exitCode": "leave it out"})
 PARAMETER = Known(read=("name", "value", "default", "enum", "valueFrom", "description"), aside=("globalName",))

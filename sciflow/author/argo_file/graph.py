@@ -188,7 +188,8 @@ class _Reader:
         when_at = task.at.get("when")
         when = None if when_at is None else self._held(scope.condition(when_at))
         before = tuple(name for name in task.before if name in self._standings)
-        runs = conditions(task.depends, before, self._standings)
+        whole_depends = task.depends if len(before) == len(task.before) else None  # else it was told what is missing
+        runs = conditions(whole_depends, before, self._standings)
         self._standings[task.name] = Standing(
             id=task.id,
             runs=runs,

@@ -30,10 +30,14 @@ class Library:
         """`others`: the specs of the WorkflowTemplates of the same file."""
         self.entries: dict[str, Entry] = {}
         self._others = others
+        self.volumes = frozenset(named(main.list("volumes")))
         for home, spec in {"": main, **others}.items():
             defaults = spec.get("templateDefaults")
             for name, at in named(spec.list("templates")).items():
                 self._add(f"{home}/{name}" if home else name, _with_defaults(at, defaults), home)
+        for volumes in (main.list("volumes"), *(entry.at.list("volumes") for entry in self.entries.values())):
+            for volume in volumes:
+                check(volume, fields.VOLUME, "a volume")
         self.needs = self._needs()
         self.printed = self._printed()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from sciflow.author.argo_file import fields
 from sciflow.author.argo_file.fields import check
@@ -19,9 +19,17 @@ _SYSTEM = frozenset({"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin"
 _REFERENCE = re.compile(r"\$\((\w+)\)")
 
 
-def op_of(at: At, name: str, interface: Interface, workflow: Mapping[str, Expr], *, direct: bool) -> OpTemplate:
+def op_of(
+    at: At,
+    name: str,
+    interface: Interface,
+    workflow: Mapping[str, Expr],
+    *,
+    volumes: Collection[str],
+    direct: bool,
+) -> OpTemplate:
     """The op; `direct`: it is to run on this machine itself, where nothing has a path of its own."""
-    return _Reader(at, name, interface, workflow, direct=direct).op()
+    return _Reader(at, name, interface, workflow, volumes=volumes, direct=direct).op()
 
 
 def image_of(at: At, interface: Interface, workflow: Mapping[str, Expr]) -> Expr:
@@ -38,10 +46,20 @@ def image_of(at: At, interface: Interface, workflow: Mapping[str, Expr]) -> Expr
 
 
 class _Reader:
-    def __init__(self, at: At, name: str, interface: Interface, workflow: Mapping[str, Expr], *, direct: bool) -> None:
+    def __init__(
+        self,
+        at: At,
+        name: str,
+        interface: Interface,
+        workflow: Mapping[str, Expr],
+        *,
+        volumes: Collection[str],
+        direct: bool,
+    ) -> None:
         self._at = at
         self._name = name
         self._interface = interface
+        self._volumes = volumes
         self._direct = direct
         self._script = at.get("script")
         found = self._script or at.get("container")
@@ -107,7 +125,12 @@ class _Reader:
     def _check_direct(self, files: Inside, argv: list[Parts], *, entrypoint: bool) -> None:
         if not self._direct:
             return
-        paths = [*files.inputs.values(), *files.outputs.values(), *map(self._artifact_path, self._interface.raw)]
+        paths = [
+            *files.inputs.values(),
+            *files.outputs.values(),
+            *files.folders,
+            *map(self._artifact_path, self._interface.raw),
+        ]
         if paths:
             self._at.say(
                 "this template reads or writes files at paths of its container",
@@ -171,7 +194,19 @@ class _Reader:
             check(source, fields.VALUE_FROM, "valueFrom")
             outputs[inner.fields[f"parameters/{name}"]] = self._path(source)
         cwd = self._container.text("workingDir")
-        return Inside(inputs=inputs, outputs=outputs, cwd=cwd)
+        return Inside(inputs=inputs, outputs=outputs, folders=tuple(self._mounts()), cwd=cwd)
+
+    def _mounts(self) -> Iterator[str]:
+        """Where the container finds folders that are empty when it starts."""
+        for mount in self._container.list("volumeMounts"):
+            check(mount, fields.MOUNT, "a mount")
+            path = mount.text("mountPath")
+            if mount.text("name") not in self._volumes:
+                mount.named("volume", dict.fromkeys(self._volumes), mount.text("name"))
+            if path.startswith("/") and posixpath.normpath(path) != "/":
+                yield posixpath.normpath(path)
+            else:
+                mount.say("a volume needs its path", expected="mountPath: /work", found=path or "none", fix="name it")
 
     def _path(self, at: At) -> str:
         path = at.text("path")
@@ -219,6 +254,7 @@ def _with(files: Inside, written: Iterable[str], *, entrypoint: bool) -> Inside:
         for path in files.outputs.values()
         if not any(path == one or path.startswith(f"{one}/") for one in brought)
     }
+    wanted.update(files.folders)
     outermost = {one for one in wanted if not any(one != other and one.startswith(f"{other}/") for other in wanted)}
     return Inside(
         inputs=files.inputs,

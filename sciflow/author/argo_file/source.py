@@ -9,6 +9,7 @@ from typing import Any
 from sciflow.core.naming import meant
 from sciflow.errors import InvalidWorkflow, MissingExtra, Problem
 
+LARGEST = 100_000  # values of a file: aliases in aliases can make any number
 Data = Any  # None, bool, int, float, str, list, dict
 
 
@@ -19,6 +20,7 @@ class Source:
         self.path = path
         self.problems: list[Problem] = []
         self.notes: list[str] = []
+        self._count = 0
 
     def documents(self) -> list[At]:
         """The documents that are not empty.
@@ -47,21 +49,36 @@ class Source:
         """What is raised where reading cannot go on."""
         return InvalidWorkflow([*self.problems, problem])
 
-    def _at(self, node: Any, path: str) -> At:
+    def _at(self, node: Any, path: str, above: tuple[int, ...] = ()) -> At:
         import yaml
 
-        line = node.start_mark.line + 1
+        self._count += 1
+        if id(node) in above or self._count > LARGEST:
+            why = "an alias stands in what it names" if id(node) in above else f"it has more than {LARGEST} values"
+            raise self.stopped(Problem(where=f"{self.path}:{node.start_mark.line + 1}", what=why))
+        line, above = node.start_mark.line + 1, (*above, id(node))
         match node:
             case yaml.MappingNode():
-                fields: dict[str, At] = {}
-                for key, value in node.value:
-                    name = str(key.value)
-                    fields[name] = self._at(value, f"{path}.{name}" if path else name)
-                return At(fields, path, line, self)
+                return At(self._fields(node, path, above), path, line, self)
             case yaml.SequenceNode():
-                return At([self._at(item, f"{path}[{i}]") for i, item in enumerate(node.value)], path, line, self)
+                items = [self._at(item, f"{path}[{i}]", above) for i, item in enumerate(node.value)]
+                return At(items, path, line, self)
             case _:
                 return At(_scalar(node), path, line, self)
+
+    def _fields(self, node: Any, path: str, above: tuple[int, ...]) -> dict[str, At]:
+        """The entries of a mapping; those that `<<` merges into it do not replace its own."""
+        own: dict[str, At] = {}
+        merged: dict[str, At] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            if key.tag != "tag:yaml.org,2002:merge":
+                own[name] = self._at(value, f"{path}.{name}" if path else name, above)
+                continue
+            found = self._at(value, path, above)
+            for one in found.data if isinstance(found.data, list) else [found]:
+                merged = {**one.fields, **merged}
+        return {**merged, **own}
 
 
 def _scalar(node: Any) -> Data:

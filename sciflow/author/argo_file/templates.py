@@ -10,7 +10,7 @@ from sciflow.author.argo_file import fields
 from sciflow.author.argo_file.calls import Callee
 from sciflow.author.argo_file.fields import check
 from sciflow.author.argo_file.graph import graph_of
-from sciflow.author.argo_file.interface import Interface, global_port, read_interface
+from sciflow.author.argo_file.interface import Interface, global_port, named, read_interface
 from sciflow.author.argo_file.library import Entry, Library
 from sciflow.author.argo_file.program import image_of, op_of
 from sciflow.author.argo_file.running import duration, policy_of, resources_of
@@ -79,7 +79,10 @@ class Templates:
         check(entry.at, fields.PROGRAM_TEMPLATE, "a template")
         container = entry.at.get(entry.kind)
         assert container is not None
-        self.made[callee.name] = op_of(entry.at, callee.name, callee.interface, tags, direct=self._direct)
+        volumes = {*self._library.volumes, *named(entry.at.list("volumes"))}
+        self.made[callee.name] = op_of(
+            entry.at, callee.name, callee.interface, tags, volumes=volumes, direct=self._direct
+        )
         image = None if self._direct else image_of(entry.at, callee.interface, tags)
         return msgspec.structs.replace(
             callee, image=image, policy=policy_of(entry.at), resources=resources_of(container)

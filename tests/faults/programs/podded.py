@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from sciflow import TransientError, context, op, suspend, workflow
 from tests.faults.programs.jobs import square, total, wait, work
 
@@ -64,17 +66,23 @@ def second_times(xs: list[int]) -> list[int]:
     return second_time.options(chunk=2).map(x=xs)
 
 
+@op
+def napping(x: int) -> int:
+    wait("go on")
+    return x
+
+
+@workflow
+def heavily(xs: list[int]) -> list[int]:
+    """Each in a pod that asks for as much memory as the author's environment says."""
+    return napping.options(chunk=1, memory_mb=int(os.environ["MEMORY_MB"])).map(x=xs)
+
+
 @workflow
 def asked_between(x: int) -> int:
     """A pod, and another one after an answer."""
     answer = suspend("how many?", type=int, name="gate")
     return total([square.options(name="first")(x), square.options(name="last")(answer)])
-
-
-@op
-def napping(x: int) -> int:
-    wait("go on")
-    return x
 
 
 @workflow

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,7 +101,14 @@ def test_what_is_wrong_is_told_at_once_with_its_lines(file: Path) -> None:
         ("http: {url: 'http://x'}", "a template with http cannot be run here"),
         ("resource: {action: create}", "a template with resource cannot be run here"),
         ("plugin: {x: {}}", "a template with plugin cannot be run here"),
-        ("container: {image: i, command: [a], volumeMounts: []}", "a container with volumeMounts cannot be run here"),
+        (
+            "volumes: [{name: v, secret: {}}], container: {image: i, command: [a]}",
+            "a volume with secret cannot be run here",
+        ),
+        (
+            "container: {image: i, command: [a], volumeMounts: [{name: v, mountPath: /v}]}",
+            "there is no volume 'v'",
+        ),
         ("container: {image: i, command: [a]}, memoize: {key: k}", "a template with memoize cannot be run here"),
         ("container: {image: i, command: ['{{=sprig.now()}}']}", "the function sprig.now is not known here"),
         ("container: {image: i, command: ['{{workflow.uid}}']}", "{{workflow.uid}} is not known here"),
@@ -195,3 +205,39 @@ def test_json_is_written_as_argo_writes_it() -> None:
 def test_texts_are_numbers_and_truth_values_only_where_they_spell_them() -> None:
     spelled = ["true", "True", "7", "-1.5", "1e3", "0x10", "1_000", "", "nan", "²", "07"]
     assert [scalar(text) for text in spelled] == [True, "True", 7, -1.5, 1000.0, "0x10", "1_000", "", "nan", "²", 7]
+
+
+def test_anchors_and_merged_mappings_are_read_as_yaml_means_them(file: Path) -> None:
+    base = "  - &x {name: x, container: &c {image: i, command: [a]}}\n"
+    spec = read(file, HEAD + base + "  - {name: main, container: {<<: *c, command: [b]}}\n")
+    main = spec.templates["main_2"]
+    assert isinstance(main, OpTemplate)
+    assert isinstance(main.code, Program)
+    assert main.code.argv == (("b",),)
+    assert "an alias stands in what it names" in refusal(file, "kind: Workflow\nspec: &a {arguments: *a}\n")
+
+
+@pytest.mark.parametrize("name", ["plain.yaml", "files.yaml", "failing.yaml"])
+def test_a_file_with_a_mistake_anywhere_is_read_or_refused_and_nothing_else(file: Path, name: str) -> None:
+    import yaml
+
+    text = (MANIFESTS / name).read_text("utf-8")
+    junk = [None, True, 1, "x", "{{x}}", "{{=", "[", [], {}, [1], {"name": 1}, [[1]], "{{item}}", "a && b", "-1"]
+    some = random.Random(name)
+    for _ in range(80):
+        made = yaml.safe_load(text)
+        *way, last = some.choice(list(places(made))[1:])
+        inner = made
+        for step in way:
+            inner = inner[step]
+        inner[last] = some.choice(junk)
+        file.write_text(yaml.safe_dump(made), "utf-8")
+        with contextlib.suppress(InvalidWorkflow):
+            read_manifest(str(file), direct=some.random() < 0.3)
+
+
+def places(value: object, way: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    yield way
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in entries:
+        yield from places(inner, (*way, key))
