@@ -213,6 +213,10 @@ def test_argo_takes_them_as_they_are(manifest, kubernetes, server):
             assert server.create(workflow)
         for name, workflow in made.items():
             kept = json.loads(kubernetes.run("kubectl", "get", "workflow", names[name], *inside, "-o", "json"))
+            of_all = workflow["spec"]["podMetadata"].get("annotations", {})
+            for template in workflow["spec"]["templates"]:
+                if "annotations" in template.get("metadata", {}):  # Argo adds to them what all pods have
+                    template["metadata"]["annotations"] |= of_all
             assert list(changes(workflow["spec"], kept["spec"])) == []
             assert workflow["metadata"]["labels"].items() <= kept["metadata"]["labels"].items()
     finally:
