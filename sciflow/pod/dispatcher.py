@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from sciflow.core.job import job_of, position_of
-from sciflow.core.records import Extra, Phase, Progress, Reply, TaskError
+from sciflow.core.records import Progress, Reply, TaskError
 from sciflow.engine.endings import ending_of
 from sciflow.errors import ConfigError, HostError, HostUnfit, SciflowError
 from sciflow.executors.argo.place.bucket import Bucket
@@ -29,6 +29,7 @@ from sciflow.executors.batch.recorded import forget_records, recall_records
 from sciflow.executors.executor import Brought, Died, Ended, Lost, Noticed, Report
 from sciflow.executors.registry import Errand
 from sciflow.executors.settings import BatchSettings, parse_executor
+from sciflow.pod.arrivals import Arrivals
 from sciflow.pod.assignment import Turns, files_in, read_assignment
 from sciflow.pod.first_round import BUNDLE
 from sciflow.runner.exit_codes import STOPPED
@@ -62,15 +63,6 @@ def dispatch(folder: Path, bucket: Bucket, layout: Layout, asked: str = "[]", *,
     return carry_out(str(folder), told, asked, run)
 
 
-class Coming(msgspec.Struct, kw_only=True, eq=False):
-    """The end of a task of which files are still on their way."""
-
-    report: Ended
-    place: int
-    paths: set[str]
-    problem: str = ""
-
-
 class Dispatcher:
     """Sees to the tasks of one pod."""
 
@@ -87,7 +79,7 @@ class Dispatcher:
         self._turns = Turns(self._given.job)
         self._progress = PodProgress(len(self._given.job.slices))
         self._log = PodLog(f"{self._root}/logs")
-        self._coming: list[Coming] = []
+        self._arrivals = Arrivals()
         self._stopped = False
         self._saved = 0.0
 
@@ -168,7 +160,7 @@ class Dispatcher:
 
     def _follow(self, executor: BatchExecutor, settings: BatchSettings) -> None:
         said = ""
-        while not (self._stopped or (self._turns.over and not self._coming)):
+        while not (self._stopped or (self._turns.over and not self._arrivals)):
             self._hand_over(executor)
             self._wait(executor)
             for report in executor.poll():
@@ -207,16 +199,14 @@ class Dispatcher:
             case Ended(reply=reply):
                 place = self._turns.ended(job_of(reply.number), position_of(reply.number))
                 paths = set(files_in(msgspec.json.decode(reply.output), self._root))
-                self._coming.append(Coming(report=report, place=place, paths=paths))
+                self._arrivals.expect(report, place, paths)
                 if paths:
                     executor.fetch(sorted(paths))
                 self._arrive()
             case Died(number=number):
                 self._end(self._turns.ended(job_of(number), position_of(number)), report)
             case Brought(paths=paths, problem=problem):
-                for coming in self._coming:
-                    coming.problem = coming.problem or (problem if coming.paths.intersection(paths) else "")
-                    coming.paths.difference_update(paths)
+                self._arrivals.brought(paths, problem)
                 self._arrive()
             case Lost(numbers=numbers):
                 for number in numbers:
@@ -227,17 +217,8 @@ class Dispatcher:
                 return
 
     def _arrive(self) -> None:
-        """Tasks have ended of which all files are here."""
-        for coming in [coming for coming in self._coming if not coming.paths]:
-            self._coming.remove(coming)
-            if coming.problem:
-                error = TaskError(kind="place", type="sciflow:OutputLost", message=coming.problem)
-                extra = Extra(error=error)
-                failed = {"phase": Phase.ERROR.value, "output": msgspec.Raw(b"null"), "extra": extra}
-                reply = msgspec.structs.replace(coming.report.reply, **failed)
-                self._end(coming.place, msgspec.structs.replace(coming.report, reply=reply))
-            else:
-                self._end(coming.place, coming.report)
+        for place, end in self._arrivals.take():
+            self._end(place, end)
 
     def _end(self, place: int, report: Ended | Died) -> None:
         ending, job = ending_of(report), self._given.job

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
-from sciflow.executors.argo.manifest.workflow import ANSWER, ANSWERED
+from sciflow.executors.argo.manifest.gate import ANSWER, ANSWERED
 from sciflow.executors.argo.news import Answer, News, Obeyed, Told
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import GivenValue

@@ -22,6 +22,7 @@ from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.called import reachable, sharing_graphs
 from sciflow.executors.argo.manifest.dag import Surrounding, dag_templates
 from sciflow.executors.argo.manifest.demands import Demands, demands_of
+from sciflow.executors.argo.manifest.gate import gate_template, wait_template
 from sciflow.executors.argo.manifest.images import is_image
 from sciflow.executors.argo.manifest.naming import OURS, Names, dns_name, workflow_name
 from sciflow.executors.argo.manifest.numbers import constant_told
@@ -33,8 +34,7 @@ from sciflow.executors.dispatched import dispatcher_of
 
 RUN_LABEL, NAME_LABEL, VERSION_LABEL = "sciflow/run", "sciflow/workflow", "sciflow/version"
 MADE_BY = "sciflow/made-by"  # the version of sciflow
-ANSWER, ANSWERED, UNANSWERED = "answer", "given", "none"  # the answer itself is in the bucket
-EXIT_CALL, PLAN, WAIT = f"{OURS}exit", f"{OURS}plan", f"{OURS}wait"
+EXIT_CALL, PLAN = f"{OURS}exit", f"{OURS}plan"
 SECCOMP = {"type": "RuntimeDefault"}  # of all containers of a pod, Argo's too: namespaces may demand it
 
 
@@ -98,7 +98,7 @@ class _Maker:
         exit_call = [self._exit_call(self._entry.on_exit)] if self._entry.on_exit is not None else []
         used = [*graphs, *exits]
         gates = [self._gate(g) for g in self._spec.templates.values() if isinstance(g, Suspend)]
-        gates += [_wait()] if gates else []
+        gates += [wait_template()] if gates else []
         around = PodSurrounding(
             layout=self._layout, site=self._site, delivery=self._delivery, run=self._plan.run_inside
         )
@@ -123,7 +123,7 @@ class _Maker:
 
     def _gate(self, suspend: Suspend) -> Manifest:
         """A suspension. One that asks nothing is let go in Argo itself, where no engine looks after the run."""
-        return _gate(self._names[suspend.name], asks=not self._plan.workflow or suspend.output != NONE)
+        return gate_template(self._names[suspend.name], asks=not self._plan.workflow or suspend.output != NONE)
 
     def _settings(self, labels: Mapping[str, str]) -> Manifest:
         site, plan = self._site, self._plan
@@ -283,27 +283,6 @@ def _holders(spec: WorkflowSpec, most: Mapping[str, int]) -> Mapping[str, int]:
     for name, holders in said:
         found[name] = min(holders, found.get(name, holders), most.get(name, holders))
     return found
-
-
-def _gate(name: str, *, asks: bool) -> Manifest:
-    """A suspension. Who has Argo go on after a pause lets all suspended nodes go, too: it waits again for an answer."""
-    path = {"arguments": {"parameters": [{"name": "path", "value": "{{inputs.parameters.path}}"}]}}
-    unanswered = f"{{{{=tasks.wait.outputs.parameters.{ANSWER} != '{ANSWERED}'}}}}"
-    again = {"name": "again", "template": name, "depends": "wait.Succeeded", **path, "when": unanswered}
-    return {
-        "name": name,
-        "inputs": {"parameters": [{"name": "path"}]},
-        "dag": {"tasks": [{"name": "wait", "template": WAIT, **path}, *([again] if asks else [])]},
-    }
-
-
-def _wait() -> Manifest:
-    return {
-        "name": WAIT,
-        "inputs": {"parameters": [{"name": "path"}]},
-        "suspend": {},
-        "outputs": {"parameters": [{"name": ANSWER, "valueFrom": {"supplied": {}, "default": UNANSWERED}}]},
-    }
 
 
 def _security(user: int | None) -> Manifest:
