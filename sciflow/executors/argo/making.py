@@ -1,4 +1,7 @@
-"""Puts the executor of a run on Argo together from its settings."""
+"""Puts together, from its settings, what works for a run on Argo: its executor, and what there is without an engine.
+
+Without one, files come home, and what runs is suspended or ended.
+"""
 
 from __future__ import annotations
 
