@@ -157,16 +157,6 @@ def test_what_others_have_begun_is_not_removed_by_age_nor_without_saying_so(
     assert ", 1 of them begun elsewhere and not only yours;" in said
 
 
-def test_what_others_have_begun_is_not_removed_when_it_was_gone_on_with_here(
-    cluster: Cluster, adopted: Callable[[], Run[Any]]
-) -> None:
-    run = adopted()
-    cluster.settle(cleanup="on_success")
-    run.retry()
-    assert run.wait(30.0) == "Succeeded"
-    assert cluster.removed == []
-
-
 def test_where_things_lie_on_the_machine_of_who_begins_a_run_is_not_told_to_its_pods(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
