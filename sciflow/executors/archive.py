@@ -12,10 +12,7 @@ from sciflow.errors import RunDamaged
 def unpack(archive: Path, folder: Path, *, has_links: bool = True) -> None:
     """Unpacks to a new folder. Links come last, so that nothing is written through one.
 
-    Args:
-        archive: of whom it may be.
-        folder: the new one.
-        has_links: whether links are among what is expected.
+    `has_links`: whether there may be any.
 
     Raises:
         RunDamaged: something in it has no place in the folder.
