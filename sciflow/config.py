@@ -17,7 +17,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from sciflow.errors import ConfigError, Problem
 from sciflow.runner.duration import is_seconds
@@ -27,6 +27,8 @@ PREFIX = "SCIFLOW_"
 RUNS = "runs"
 OF_TESTS = "SCIFLOW_TEST_"  # variables of the environment that are no settings: those that begin so
 MARKS = frozenset({"SCIFLOW_SCRATCH"})  # and those that mark a process
+
+Tables: TypeAlias = Mapping[str, Mapping[str, Any]]  # of executors or storages, by name
 
 
 class Settings(NamedTuple):

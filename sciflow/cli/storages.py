@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from sciflow.config import Tables
 from sciflow.errors import SciflowError
 from sciflow.executors.checkup.finding import Finding, bad, ok
 from sciflow.runner.failures import PlaceError
@@ -26,7 +27,7 @@ def describe_storage(table: Mapping[str, Any]) -> str:
     return f"{table.get('type')}: {', '.join(map(str, where))}" if where else str(table.get("type"))
 
 
-def examine_storage(name: str, tables: Mapping[str, Mapping[str, Any]]) -> Iterator[Finding]:
+def examine_storage(name: str, tables: Tables) -> Iterator[Finding]:
     """Whether a file comes back from it as it went, and can be removed."""
     from sciflow.storage.registry import check_storage, make_storage
 

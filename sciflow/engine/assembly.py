@@ -28,9 +28,10 @@ from sciflow.engine.session import Session
 from sciflow.engine.stowage_making import keep_all, make_stowage
 from sciflow.engine.values import StoredValues
 from sciflow.executors.capacity import Capacity
+from sciflow.executors.errand import Errand
 from sciflow.executors.executor import Conductor, Executor
 from sciflow.executors.local import LocalExecutor, Place
-from sciflow.executors.registry import LOCAL, Errand, conducts, make_executor
+from sciflow.executors.registry import LOCAL, conducts, make_executor
 
 if TYPE_CHECKING:
     from sciflow.engine.stowage import Stowage

@@ -12,11 +12,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from sciflow import config
+from sciflow.config import Tables
 from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine.bringing import bring_tasks
 from sciflow.engine.records_db import Reader
@@ -33,7 +33,6 @@ from sciflow.executors.batch.record import (
 )
 from sciflow.executors.conducted import forget_conductor, noted_conductor
 
-Tables = Mapping[str, Mapping[str, Any]]
 Left = Mapping[str, Sequence[str]]  # submissions whose files lie elsewhere, by executor
 
 

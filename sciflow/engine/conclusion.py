@@ -16,7 +16,8 @@ from sciflow.engine.records_writer import Writer
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.setup import RunSetup
 from sciflow.executors.batch.record import is_open
-from sciflow.executors.registry import End, conducts
+from sciflow.executors.errand import End
+from sciflow.executors.registry import conducts
 from sciflow.storage.mounts import on_network
 
 

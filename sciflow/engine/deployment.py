@@ -20,13 +20,12 @@ from sciflow.engine.origin import origin_of
 from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.script import copied_script
 from sciflow.engine.setup import RunOptions, RunSetup
-from sciflow.errors import ConfigError
 from sciflow.executors.argo import deploying
 from sciflow.executors.argo.deploying import Prepared, Wish
 from sciflow.executors.argo.manifest.deployed import DEPLOYED_LABEL, Schedule
 from sciflow.executors.argo.manifest.workflow import VERSION_LABEL
-from sciflow.executors.registry import Errand, conducts
-from sciflow.executors.settings import ArgoSettings, parse_executor
+from sciflow.executors.errand import Errand
+from sciflow.executors.registry import conductor_settings
 
 __all__ = ["Deployed", "Found", "Schedule", "Wish", "deploy", "list_deployed", "remove_deployed"]
 
@@ -69,7 +68,7 @@ def deploy(
     """
     settings = config.load()
     name = setup_of(spec, options, settings, detached=True).executor
-    argo = _settings_of(name, settings)
+    argo = conductor_settings(name, settings.executors)
     with _folder(spec, args, options) as folder:
         errand = _errand(folder, settings)
         prepared: Prepared = deploying.prepare(name, argo, settings.storages, errand, wish)
@@ -81,7 +80,7 @@ def deploy(
 def list_deployed(executor: str | None = None) -> list[Found]:
     """What is deployed at an executor, the settings' own if none is named; sorted by name, the oldest first."""
     settings = config.load()
-    found = deploying.listed(_settings_of(executor or settings.executor, settings))
+    found = deploying.listed(conductor_settings(executor or settings.executor, settings.executors))
     return sorted(map(_found, found), key=lambda one: (one.kind, one.created, one.name))
 
 
@@ -89,7 +88,7 @@ def remove_deployed(name: str, executor: str | None = None) -> list[str]:
     """Removes what was deployed under a name, or a version and what begins runs of it. What was removed; runs stay."""
     settings = config.load()
     executor = executor or settings.executor
-    return list(deploying.remove(executor, _settings_of(executor, settings), settings.storages, name))
+    return list(deploying.remove(executor, conductor_settings(executor, settings.executors), settings.storages, name))
 
 
 def _found(manifest: Mapping[str, Any]) -> Found:
@@ -102,19 +101,6 @@ def _found(manifest: Mapping[str, Any]) -> Found:
         created=metadata["creationTimestamp"],
         schedule=" ".join([*spec.get("schedules", ()), spec.get("timezone", "")]).strip(),
     )
-
-
-def _settings_of(name: str, settings: config.Settings) -> ArgoSettings:
-    if not conducts(name, settings.executors):
-        fitting = [other for other in settings.executors if conducts(other, settings.executors)]
-        raise ConfigError(
-            f"{name}: nothing can be deployed there\n"
-            f"    expected: an executor of type argo: {', '.join(fitting) or 'there is none in the settings'}\n"
-            f"    fix:      --on {fitting[0] if fitting else 'NAME, with [executors.NAME] in sciflow.toml'}"
-        )
-    found = parse_executor(name, settings.executors[name])
-    assert isinstance(found, ArgoSettings)
-    return found
 
 
 @contextmanager

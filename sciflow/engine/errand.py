@@ -12,7 +12,7 @@ from sciflow.config import Settings
 from sciflow.core.graph import Function, OpTemplate, WorkflowSpec
 from sciflow.engine.origin import Origin
 from sciflow.executors.dispatched import dispatchers_of
-from sciflow.executors.registry import Errand, Whole
+from sciflow.executors.errand import Errand, Whole
 
 
 def errand_of(

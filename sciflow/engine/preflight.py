@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
-from sciflow.config import Settings
+from sciflow.config import Settings, Tables
 from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import Graph, Node, OpTemplate, Secret, WorkflowSpec
 from sciflow.engine.setup import RunSetup
@@ -48,7 +47,7 @@ def nodes_of(spec: WorkflowSpec) -> list[Node]:
     return [node for template in spec.templates.values() if isinstance(template, Graph) for node in template.nodes]
 
 
-def used_executors(spec: WorkflowSpec, default: str, executors: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+def used_executors(spec: WorkflowSpec, default: str, executors: Tables) -> frozenset[str]:
     """The executors that a run may need: all that take single nodes, where the place depends on a value."""
     whole = {name for name in executors if name != default and conducts(name, executors)}
     known = executor_names(executors) - whole
@@ -69,7 +68,7 @@ def _place(node: Node, default: str) -> str:
             return ""
 
 
-def _settings_problems(names: Iterable[str], executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+def _settings_problems(names: Iterable[str], executors: Tables) -> Iterator[Problem]:
     if names:
         from sciflow.executors.extras import missing_extra
         from sciflow.executors.settings import parse_executor
@@ -124,7 +123,7 @@ def _argo_problems(
     yield from problems_of_argo(spec, default, argo, settings.storages, executors=executors, inputs=inputs)
 
 
-def _misplaced(node: Node, executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+def _misplaced(node: Node, executors: Tables) -> Iterator[Problem]:
     """A node for an executor that carries out nothing but whole runs."""
     place = _place(node, LOCAL)
     if conducts(place, executors):
@@ -137,7 +136,7 @@ def _misplaced(node: Node, executors: Mapping[str, Mapping[str, Any]]) -> Iterat
         )
 
 
-def _resource_problems(node: Node, default: str, executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+def _resource_problems(node: Node, default: str, executors: Tables) -> Iterator[Problem]:
     """What a batch system cannot be asked for: nodes of a plain machine, more nodes than ranks."""
     place = _place(node, default)
     if place not in executors:
@@ -155,9 +154,7 @@ def _resource_problems(node: Node, default: str, executors: Mapping[str, Mapping
         yield Problem(where=node.where, what=f"{node.id} cannot be submitted at {place}: {why}", fix=fix)
 
 
-def _image_problems(
-    node: Node, default: str, spec: WorkflowSpec, executors: Mapping[str, Mapping[str, Any]]
-) -> Iterator[Problem]:
+def _image_problems(node: Node, default: str, spec: WorkflowSpec, executors: Tables) -> Iterator[Problem]:
     """An image needs an executor that can run it, and one with a container engine needs an image."""
     place = _place(node, default)
     if place not in executors or not isinstance(spec.templates.get(node.template), OpTemplate):

@@ -10,7 +10,7 @@ from sciflow.errors import HostError, RunError
 from sciflow.executors.batch.record import open_records
 
 if TYPE_CHECKING:
-    from sciflow.executors.registry import End
+    from sciflow.executors.errand import End
 
 
 def recall(root: Path, settings: Settings, *, conductor: str | None, running: bool, end: End | None) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from sciflow.config import Tables
 from sciflow.engine.patience import lacks_room
 from sciflow.errors import HostUnreachable
 from sciflow.runner.failures import PlaceError
@@ -91,9 +91,7 @@ def _bring_one(storage: Storage, root: Path, parts: list[Placed]) -> None:
                 os.rename(whole / part.inside if part.inside else whole, target)
 
 
-def fetch_stored(
-    name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, placed: Iterable[Placed]
-) -> Mapping[str, str]:
+def fetch_stored(name: str, tables: Tables, root: Path, placed: Iterable[Placed]) -> Mapping[str, str]:
     """Brings files from a storage of the settings; of those that are not to be had, why.
 
     Raises:

@@ -5,13 +5,11 @@ All tasks of such a node are given to the batch system by one pod, so that a fan
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from typing import Any
+from collections.abc import Container
 
+from sciflow.config import Tables
 from sciflow.core.expr import Const
 from sciflow.core.graph import Graph, Node, WorkflowSpec
-
-Tables = Mapping[str, Mapping[str, Any]]  # of executors, as the settings have them
 
 
 def dispatcher_of(node: Node, dispatchers: Container[str]) -> str:

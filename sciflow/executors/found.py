@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from sciflow.config import Tables
 from sciflow.core.expr import Tree
 from sciflow.core.graph import WorkflowSpec
 from sciflow.core.progress import RunElsewhere
-from sciflow.errors import ConfigError
-from sciflow.executors.registry import conducts
+from sciflow.executors.registry import conductor_settings
 
 MODULES = "modules"  # part of a run folder: the user's own modules, where the run was adopted
-
-Tables = Mapping[str, Mapping[str, Any]]
 
 
 class FoundRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +39,7 @@ def find_run(name: str, tables: Tables, storages: Tables, reference: str) -> Fou
     """
     from sciflow.executors.argo.run_list import find_at_argo
 
-    return find_at_argo(name, _settings(name, tables), storages, reference)
+    return find_at_argo(name, conductor_settings(name, tables), storages, reference)
 
 
 def runs_at(name: str, tables: Tables) -> list[RunElsewhere]:
@@ -53,16 +50,4 @@ def runs_at(name: str, tables: Tables) -> list[RunElsewhere]:
     """
     from sciflow.executors.argo.run_list import runs_at_argo
 
-    return runs_at_argo(_settings(name, tables))
-
-
-def _settings(name: str, tables: Tables) -> Any:
-    from sciflow.executors.settings import parse_executor
-
-    if not conducts(name, tables):
-        known = ", ".join(sorted(one for one in tables if conducts(one, tables))) or "none"
-        raise ConfigError(
-            f"{name!r} carries out no whole runs\n    expected: an executor of type argo: {known}\n"
-            f"    fix:      name one of those, or add [executors.{name}] to sciflow.toml"
-        )
-    return parse_executor(name, tables[name])
+    return runs_at_argo(conductor_settings(name, tables))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from sciflow.core.expr import Tree
-from sciflow.core.graph import WorkflowSpec
-from sciflow.executors.capacity import Quota
+from sciflow.config import Tables
+from sciflow.errors import ConfigError
+from sciflow.executors.errand import End, Errand
 from sciflow.executors.executor import Executor
 
 if TYPE_CHECKING:
@@ -22,62 +20,42 @@ if TYPE_CHECKING:
 LOCAL = "local"
 
 
-class Whole(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run is as a whole, for an executor that carries it out."""
-
-    spec: WorkflowSpec
-    inputs: Mapping[str, Tree]
-    reuse: Mapping[str, Tree]
-    timeout_s: float | None
-    parallelism: int | None
-    locks: Mapping[str, int]  # how many tasks of the run may hold one at most
-    setup: msgspec.Raw  # of the run, as its database has it
-    started: float = 0.0
-    begins: bool = True  # it is begun there if it is not there
-    fresh: bool = False  # no engine has been at work on it before
-    goes_on: bool = True  # if it is suspended there, it goes on
-    revives: bool = True  # what has failed is run again, if it has ended there
-    dispatchers: Mapping[str, Mapping[str, Any]] = {}  # executors of batch systems that its nodes name
-
-
-class End(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody ends a run at which no engine is at work."""
-
-    why: str
-    exit_handler: bool  # runs, where that can be without an engine
-
-
-class Errand(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run tells every executor that works for it."""
-
-    root: Path  # the run folder
-    sys_path: Sequence[str]
-    argv: Sequence[str]
-    main: str | None  # the script's copy under `root`, relative
-    inline_bytes: int
-    code: Mapping[str, bytes]  # bundles of the user's modules by name
-    host: Mapping[str, object]
-    quota: Quota = Quota()
-    at: str = ""  # by which files are known that tasks leave where they run; "": the executor's name
-    whole: Whole | None = None
-    is_over: Callable[[str, int], bool] = lambda _path, _attempt: False  # whether a task's attempt is recorded as ended
-
-
-def executor_names(settings: Mapping[str, Mapping[str, Any]]) -> frozenset[str]:
+def executor_names(settings: Tables) -> frozenset[str]:
     """All names that a workflow may use."""
     return frozenset({LOCAL, *settings})
 
 
-def conducts(name: str, executors: Mapping[str, Mapping[str, Any]]) -> bool:
+def conducts(name: str, executors: Tables) -> bool:
     """Whether it is an executor that carries out whole runs; it has its own secrets, images and limits."""
     return executors.get(name, {}).get("type") == "argo"
 
 
+def conductor_settings(name: str, tables: Tables) -> ArgoSettings:
+    """Those of an executor that carries out whole runs.
+
+    Raises:
+        ConfigError: it carries out none, or there is no such executor.
+        InvalidSettings: they will not do.
+    """
+    from sciflow.executors.settings import ArgoSettings, parse_executor
+
+    if not conducts(name, tables):
+        fitting = [other for other in tables if conducts(other, tables)]
+        raise ConfigError(
+            f"{name!r} carries out no whole runs\n"
+            f"    expected: an executor of type argo: {', '.join(fitting) or 'there is none in the settings'}\n"
+            f"    fix:      --on {fitting[0] if fitting else 'NAME, with [executors.NAME] in sciflow.toml'}"
+        )
+    settings = parse_executor(name, tables[name])
+    assert isinstance(settings, ArgoSettings)
+    return settings
+
+
 def make_executor(
     name: str,
-    tables: Mapping[str, Mapping[str, Any]],
+    tables: Tables,
     errand: Errand,
-    storages: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    storages: Tables = MappingProxyType({}),
 ) -> Executor:
     """The executor of that name; what a kind of executor needs is imported where there is one.
 
@@ -104,10 +82,10 @@ def make_executor(
 
 def fetch_files(
     name: str,
-    tables: Mapping[str, Mapping[str, Any]],
+    tables: Tables,
     root: Path,
     paths: Sequence[str],
-    storages: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    storages: Tables = MappingProxyType({}),
 ) -> Mapping[str, str]:
     """Brings files and folders of a run home from an executor's machine; of those that are not to be had, why.
 
@@ -129,7 +107,7 @@ def fetch_files(
             return fetch_from(settings, root, paths)
 
 
-def lies_elsewhere(name: str, tables: Mapping[str, Mapping[str, Any]]) -> bool:
+def lies_elsewhere(name: str, tables: Tables) -> bool:
     """Whether the files of runs lie in a folder of their own at this executor, and not in the run folder itself."""
     from sciflow.executors.batch.making import shares
     from sciflow.executors.settings import ArgoSettings, BatchSettings, parse_executor
@@ -138,9 +116,7 @@ def lies_elsewhere(name: str, tables: Mapping[str, Mapping[str, Any]]) -> bool:
     return isinstance(settings, ArgoSettings) or (isinstance(settings, BatchSettings) and not shares(settings))
 
 
-def weigh_whole(
-    name: str, tables: Mapping[str, Mapping[str, Any]], storages: Mapping[str, Mapping[str, Any]], root: Path
-) -> int:
+def weigh_whole(name: str, tables: Tables, storages: Tables, root: Path) -> int:
     """The bytes that a run has left at the executor that has carried it out as a whole.
 
     Raises:
@@ -148,12 +124,10 @@ def weigh_whole(
     """
     from sciflow.executors.argo.remains import weigh_at_argo
 
-    return weigh_at_argo(name, _argo(name, tables), storages, root)
+    return weigh_at_argo(name, conductor_settings(name, tables), storages, root)
 
 
-def clear_whole(
-    name: str, tables: Mapping[str, Mapping[str, Any]], storages: Mapping[str, Mapping[str, Any]], root: Path
-) -> int:
+def clear_whole(name: str, tables: Tables, storages: Tables, root: Path) -> int:
     """Removes them; how many they were.
 
     Raises:
@@ -162,18 +136,10 @@ def clear_whole(
     """
     from sciflow.executors.argo.remains import clear_at_argo
 
-    return clear_at_argo(name, _argo(name, tables), storages, root)
+    return clear_at_argo(name, conductor_settings(name, tables), storages, root)
 
 
-def _argo(name: str, tables: Mapping[str, Mapping[str, Any]]) -> ArgoSettings:
-    from sciflow.executors.settings import ArgoSettings, parse_executor
-
-    settings = parse_executor(name, tables[name])
-    assert isinstance(settings, ArgoSettings)
-    return settings
-
-
-def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, batches: Collection[str]) -> int | None:
+def clear_run(name: str, tables: Tables, root: Path, batches: Collection[str]) -> int | None:
     """Removes the files of a run from an executor's machine; bytes that no other run there needs.
 
     None: it has others than those of these submissions there, all of which stay.
@@ -190,13 +156,13 @@ def clear_run(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path, ba
 
 
 @contextmanager
-def pod_logs(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) -> Iterator[PodLogs]:
+def pod_logs(name: str, tables: Tables, root: Path) -> Iterator[PodLogs]:
     """What the pods of a run print, at an executor of Argo."""
     from sciflow.executors.argo.manifest.naming import workflow_name
     from sciflow.executors.argo.pod_logs import PodLogs
     from sciflow.executors.argo.server.reaching import make_server
 
-    settings = _argo(name, tables)
+    settings = conductor_settings(name, tables)
     server = make_server(settings)
     try:
         yield PodLogs(server, workflow_name(root.name), pods=settings.pods)
@@ -206,8 +172,8 @@ def pod_logs(name: str, tables: Mapping[str, Mapping[str, Any]], root: Path) -> 
 
 def recall_run(
     name: str,
-    tables: Mapping[str, Mapping[str, Any]],
-    storages: Mapping[str, Mapping[str, Any]],
+    tables: Tables,
+    storages: Tables,
     root: Path,
     *,
     running: bool,
@@ -242,7 +208,7 @@ def recall_run(
     recall_from(settings, records, root, running=running)
 
 
-def cleanup_of(name: str, tables: Mapping[str, Mapping[str, Any]]) -> str | float:
+def cleanup_of(name: str, tables: Tables) -> str | float:
     """What the settings say of the files of runs at an executor: "keep", "on_success", or their age in seconds."""
     from sciflow.executors.settings import FuturesSettings, parse_executor
     from sciflow.executors.settings_check import age_s

@@ -21,9 +21,10 @@ from sciflow.executors.dispatched import dispatcher_of
 from sciflow.executors.request import element_of
 from sciflow.pod.assignment import write_assignment
 from sciflow.pod.brought_values import BroughtValues
+from sciflow.pod.cached import CachedOutcomes, Taken
 from sciflow.pod.earlier_pods import KnownEnds
 from sciflow.pod.first_round import write_first_round
-from sciflow.pod.known import CachedOutcomes, Line, printed, reused
+from sciflow.pod.known import printed, reused
 from sciflow.pod.recollection import Recollection, total_of
 from sciflow.pod.run_view import RunView
 from sciflow.pod.workplace import Workplace
@@ -83,8 +84,8 @@ class Binder:
         job = self._job(run, self._wanted(run, chunk, last))
         self._show_keys(job.keys)
         known, cache = self._known(job, new={i for i in job.slices if i not in last})
-        job = element_of(job, [k for k, i in enumerate(job.slices) if i not in known], ()).job
-        ends = earlier.and_also(known.values())
+        job = element_of(job, [k for k, i in enumerate(job.slices) if i not in known.lines], ()).job
+        ends = earlier.and_also(known)
         head = {"path": run.path, "chunk": chunk, "generation": earlier.count, "succeeded": ends.succeeded}
         if not job.slices:
             self._leave(head, ends)
@@ -124,17 +125,18 @@ class Binder:
         again = set() if failed and self._run.has_enough(run) else failed
         return [i for i in slices if i not in last or i in again]
 
-    def _known(self, job: Job, new: AbstractSet[int]) -> tuple[dict[int, Line], dict[int, str]]:
+    def _known(self, job: Job, new: AbstractSet[int]) -> tuple[Taken, dict[int, str]]:
         """The ends of tasks that are known; under what the outcomes of the others go into the cache, by slice."""
-        known = {i: line for i, line in reused(job, self._facts.reuse).items() if i in new}
+        given = {i: line for i, line in reused(job, self._facts.reuse).items() if i in new}
         if not job.policy.cache:
-            return known, {}
+            return Taken(lines=given), {}
         told = printed(job, Contents(self._work.root))
         job.seeds = [told.seed(row) for row in job.elements]  # so that a result from the cache is what a run would make
-        keys = {i: told.key(row).hex() for i, row in zip(job.slices, job.elements, strict=True) if i not in known}
-        cached = CachedOutcomes(self._work.bucket, self._work.layout, self._view.files)
-        known |= cached.find(job, {i: key for i, key in keys.items() if i in new})
-        return known, {i: key for i, key in keys.items() if i not in known}
+        keys = {i: told.key(row).hex() for i, row in zip(job.slices, job.elements, strict=True) if i not in given}
+        cached = CachedOutcomes(self._work.bucket, self._work.layout)
+        found = cached.find(job, {i: key for i, key in keys.items() if i in new})
+        known = msgspec.structs.replace(found, lines={**given, **found.lines})
+        return known, {i: key for i, key in keys.items() if i not in known.lines}
 
     def _leave(self, head: Mapping[str, object], ends: KnownEnds) -> None:
         """There is nothing to run: all that there is to say of the tasks is said here."""

@@ -26,8 +26,8 @@ from sciflow.executors.batch.executor import BatchExecutor
 from sciflow.executors.batch.making import make_batch
 from sciflow.executors.batch.record import BatchRecord
 from sciflow.executors.batch.recorded import forget_records, recall_records
+from sciflow.executors.errand import Errand
 from sciflow.executors.executor import Brought, Died, Ended, Lost, Noticed, Report
-from sciflow.executors.registry import Errand
 from sciflow.executors.settings import BatchSettings, parse_executor
 from sciflow.pod.arrivals import Arrivals
 from sciflow.pod.assignment import Turns, files_in, read_assignment

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from sciflow.core.records import Phase
 from sciflow.executors.argo.place.outcomes import Rest, TaskEnd, final_ends, read_outcomes
 from sciflow.executors.argo.place.shapes import Shapes
-from sciflow.pod.known import Line
+from sciflow.pod.cached import Taken
 
 
 class KnownEnds(Shapes, frozen=True, kw_only=True):
@@ -28,17 +28,17 @@ class EarlierPods(msgspec.Struct, frozen=True, kw_only=True):
     lines: Sequence[str] = ()
     rest: Rest = Rest()
 
-    def and_also(self, known: Iterable[Line]) -> KnownEnds:
+    def and_also(self, known: Taken) -> KnownEnds:
         """Their ends, and others that are known."""
-        lines = [*self.lines, *(msgspec.json.encode(line).decode() for line in known)]
+        lines = [*self.lines, *(msgspec.json.encode(line).decode() for line in known.lines.values())]
         last = final_ends(msgspec.json.decode(f"[{','.join(lines)}]", type=list[TaskEnd]))
         succeeded = sum(end.told.phase == Phase.SUCCEEDED.value for end in last.values())
         return KnownEnds(
             lines=lines,
             succeeded=succeeded,
             failed=len(last) - succeeded,
-            folders=self.rest.folders,
-            executable=self.rest.executable,
+            folders={**self.rest.folders, **known.folders},
+            executable=[*self.rest.executable, *known.executable],
         )
 
 

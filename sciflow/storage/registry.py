@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sciflow.config import Tables
 from sciflow.errors import ConfigError
 from sciflow.storage.settings import KINDS, DirectorySettings, S3Settings, parse_storage
 from sciflow.storage.storage import Storage
@@ -15,7 +16,7 @@ from sciflow.storage.storage import Storage
 GROUP = "sciflow.storages"  # of entry points: a name to write as `type`, and what makes a storage of the other entries
 
 
-def check_storage(name: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
+def check_storage(name: str, tables: Tables) -> None:
     """Refuses a storage that is not in the settings, or whose settings will not do; nothing is connected.
 
     Raises:
@@ -33,7 +34,7 @@ def check_storage(name: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
         _maker(name, tables[name])
 
 
-def make_storage(name: str, tables: Mapping[str, Mapping[str, Any]]) -> Storage:
+def make_storage(name: str, tables: Tables) -> Storage:
     """The storage of that name; what a kind of storage needs is imported where there is one.
 
     Raises:

@@ -7,7 +7,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from sciflow.executors.registry import Errand
+from sciflow.executors.errand import Errand
 from sciflow.testing import ops
 
 MODULE = "ops_of_the_contract"  # a copy of the ops that the suite runs

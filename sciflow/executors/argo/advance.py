@@ -31,11 +31,8 @@ class NodesDue:
 
 def advances(status: WorkflowStatus) -> Mapping[str, str]:
     """How far the pods of each node are that are at work, by the node's path; those of which nothing is known not."""
-    pods: dict[str, list[NodeStatus]] = {}
-    for node in status.nodes.values():
-        if node.type == "Pod" and node.phase == "Running":
-            pods.setdefault(node.parameter("path"), []).append(node)
-    return {path: _sum(path, at_work) for path, at_work in pods.items() if any(n.progress != UNSAID for n in at_work)}
+    running = {path: [pod for pod in pods if pod.phase == "Running"] for path, pods in status.pods.items()}
+    return {path: _sum(path, pods) for path, pods in running.items() if any(pod.progress != UNSAID for pod in pods)}
 
 
 def _sum(path: str, pods: list[NodeStatus]) -> str:

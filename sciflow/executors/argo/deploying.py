@@ -7,10 +7,10 @@ import re
 import zoneinfo
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from sciflow.config import Tables
 from sciflow.core.expr import Tree
 from sciflow.core.graph import Graph, Suspend
 from sciflow.core.naming import nearest
@@ -36,7 +36,7 @@ from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
 from sciflow.executors.argo.place.sending import PARTS_GIVEN, Sender
 from sciflow.executors.argo.shelf import open_shelf
 from sciflow.executors.argo.submission import bucket_settings, layout_of, submission_of
-from sciflow.executors.registry import Errand
+from sciflow.executors.errand import Errand
 from sciflow.executors.settings import ArgoSettings
 
 _TIMES = re.compile(r"@[a-z]+( \S+)?|[\d*]\S*( +[\w*?]\S*){4}")  # which of these there are, Argo says
@@ -59,9 +59,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     manifests: Sequence[Manifest]
 
 
-def prepare(
-    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], errand: Errand, wish: Wish
-) -> Prepared:
+def prepare(name: str, settings: ArgoSettings, storages: Tables, errand: Errand, wish: Wish) -> Prepared:
     """What a workflow becomes, as a run of it would be; nothing is contacted.
 
     Raises:
@@ -107,9 +105,7 @@ def _check(schedule: Schedule) -> None:
         raise ConfigError(f"there is no time zone {schedule.timezone!r}\n    expected: a name as Europe/Berlin{hint}")
 
 
-def deploy(
-    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], errand: Errand, prepared: Prepared
-) -> bool:
+def deploy(name: str, settings: ArgoSettings, storages: Tables, errand: Errand, prepared: Prepared) -> bool:
     """Does it; False if all of it was there."""
     store = bucket_settings(name, settings, storages)
     bucket = Bucket(settings.storage, store)
@@ -124,9 +120,7 @@ def deploy(
         shelf.close()
 
 
-def remove(
-    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], deployed: str
-) -> Sequence[str]:
+def remove(name: str, settings: ArgoSettings, storages: Tables, deployed: str) -> Sequence[str]:
     """Removes what was deployed under a name, with all its versions; or one version, and what begins runs of it."""
     store = bucket_settings(name, settings, storages)
     bucket = Bucket(settings.storage, store)

@@ -32,25 +32,16 @@ def missing(paths: Iterable[str], status: WorkflowStatus, *, over: bool) -> dict
 
     `over`: nothing more comes of any; before that only those are known that have had no pod.
     """
-    pods = _pods(status)
+    pods = status.pods
     gone = [path for path in paths if over or (pods and path not in pods)]  # Kubernetes may tell none
     return {path: lost(_message(pods.get(path, ()), status)) for path in gone}
 
 
 def unbegun(paths: Iterable[str], status: WorkflowStatus) -> dict[str, bool]:
     """The nodes without a pod at work in a workflow that begins no more pods, and whether each has had one."""
-    pods = _pods(status)
+    pods = status.pods
     live = {path for path, nodes in pods.items() if any(node.phase in LIVE for node in nodes)}
     return {path: path in pods for path in paths if path not in live} if status.nodes else {}
-
-
-def _pods(status: WorkflowStatus) -> dict[str, list[NodeStatus]]:
-    """By the path of the node that they work on."""
-    found: dict[str, list[NodeStatus]] = {}
-    for node in status.nodes.values():
-        if node.type == "Pod":
-            found.setdefault(node.parameter("path"), []).append(node)
-    return found
 
 
 def _message(pods: Collection[NodeStatus], status: WorkflowStatus) -> str:

@@ -1,13 +1,16 @@
-"""Puts the executor of a run on Argo together from its settings."""
+"""Puts together, from its settings, what works for a run on Argo: its executor, and what there is without an engine.
+
+Without one, files come home, and what runs is suspended or ended.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from sciflow.config import Tables
 from sciflow.core.graph import Suspend
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.executor import ArgoExecutor
@@ -29,13 +32,11 @@ from sciflow.executors.argo.submission import Submission, bucket_settings, layou
 from sciflow.executors.argo.trouble import advice
 from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.conducted import note_conductor
-from sciflow.executors.registry import End, Errand
+from sciflow.executors.errand import End, Errand
 from sciflow.executors.settings import ArgoSettings
 
 
-def make_argo(
-    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], errand: Errand
-) -> ArgoExecutor:
+def make_argo(name: str, settings: ArgoSettings, storages: Tables, errand: Errand) -> ArgoExecutor:
     """The executor of that name, for one run.
 
     Raises:
@@ -110,7 +111,7 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fetch_from_bucket(
-    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], root: Path, paths: Sequence[str]
+    name: str, settings: ArgoSettings, storages: Tables, root: Path, paths: Sequence[str]
 ) -> Mapping[str, str]:
     """See `registry.fetch_files`."""
     store = bucket_settings(name, settings, storages)
@@ -122,9 +123,7 @@ def fetch_from_bucket(
     return bring_files(files, root, paths, place=f"{bucket!r}: {layout.part('')}")
 
 
-def recall_workflow(
-    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], root: Path, end: End | None
-) -> None:
+def recall_workflow(name: str, settings: ArgoSettings, storages: Tables, root: Path, end: End | None) -> None:
     """See `registry.recall_run`; Argo can let nothing run to its end while it ends a workflow."""
     store = bucket_settings(name, settings, storages)
     bucket, layout, server = Bucket(settings.storage, store), layout_of(store, root.name), make_server(settings)

@@ -95,8 +95,8 @@ class PodLogs:
 
     def _look(self) -> None:
         status = self._server.status(self._name, nodes=True) or WorkflowStatus()
-        nodes = [node for node in status.nodes.values() if node.type == "Pod"]
-        self._pods_of = Counter(node.parameter("path") for node in nodes)
+        self._pods_of = {path: len(pods) for path, pods in status.pods.items()}
+        nodes = [node for pods in status.pods.values() for node in pods]
         self._known = {name: node for node in nodes for name in (node.id, pod_name(self._name, node))}
 
 

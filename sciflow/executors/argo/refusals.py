@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from sciflow.config import Tables
 from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import Graph, Node, Secret, WorkflowSpec
 from sciflow.core.spelling import spelled
@@ -29,9 +30,9 @@ def problems_of_argo(
     spec: WorkflowSpec,
     name: str,
     settings: ArgoSettings,
-    storages: Mapping[str, Mapping[str, Any]],
+    storages: Tables,
     *,
-    executors: Mapping[str, Mapping[str, Any]],
+    executors: Tables,
     inputs: Mapping[str, Tree],
 ) -> list[Problem]:
     """All that keeps a run from being carried out by the executor of that name, of type `argo`; one of `executors`."""
@@ -50,7 +51,7 @@ def problems_of_argo(
     return found or list(_size(spec, name, settings, storages, executors))
 
 
-def _other_place(node: Node, name: str, executors: Mapping[str, Mapping[str, Any]]) -> Iterator[Problem]:
+def _other_place(node: Node, name: str, executors: Tables) -> Iterator[Problem]:
     match node.executor:
         case None:
             return
@@ -178,8 +179,8 @@ def _size(
     spec: WorkflowSpec,
     name: str,
     settings: ArgoSettings,
-    storages: Mapping[str, Mapping[str, Any]],
-    executors: Mapping[str, Mapping[str, Any]],
+    storages: Tables,
+    executors: Tables,
 ) -> Iterator[Problem]:
     made = rehearse(spec, name, settings, storages, run=spec.name, delivery=NOTHING_SENT, executors=executors)
     size = len(msgspec.json.encode(made))

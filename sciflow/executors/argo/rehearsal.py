@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
+from sciflow.config import Tables
 from sciflow.core.graph import WorkflowSpec
 from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.place.layout import Delivery
 from sciflow.executors.argo.submission import submission_of
 from sciflow.executors.dispatched import dispatchers_of
-from sciflow.executors.registry import Whole
+from sciflow.executors.errand import Whole
 from sciflow.executors.settings import ArgoSettings
 
 
@@ -21,14 +21,14 @@ def rehearse(
     spec: WorkflowSpec,
     name: str,
     settings: ArgoSettings,
-    storages: Mapping[str, Mapping[str, Any]],
+    storages: Tables,
     *,
     run: str,
     delivery: Delivery,
     timeout_s: float | None = None,
     parallelism: int | None = None,
     locks: Mapping[str, int] = MappingProxyType({}),
-    executors: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    executors: Tables = MappingProxyType({}),
 ) -> Manifest:
     """The Workflow of a run of that id, of whose inputs nothing is known; nothing is contacted.
 

@@ -6,10 +6,9 @@ Code and the cache belong to no run and stay: who else uses them is not known.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from sciflow.config import Tables
 from sciflow.errors import RunBusy
 from sciflow.executors.argo.manifest.naming import workflow_name
 from sciflow.executors.argo.place.bucket import Bucket
@@ -20,10 +19,8 @@ from sciflow.executors.settings import ArgoSettings
 LEAVING_S = 120.0  # for which a workflow may still be leaving whose tasks have all ended, or were found in the cache
 LOOK_S = 1.0
 
-Storages = Mapping[str, Mapping[str, Any]]
 
-
-def weigh_at_argo(name: str, settings: ArgoSettings, storages: Storages, root: Path) -> int:
+def weigh_at_argo(name: str, settings: ArgoSettings, storages: Tables, root: Path) -> int:
     """The bytes of a run in the bucket.
 
     Raises:
@@ -33,7 +30,7 @@ def weigh_at_argo(name: str, settings: ArgoSettings, storages: Storages, root: P
     return sum(Bucket(settings.storage, store).sizes(layout_of(store, root.name).part("")).values())
 
 
-def clear_at_argo(name: str, settings: ArgoSettings, storages: Storages, root: Path) -> int:
+def clear_at_argo(name: str, settings: ArgoSettings, storages: Tables, root: Path) -> int:
     """Removes what a run has left; how many bytes.
 
     Raises:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from sciflow.config import Tables
 from sciflow.core.progress import RunElsewhere
 from sciflow.core.records import Phase
 from sciflow.errors import ConfigError, RunNotFound
@@ -24,8 +24,6 @@ from sciflow.executors.settings import ArgoSettings
 CREATOR = "workflows.argoproj.io/creator"
 _WHO = (f"{CREATOR}-preferred-username", f"{CREATOR}-email", CREATOR)  # labels, the best first
 _PHASES = {"": Phase.PENDING, "Pending": Phase.PENDING, "Running": Phase.RUNNING, "Succeeded": Phase.SUCCEEDED}
-
-Storages = Mapping[str, Mapping[str, Any]]
 
 
 def runs_at_argo(settings: ArgoSettings) -> list[RunElsewhere]:
@@ -55,7 +53,7 @@ def _run(item: KeptWorkflow) -> RunElsewhere:
     )
 
 
-def find_at_argo(name: str, settings: ArgoSettings, storages: Storages, reference: str) -> FoundRun:
+def find_at_argo(name: str, settings: ArgoSettings, storages: Tables, reference: str) -> FoundRun:
     """The run that is meant by its id, the name of its Workflow, or the beginning of the id of one that Argo has.
 
     Raises:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
+from sciflow.config import Tables
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.images import with_images
@@ -17,7 +17,7 @@ from sciflow.executors.argo.manifest.site import Site
 from sciflow.executors.argo.manifest.workflow import Plan, manifest
 from sciflow.executors.argo.place.facts import Facts
 from sciflow.executors.argo.place.layout import Delivery, Layout
-from sciflow.executors.registry import Errand, Whole
+from sciflow.executors.errand import Errand, Whole
 from sciflow.executors.settings import ArgoSettings
 from sciflow.storage.settings import S3Settings, parse_storage
 
@@ -89,9 +89,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
         return manifest(spec, plan, layout=self.layout(plan.run), site=self.site, delivery=delivery)
 
 
-def submission_of(
-    name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], whole: Whole
-) -> Submission:
+def submission_of(name: str, settings: ArgoSettings, storages: Tables, whole: Whole) -> Submission:
     """What a workflow becomes at the executor of that name.
 
     Raises:
@@ -114,7 +112,7 @@ def layout_of(store: S3Settings, run: str) -> Layout:
     return Layout(f"{prefix}/" if prefix else "", run)
 
 
-def bucket_settings(name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]]) -> S3Settings:
+def bucket_settings(name: str, settings: ArgoSettings, storages: Tables) -> S3Settings:
     """The bucket of an executor, one of the settings' storages.
 
     Raises:

@@ -22,9 +22,9 @@ from sciflow.executors.batch.sending import Terms
 from sciflow.executors.batch.ward import Ward
 from sciflow.executors.capacity import Capacity, Quota
 from sciflow.executors.containers.engines import ENVIRONMENT
+from sciflow.executors.errand import Errand
 from sciflow.executors.inbox import Inbox
 from sciflow.executors.lost_files import gone
-from sciflow.executors.registry import Errand
 from sciflow.executors.request import Surroundings
 from sciflow.executors.settings import BatchSettings
 from sciflow.executors.systems.system import BatchSystem

@@ -6,13 +6,14 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
+from sciflow.config import Tables
 from sciflow.core.graph import Secret
 from sciflow.errors import ConfigError, HostError, HostUnreachable
 from sciflow.executors.argo.place.bucket import Bucket
@@ -34,9 +35,7 @@ RIGHTS = "workflows: create, get, list, watch, update, patch, delete; pods, pods
 class ArgoVisit:
     """One examination of an executor of type `argo`. What is made lazily raises what it raises."""
 
-    def __init__(
-        self, name: str, settings: ArgoSettings, storages: Mapping[str, Mapping[str, Any]], *, wait_s: float
-    ) -> None:
+    def __init__(self, name: str, settings: ArgoSettings, storages: Tables, *, wait_s: float) -> None:
         """`wait_s`: how long the test workflow may wait and run."""
         self.name = name
         self.settings = settings

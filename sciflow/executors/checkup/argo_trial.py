@@ -30,7 +30,7 @@ from sciflow.executors.argo.trouble import BLOCKED, advice
 from sciflow.executors.argo.waiting import BEGINNING, SILENT_S, trouble_of
 from sciflow.executors.checkup.argo import ArgoVisit
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
-from sciflow.executors.registry import Errand, Whole
+from sciflow.executors.errand import Errand, Whole
 
 LOOK_S = 1.0
 LATE_S = 10.0  # for which the end of a task may come later than that of its workflow

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sciflow.config import Tables
 from sciflow.errors import InvalidSettings, SciflowError
 from sciflow.executors.checkup import argo
 from sciflow.executors.checkup.argo import ArgoVisit
@@ -30,9 +31,7 @@ VERSION: Mapping[Engine, Sequence[str]] = {  # each fails where the engine could
 }
 
 
-def examine(
-    name: str, table: Mapping[str, Any], *, storages: Mapping[str, Mapping[str, Any]], runs: Path, wait_s: float
-) -> Iterator[Finding]:
+def examine(name: str, table: Mapping[str, Any], *, storages: Tables, runs: Path, wait_s: float) -> Iterator[Finding]:
     """What there is to say of an executor; `wait_s`: how long its test job may wait and run, 0: none is submitted."""
     try:
         settings = parse_executor(name, table)

@@ -6,10 +6,10 @@ import sys
 
 from sciflow.executors.batch.courier import Tempo
 from sciflow.executors.batch.depot import Depot
+from sciflow.executors.errand import Errand
 from sciflow.executors.futures.executor import FuturesExecutor
 from sciflow.executors.futures.pool import Pool
 from sciflow.executors.futures.submissions import Submissions
-from sciflow.executors.registry import Errand
 from sciflow.executors.request import Surroundings
 from sciflow.executors.settings import FuturesSettings
 from sciflow.executors.transports.local import LocalTransport

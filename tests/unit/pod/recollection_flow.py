@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sciflow import Workflow, op, when, workflow
 
 
@@ -56,6 +58,21 @@ def inner(xs: list[int]) -> list[int]:
 @workflow
 def cached(x: int) -> int:
     return double.options(cache=True)(x)
+
+
+@op(cache=True)
+def several(n: int) -> list[Path]:
+    return [Path(str(i)) for i in range(n)]
+
+
+@op
+def names(files: list[Path]) -> list[str]:
+    return [file.name for file in files]
+
+
+@workflow
+def read_again(n: int) -> list[str]:
+    return names(several(n))
 
 
 @workflow

@@ -34,7 +34,7 @@ def dns_name(text: str, *, most: int = MOST) -> str:
 
 
 def workflow_name(run: str) -> str:
-    """The name of the Workflow of a run; see `deployment.RUN`."""
+    """The name of the Workflow of a run; of one of what is deployed see `deployed.RUN`."""
     deployed = re.fullmatch(r"(.+)-\d{8}-\d{6}-[0-9a-f]{8}", run)
     return deployed[1] if deployed else dns_name(run)
 

@@ -168,7 +168,7 @@ def plan_template(name: str, around: PodSurrounding, *, exits: bool) -> Manifest
 def frame_template(
     name: str, command: Sequence[str], around: PodSurrounding, *, env: Sequence[Manifest], outputs: Manifest
 ) -> Manifest:
-    """The template of a pod that begins or ends a run which no engine looks after; see `deployment`."""
+    """The template of a pod that begins or ends a run which no engine looks after; see `deployed`."""
     return {**_pod(name, _clerk(around.site), around, _Errand(command=command, env=env)), "outputs": outputs}
 
 

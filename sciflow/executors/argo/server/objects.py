@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -67,7 +68,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
         return next((str(output.value) for output in self.outputs.parameters if output.name == name), "")
 
 
-class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
+class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """How far a workflow is."""
 
     phase: str = ""
@@ -81,6 +82,15 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True):
     shutdown: str = ""  # Stop or Terminate, once somebody has asked for it
     finished: datetime | None = None
     partial: bool = False  # what its object says besides phase and progress was not looked at
+
+    @cached_property
+    def pods(self) -> Mapping[str, Sequence[NodeStatus]]:
+        """By the path of the node that they work on."""
+        found: dict[str, list[NodeStatus]] = {}
+        for node in self.nodes.values():
+            if node.type == "Pod":
+                found.setdefault(node.parameter("path"), []).append(node)
+        return found
 
     @property
     def gates(self) -> Mapping[str, str]:
@@ -165,6 +175,6 @@ class Continuation(msgspec.Struct, frozen=True):
 
 def ended_pods(status: WorkflowStatus) -> AbstractSet[tuple[str, str]]:
     """Paths and chunks whose pods have ended; a workflow that is retried forgets the pods that run again."""
-    pods = [node for node in status.nodes.values() if node.type == "Pod"]
+    pods = [pod for pods in status.pods.values() for pod in pods]
     live = {pod.task for pod in pods if pod.phase in ("Pending", "Running")}
     return {pod.task for pod in pods} - live

@@ -51,7 +51,7 @@ class Watch(Answering, Protocol):
     ) -> Iterator[tuple[str, str]]:
         """The lines that the containers `main` of a workflow's pods print: (pod, line).
 
-        `tail`: the last so many of each; `follow`: until the workflow has ended. None if there is no such workflow.
+        `tail`: the last so many of each; `follow`: until the workflow has ended. No line if there is no such workflow.
         """
 
     def events(self, pod: str) -> list[PodEvent]:
