@@ -17,6 +17,7 @@ class Brakes:
         self._conductor = parts.conductor
         self._freight = freight
         self._withdrawn = False  # executors were told to begin nothing more
+        self._let_go = False  # and then that all is done
 
     def apply(self, halt: Halt) -> None:
         """Does what the halt asks for: withdraws once, and kills as often as it is called."""
@@ -27,7 +28,13 @@ class Brakes:
 
     def release(self) -> None:
         """The run goes on: the next halt is a new one."""
-        self._withdrawn = False
+        self._withdrawn = self._let_go = False
+
+    def let_go(self) -> None:
+        """Nothing is left to be begun: a run that was halted before comes to its end also where it is carried out."""
+        if self._conductor is not None and self._withdrawn and not self._let_go:
+            self._let_go = True
+            self._conductor.go_on()
 
     def end_whole(self, halt: Halt) -> None:
         """Has the run ended by who carries it out as a whole, if the halt is its end."""

@@ -121,6 +121,8 @@ class Engine:
         halt, conductor = self._helm.halt, self._parts.conductor
         if outcome.phase is Phase.FAILED:
             self._brakes.end_whole(halt)
+        if outcome.phase is not Phase.SUSPENDED:
+            self._brakes.let_go()
         if not halt.interrupts:
             if not all(executor.settled for executor in self._parts.executors.values()):
                 return False

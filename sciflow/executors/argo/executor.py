@@ -90,8 +90,9 @@ class ArgoExecutor:
 
     def go_on(self) -> None:
         """See `Conductor`."""
-        self._steering.go_on()
-        self._order(Resume())
+        if self._steering.course is not Course.ENDING:  # a workflow that ends goes on to do so
+            self._steering.go_on()
+            self._order(Resume())
 
     def end(self, *, exit_handler: bool, killed: bool, why: str) -> None:
         """See `Conductor`."""

@@ -128,7 +128,7 @@ class Orders:
         if status is None or status.archived or not self._retried(status):
             self._there(nodes=False)  # or it is being removed, which is waited for
             self._supply.submit(self._totals)
-            self._gates.shut_again()
+        self._gates.shut_again()
         self._sight.ended_since = None
 
     def _retried(self, status: WorkflowStatus) -> bool:
