@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import sciflow
 from sciflow import ConfigError, Run
 from sciflow.cli.main import exit_code
 from sciflow.core.job import SINGLE
+from sciflow.engine.run_folder import RunFolder
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
@@ -55,15 +57,10 @@ class Cluster:
         verb, _, path = call.partition(" ")
         name = path.removeprefix(f"{ALL}/")
         if verb == "POST":
-            metadata = body["workflow"]["metadata"]
-            self._server.answers[metadata["name"]] = (
-                200,
-                {
-                    "metadata": metadata,
-                    "status": {"phase": "Succeeded", "finishedAt": "2020-01-01T00:00:00Z"},
-                },
-            )
-            self.leave(metadata["annotations"]["sciflow/run"], 2)
+            self.leave(body["workflow"]["metadata"]["annotations"]["sciflow/run"], 2)
+            return 200, {}
+        if verb == "PUT":
+            self.leave(name.removesuffix("/retry"), 4)
             return 200, {}
         if path == ALL:
             return 200, {"items": []}
@@ -71,10 +68,12 @@ class Cluster:
             self.removed.append(name)
         return self._server.answers.get(name, (404, {}))
 
-    def leave(self, run: str, value: int) -> None:
-        """Has the pod of a run leave its outcome."""
-        reply = [0, 0, "Succeeded", value, 0.0, 1.0, 0, 0]
-        lines = [{"path": "double", "chunk": 0, "succeeded": 1}, {}, [SINGLE, 1, "w", 0, 0, reply]]
+    def leave(self, run: str, value: int, *, phase: str = "Succeeded") -> None:
+        """Has the pod of a run leave its outcome, and the run's workflow end."""
+        status = {"phase": phase, "finishedAt": "2020-01-01T00:00:00Z"}
+        self._server.answers[run] = 200, {"metadata": {"annotations": {"sciflow/run": run}}, "status": status}
+        reply = [0, 0, phase, value, 0.0, 1.0, 0, 0]
+        lines = [{"path": "double", "chunk": 0, "succeeded": 1}, {}, [SINGLE, 1, f"w{value}", 0, 0, reply]]
         self.objects.held[Layout("", run).outcomes("double", 0)] = "\n".join(map(json.dumps, lines)).encode() + b"\n"
 
     def forget(self) -> None:
@@ -155,6 +154,21 @@ def test_what_others_have_begun_is_not_removed_by_age_nor_without_saying_so(
     assert exit_code(["clean", "--remote", "--dry-run"]) == 0
     assert "what 2 runs have left at argo" in (said := capfd.readouterr().err)
     assert ", 1 of them begun elsewhere and not only yours;" in said
+
+
+def test_what_others_have_begun_is_not_removed_when_it_was_gone_on_with_here(
+    cluster: Cluster, adopted: Callable[[], Run[Any]]
+) -> None:
+    cluster.leave(adopted().id, 3, phase="Failed")
+    run = adopted()
+    assert run.phase == "Failed"
+    cluster.settle(cleanup="on_success")
+    run.retry()
+    assert (run.wait(30.0), run.result_tree()) == ("Succeeded", 4)
+    while RunFolder(run.folder).lock().held():  # what is removed goes after the end
+        time.sleep(0.01)
+    assert cluster.removed == []
+    assert "on other machines" not in (run.folder / "logs" / "engine.log").read_text()  # nor was it tried
 
 
 def test_where_things_lie_on_the_machine_of_who_begins_a_run_is_not_told_to_its_pods(
