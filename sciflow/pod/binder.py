@@ -83,7 +83,9 @@ class Binder:
         earlier = self._view.source.earlier(run.path, chunk)
         run.tasks.attempts = {i: end.attempt + 1 for i, end in earlier.last.items()}
         spent = self._spent(run.path, chunk, earlier, replaces=replaces)
-        again = earlier.failed if not replaces else {i for i in earlier.failed if _may_follow(run, earlier.last[i], spent)}
+        again = (
+            earlier.failed if not replaces else {i for i in earlier.failed if _may_follow(run, earlier.last[i], spent)}
+        )
         job = self._job(run, self._wanted(run, chunk, earlier, again))
         self._show_keys(job.keys)
         known, cache = self._known(job, new={i for i in job.slices if i not in earlier.last})
