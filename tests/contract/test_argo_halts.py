@@ -83,6 +83,11 @@ def in_time() -> float:
     return nap(0.0)
 
 
+@workflow
+def nap_alone() -> float:
+    return nap(0.0)
+
+
 def test_a_pause_that_is_refused_leaves_the_time_limit_as_it_is(place: Place) -> None:
     place.refuses, place.ends = {"suspend"}, {"stop", "terminate"}
     run = in_time.submit(on="argo")
@@ -114,3 +119,12 @@ def test_a_run_whose_last_task_ends_while_it_is_halted_goes_on_to_its_end_in_arg
     ends(place, run, "on-exit", "Succeeded")
     assert run.wait(60) == "Succeeded"
     assert place.orders == [CREATED, "suspend", "resume"]
+
+
+def test_a_run_that_has_failed_here_and_goes_on_in_argo_is_ended_there_by_a_cancel(place: Place) -> None:
+    place.refuses = {CREATED}  # as far as it is told
+    run = nap_alone.submit(on="argo")
+    assert run.wait(60) == "Failed"
+    place.refuses = set()
+    run.cancel()
+    assert place.orders == ["terminate"]
