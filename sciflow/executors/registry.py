@@ -100,7 +100,7 @@ def fetch_files(
         case FuturesSettings():  # it works in the run folder itself
             return {path: gone(path, root) for path in paths if not (root / path).exists()}
         case ArgoSettings() as settings:
-            from sciflow.executors.argo.making import fetch_from_bucket
+            from sciflow.executors.argo.bringing import fetch_from_bucket
 
             return fetch_from_bucket(name, settings, storages, root, paths)
         case BatchSettings() as settings:
@@ -199,7 +199,7 @@ def recall_run(
         recall(root, records, running=running)
         return
     if isinstance(settings, ArgoSettings):
-        from sciflow.executors.argo.making import recall_workflow
+        from sciflow.executors.argo.recall import recall_workflow
 
         recall_workflow(name, settings, storages, root, end)
         return

@@ -10,5 +10,6 @@
     follower   the thread behind it: `orders` does what is ordered, `lookout` looks; between them `news`
 
 What `executors.registry` and the command line call besides: `deploying` and `shelf`, `run_list`, `remains`, `pod_logs`,
-`refusals`, `rehearsal`. What happens in the pods is in `sciflow.pod`. The whole of it: `docs/inside.md`, "Argo".
+`refusals`, `rehearsal`; and where no engine looks after a run, `bringing` and `recall`. What happens in the pods is in
+`sciflow.pod`. The whole of it: `docs/inside.md`, "Argo".
 """

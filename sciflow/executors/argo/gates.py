@@ -125,7 +125,7 @@ class Gates:
         told = self._bucket.decoded(self._layout.answer(path), GivenValue)
         if told is None:
             return None
-        bring_packs(self._bucket, self._layout, self._here, bytes(told.output))
+        bring_packs(self._bucket, self._layout, self._here, [bytes(told.output)])
         return bytes(told.output)
 
     def _know(self, path: str, text: bytes) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sciflow.executors.argo.news import Ends, Fetched
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.given import learn_given
+from sciflow.executors.argo.place.given import bring_packs, learn_given
+from sciflow.executors.argo.place.inside import place_in
 from sciflow.executors.argo.place.layout import OUTCOMES, Layout
 from sciflow.executors.argo.place.outcomes import Outcomes, read_outcomes
 from sciflow.executors.argo.place.run_files import RunFiles, bring_files
@@ -49,14 +50,11 @@ class Harvest:
 
     def _bring(self, told: Collection[Outcomes]) -> None:
         """Logs and values, before anybody hears of what they belong to."""
-        wanted = {path for outcomes in told for path in _spoken_of(outcomes)}
-        missing = [path for path in sorted(wanted) if not (self._here / path).exists()]
-        self._bucket.at_once(lambda path: self._bucket.fetch(self._layout.part(path), self._here / path), missing)
+        ends = [end for outcomes in told for end in outcomes.ends]
+        workers = {end.worker for end in ends if end.worker}  # nothing was run for what comes out of the cache
+        logs = [f"logs/{worker}.{kind}" for worker in sorted(workers) for kind in ("out", "err")]
+        missing = {path: here for path in logs if not (here := place_in(self._here, path)).exists()}
+        self._bucket.at_once(lambda path: self._bucket.fetch(self._layout.part(path), missing[path]), list(missing))
+        bring_packs(self._bucket, self._layout, self._here, (bytes(end.told.output) for end in ends))
         for outcomes in told:
             self._files.learn(outcomes.rest)
-
-
-def _spoken_of(outcomes: Outcomes) -> set[str]:
-    """The logs of tasks, and the packs that have their values."""
-    logs = {f"logs/{end.worker}.{kind}" for end in outcomes.ends for kind in ("out", "err")}
-    return logs | {f"values/{end.worker}" for end in outcomes.ends if b'"$":"value"' in bytes(end.told.output)}

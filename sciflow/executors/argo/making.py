@@ -1,12 +1,8 @@
-"""Puts together, from its settings, what works for a run on Argo: its executor, and what there is without an engine.
-
-Without one, files come home, and what runs is suspended or ended.
-"""
+"""Puts the executor of a run on Argo together from its settings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 
 import msgspec
 
@@ -15,24 +11,19 @@ from sciflow.core.graph import Suspend
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.follower import Follower
-from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.manifest.naming import dns_name, workflow_name
 from sciflow.executors.argo.manifest.version import content_version
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.given import learn_given
-from sciflow.executors.argo.place.layout import OUTCOMES
-from sciflow.executors.argo.place.outcomes import read_outcomes
-from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.server.workflows import Registry
-from sciflow.executors.argo.submission import Submission, bucket_settings, layout_of, submission_of
+from sciflow.executors.argo.submission import Submission, submission_of
 from sciflow.executors.argo.trouble import advice
 from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.conducted import note_conductor
-from sciflow.executors.errand import End, Errand
+from sciflow.executors.errand import Errand
 from sciflow.executors.settings import ArgoSettings
 
 
@@ -108,34 +99,3 @@ class _Supply(msgspec.Struct, frozen=True, kw_only=True):
         made = self.submission.workflow(plan, delivery)
         if not self.server.create(made) and self.server.annotation(plan.name, RUN_LABEL) != self.run:
             raise ConfigError(f"{self.server.url}: another workflow has the name {plan.name}")
-
-
-def fetch_from_bucket(
-    name: str, settings: ArgoSettings, storages: Tables, root: Path, paths: Sequence[str]
-) -> Mapping[str, str]:
-    """See `registry.fetch_files`."""
-    store = bucket_settings(name, settings, storages)
-    bucket, layout = Bucket(settings.storage, store), layout_of(store, root.name)
-    files = RunFiles(bucket, layout)
-    learn_given(bucket, layout, files)
-    for key, text in bucket.get_all(bucket.list(layout.part(f"{OUTCOMES}/"))).items():
-        files.learn(bucket.read(key, text, read_outcomes).rest)
-    return bring_files(files, root, paths, place=f"{bucket!r}: {layout.part('')}")
-
-
-def recall_workflow(name: str, settings: ArgoSettings, storages: Tables, root: Path, end: End | None) -> None:
-    """See `registry.recall_run`; Argo can let nothing run to its end while it ends a workflow."""
-    store = bucket_settings(name, settings, storages)
-    bucket, layout, server = Bucket(settings.storage, store), layout_of(store, root.name), make_server(settings)
-    workflow = workflow_name(root.name)
-    try:
-        status = server.status(workflow, nodes=False)
-        if status is None or status.ended:
-            return
-        if end is None:
-            server.suspend(workflow)
-            return
-        halted = Halted(exit_handler=end.exit_handler, why=end.why)
-        end_workflow(server, workflow, bucket, layout, halted, suspended=status.suspended or status.partial)
-    finally:
-        server.close()

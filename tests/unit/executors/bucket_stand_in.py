@@ -27,6 +27,7 @@ class Objects:
         self.held: dict[str, bytes] = {}
         self.asked: list[str] = []  # METHOD key
         self.conditional = True  # whether it knows `If-None-Match`
+        self.breaks_at: int | None = None  # after so many bytes it breaks off what it sends
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -93,7 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("ETag", f'"{etag}"')
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(text)
+            self.wfile.write(text[: self.objects.breaks_at])
+            self.close_connection = self.close_connection or len(text) > (self.objects.breaks_at or len(text))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base class's name
         """Prints nothing."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.errors import RunDamaged
+from sciflow.errors import HostUnreachable, RunDamaged
 from sciflow.executors.argo.gates import Gates
 from sciflow.executors.argo.harvest import Harvest
 from sciflow.executors.argo.news import News, Told
@@ -21,7 +21,7 @@ from sciflow.executors.argo.place.sending import Sender
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.settings import ArgoSettings
 from sciflow.pod.bucket_source import BucketSource
-from sciflow.runner.packs import Pack
+from sciflow.runner.packs import Pack, read_stored
 from tests.unit.executors.argo_facts import facts
 from tests.unit.executors.argo_follower import outcome
 from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket
@@ -134,3 +134,56 @@ def test_of_two_answers_at_the_same_time_the_first_holds(bucket: Bucket, tmp_pat
     for name, text in (("here", b"1"), ("there", b"2")):  # each has seen that there was none
         Sender(bucket, LAYOUT, folder(tmp_path / name), facts(), {}).send_answer("gate", text)
     assert told_by(bucket, tmp_path / "there") == [Told(path="gate", text=b"1")]
+
+
+def test_a_long_value_out_of_the_cache_is_brought_and_no_logs_are_looked_for(
+    bucket: Bucket, objects: Objects, tmp_path: Path
+) -> None:
+    there, here = folder(tmp_path / "there"), folder(tmp_path / "here")
+    tag = Pack(str(there), "values/cached-1", inline_bytes=8).put('"long"')
+    bucket.put_file(LAYOUT.part("values/cached-1"), there / "values/cached-1")
+    bucket.put(*ended(tag, worker=""))
+    (told,) = Harvest(bucket, LAYOUT, here).news(None)
+    assert [end.slice for end in told.ends] == [-1]
+    assert read_stored(str(here), tag) == b'"long"'
+    assert not [asked for asked in objects.asked if "/logs/" in asked]
+
+
+@pytest.mark.parametrize(
+    ("output", "worker"),
+    [
+        ({"$": "value", "file": "values/../../x", "at": 0, "size": 1}, ""),
+        ({"$": "value", "file": "run.db", "at": 0, "size": 1 << 40}, ""),
+        (1, "../../x"),
+    ],
+    ids=["a value outside of the run", "a value that is another file of the run", "a log outside of the run"],
+)
+def test_what_ends_speak_of_is_written_nowhere_but_to_its_place(
+    output: object, worker: str, bucket: Bucket, objects: Objects, tmp_path: Path
+) -> None:
+    here = folder(tmp_path / "runs/run")
+    (here / "run.db").write_text("mine")
+    for path in ("values/../../x", "run.db", "logs/../../x.out"):
+        objects.held[LAYOUT.part(path)] = b"theirs"
+    bucket.put(*ended(output, worker=worker))
+    with pytest.raises(RunDamaged, match="is no path of a run's file"):
+        list(Harvest(bucket, LAYOUT, here).news(None))
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
+
+
+def test_nothing_is_left_of_a_file_whose_transfer_was_broken_off(
+    bucket: Bucket, objects: Objects, tmp_path: Path
+) -> None:
+    objects.held["long"] = b"x" * 1000
+    objects.breaks_at = 500
+    with pytest.raises(HostUnreachable):
+        bucket.fetch("long", tmp_path / "long")
+    assert not list(tmp_path.iterdir())
+
+
+def ended(output: object, *, worker: str) -> tuple[str, bytes]:
+    """What the only task of a node has left: a key, and what is under it."""
+    reply = [0, 0, "Succeeded", output, 0.0, 1.0, 0, 0]
+    lines = [{"path": "node", "chunk": 0, "succeeded": 1}, {}, [-1, 1, worker, 0, 0, reply]]
+    texts = [json.dumps(line, separators=(",", ":")) for line in lines]
+    return LAYOUT.outcomes("node", 0), "\n".join(texts).encode() + b"\n"

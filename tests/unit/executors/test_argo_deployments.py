@@ -97,9 +97,12 @@ def test_times_that_are_none_are_told(deploy):
     assert deploy("plain", "--cron", "*/5 0-6 1,15 JAN-MAR MON")[0] == 0
 
 
-def test_only_executors_of_argo_take_deployments(deploy, capsys):
-    assert exit_code(["deploy", f"{FLOW}:plain", "--dry-run"]) == 2
-    assert "expected: an executor of type argo: cluster" in capsys.readouterr().err
+def test_only_executors_of_argo_take_deployments_and_have_runs_of_others(deploy, capsys):
+    for asked in (["deploy", f"{FLOW}:plain", "--dry-run"], ["adopt", "x", "--on", "local"], ["list", "--on", "other"]):
+        assert exit_code(asked) == 2
+        said = capsys.readouterr().err
+        assert "expected: an executor of type argo: cluster" in said
+        assert "fix:      --on cluster" in said
 
 
 def test_argo_finds_no_fault_with_what_is_deployed(deploy, kubernetes, tmp_path):

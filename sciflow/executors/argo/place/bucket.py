@@ -103,14 +103,19 @@ class Bucket:
 
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{os.urandom(6).hex()}")
-        with explained(self._name, self._settings):
-            try:
-                self._client.fget_object(self._settings.bucket, key, str(beside))
-            except S3Error as error:
-                if error.code in MISSING:
-                    return False
-                raise
-        beside.rename(target)
+        part = beside.with_name(f"{beside.name}.part")  # the client would give it a name of its own
+        try:
+            with explained(self._name, self._settings):
+                try:
+                    self._client.fget_object(self._settings.bucket, key, str(beside), tmp_file_path=str(part))
+                except S3Error as error:
+                    if error.code in MISSING:
+                        return False
+                    raise
+            beside.rename(target)
+        finally:
+            for left in (part, beside):
+                left.unlink(missing_ok=True)
         return True
 
     def put(self, key: str, data: bytes) -> None:

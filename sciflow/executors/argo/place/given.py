@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,6 +15,7 @@ from sciflow.errors import RunDamaged
 from sciflow.executors.archive import unpack
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import FORMAT, Facts, Format, GivenValue
+from sciflow.executors.argo.place.inside import place_in
 from sciflow.executors.argo.place.layout import ANSWERS, FACTS, Layout
 from sciflow.executors.argo.place.run_files import RunFiles
 from sciflow.executors.found import MODULES
@@ -55,14 +55,21 @@ def learn_given(bucket: Bucket, layout: Layout, files: RunFiles) -> None:
         files.learn(given)
 
 
-def bring_packs(bucket: Bucket, layout: Layout, root: Path, text: bytes) -> None:
-    """Brings the files in which the long parts of a value lie, so far as they are there."""
-    if b'"$":"value"' not in text:
-        return
-    for file, size in _packs(json.loads(text)):
-        target = root / _inside(file)
-        if not target.exists() or target.stat().st_size < size:
-            bucket.fetch(layout.part(file), target)
+def bring_packs(bucket: Bucket, layout: Layout, root: Path, texts: Iterable[bytes]) -> None:
+    """Brings the files in which the long parts of values lie, so far as they are there.
+
+    What is stored in one file speaks of no other one.
+
+    Raises:
+        RunDamaged: a value names something else.
+    """
+    wanted: dict[str, int] = {}
+    for text in texts:
+        for file, end in _packs(json.loads(text)) if b'"$":"value"' in text else ():
+            wanted[file] = max(end, wanted.get(file, 0))
+    targets = {file: place_in(root, file, part="values/") for file in wanted}
+    missing = [file for file, here in targets.items() if not here.exists() or here.stat().st_size < wanted[file]]
+    bucket.at_once(lambda file: bucket.fetch(layout.part(file), targets[file]), missing)
 
 
 def _packs(tree: Tree) -> Iterator[tuple[str, int]]:
@@ -84,21 +91,10 @@ def bring_given(bucket: Bucket, layout: Layout, root: Path, facts: Facts) -> Non
     values = [key.removeprefix(head) for key in bucket.list(layout.part("values/"))]
     wanted = [path for path in values if _ENGINES.fullmatch(path)] + [f"code/{file}" for file in facts.code]
     for path in wanted:
-        if not bucket.fetch(layout.part(path), root / _inside(path)) and path.startswith("code/"):
+        if not bucket.fetch(layout.part(path), place_in(root, path)) and path.startswith("code/"):
             raise RunDamaged(f"{bucket!r}: {layout.part(path)}: a file of the run is not there any more")
     if facts.bundle:
         archive = root / f"{MODULES}.tar"
         if bucket.fetch(layout.code(facts.bundle), archive):
-            unpack(archive, root / MODULES)
+            unpack(archive, root / MODULES, has_links=False)  # a retry sends what they point to
             archive.unlink(missing_ok=True)
-
-
-def _inside(path: str) -> str:
-    """A path below a run folder, which leads nowhere else: whoever may write to the bucket may write anything there.
-
-    Raises:
-        RunDamaged: it does.
-    """
-    if os.path.isabs(path) or ".." in path.split("/"):
-        raise RunDamaged(f"{path!r} is no path of a run's file")
-    return path
