@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sciflow import Run, workflow
+from sciflow import Run, op, workflow
 from sciflow.errors import RunError
 from sciflow.executors.argo.place.layout import Layout
 from tests.contract.argo_ops import nap, naps
@@ -43,6 +43,8 @@ class Place:
         if verb in self.refuses:
             return 403, {"message": "forbidden: cannot patch"}
         self.orders.append(verb)
+        if verb in {"suspend", "resume"}:
+            self.status = 200, {**self.status[1], "spec": {"suspend": verb == "suspend"}}
         if verb in self.ends:
             self.status = 200, {"status": {"phase": "Failed"}}
         return 200, {}
@@ -81,6 +83,16 @@ def test_a_run_without_an_engine_is_ended_in_argo_as_an_engine_does_it(verb: str
 @workflow(timeout_s=15.0)
 def in_time() -> float:
     return nap(0.0)
+
+
+@op
+def few() -> list[int]:
+    return [1, 2]
+
+
+@workflow
+def third() -> int:
+    return few()[2]
 
 
 @workflow
@@ -128,3 +140,12 @@ def test_a_run_that_has_failed_here_and_goes_on_in_argo_is_ended_there_by_a_canc
     place.refuses = set()
     run.cancel()
     assert place.orders == ["terminate"]
+
+
+def test_a_run_that_fails_of_what_only_its_engine_knows_is_ended_in_argo(place: Place) -> None:
+    run = third.submit(on="argo")
+    until(lambda: CREATED in place.orders)
+    ends(place, run, "few", [1, 2])
+    assert run.wait(60) == "Failed"
+    assert place.orders == [CREATED, "stop"]
+    assert "no result" in halted(place)["why"]
