@@ -35,7 +35,7 @@ from sciflow.executors.argo.waiting import SILENT_S, WaitingPods, Waits
 # Of the time since the last news passes until the next look: so much later than it is an end is seen at most. A watch
 # would tell it at once, but with the whole object, which may be megabytes, at each change of any of its nodes.
 FASTER = 0.1
-LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was stopped
+LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was cut short
 SETTLED_S = 1.0
 GONE = "is there no more: somebody has removed it; `sciflow retry` submits it again, and nothing twice that has ended"
 
@@ -157,7 +157,7 @@ class Lookout:
             return False
         ago_s = time.time() - status.finished.timestamp() if first and status.finished is not None else 0.0
         ended_s = self._sight.see_end(time.monotonic(), ago_s=max(0.0, ago_s))
-        return status.gone or ended_s >= (LATE_S if "Stopped" in status.message else SETTLED_S)
+        return status.gone or ended_s >= (LATE_S if status.cut_short else SETTLED_S)
 
     def _quiet_s(self) -> float:
         return time.monotonic() - self._last_news

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from sciflow.errors import HostRefused, HostUnreachable
 from sciflow.executors.argo import follower as follower_module
 from sciflow.executors.argo.halting import Halted
+from sciflow.executors.argo.lookout import SETTLED_S
 from sciflow.executors.argo.news import (
     Answer,
     Begin,
@@ -67,6 +69,23 @@ def test_a_workflow_that_ends_while_the_bucket_is_read_is_over_when_all_that_it_
     known = next(place for place, one in enumerate(news) if isinstance(one, Ends))
     ended = next(place for place, one in enumerate(news) if isinstance(one, CaughtUp) and one.status.ended)
     assert known < ended
+
+
+def test_pods_that_argo_has_ended_for_the_time_of_their_workflow_have_time_to_save_what_they_did(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    pod = {"id": "a", "type": "Pod", "phase": "Failed", "message": "Step exceeded its deadline"}
+    finished = datetime.now(UTC).isoformat()
+    server.answers[f"GET {HERE}"] = 200, {"status": {"phase": "Failed", "finishedAt": finished, "nodes": {"a": pod}}}
+    with following(server, shelf, tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        news = heard(follower, lambda news: bool(looked(news)))
+        time.sleep(SETTLED_S + 0.5)
+        key, text = outcome("last")
+        shelf.objects[key] = text
+        news += heard(follower, lambda news: any(isinstance(one, Ends) for one in news))
+    assert not any(one.over for one in looked(news))
 
 
 def test_who_has_nothing_to_look_after_rests(server: StandIn, tmp_path: Path) -> None:

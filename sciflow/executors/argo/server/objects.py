@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"  # a label: "Persisted" if only Argo's database has it
+STOPPED, DEADLINE = "Stopped with strategy", "exceeded its deadline"  # what Argo says of what it has ended itself
 PAGE = 200  # objects of a list that are asked for at once
 
 
@@ -102,6 +103,12 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def passed(self) -> list[NodeStatus]:
         """The suspensions that it has come to, and waits at no more."""
         return [node for node in self.nodes.values() if node.type == "Suspend" and node.phase == "Succeeded"]
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it has ended before its pods had: somebody has stopped it, or its time was over."""
+        late = (node.message for node in self.nodes.values() if node.type == "Pod" and node.phase == "Failed")
+        return STOPPED in self.message or any(DEADLINE in message for message in late)
 
     @property
     def ended(self) -> bool:
