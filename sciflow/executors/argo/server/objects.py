@@ -120,6 +120,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Of an object of Kubernetes."""
 
     name: str = ""
+    uid: str = ""
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
     creation_timestamp: datetime | None = None  # a retry starts a workflow anew
