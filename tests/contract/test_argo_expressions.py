@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sciflow.core.evaluation import condition, evaluate
-from sciflow.core.expr import OPERATORS, Argo, Call, Const, Expr, Index, Input, Item, Output, Tree
+from sciflow.core.expr import OPERATORS, Argo, Call, Const, Expr, Input, Output, Tree
+from sciflow.core.known_scope import KnownScope
 from sciflow.executors.argo.manifest.expr import Printed, Printer, leaf
-from sciflow.runner import codec
 from tests.contract.argo_place import argo_server
 from tests.services.kubernetes.service import Kubernetes
 
@@ -26,23 +26,6 @@ CONSTANTS = (-3, 0, 2, 2**53, 2**60, -(2**53) - 1, True, 2.5, -0.5, 7.0)
 VALUES: dict[str, Tree] = {**INTS, **BOOLS, **LISTS}
 ENDED = ("Succeeded", "Failed", "Error")
 AT_ONCE = 250  # expressions of one task
-
-
-class Here:
-    """Leaves as values: see `core.evaluation.Scope`."""
-
-    def leaf(self, expr: Input | Output | Item | Index) -> Tree:
-        assert isinstance(expr, Input)
-        return VALUES[expr.port]
-
-    def unfold(self, tree: Tree) -> Tree:
-        return tree
-
-    def decode(self, tree: Tree) -> object:
-        return codec.decode(tree)
-
-    def encode(self, value: object) -> Tree:
-        return codec.encode(value)
 
 
 class There:
@@ -91,7 +74,7 @@ def printed() -> list[tuple[str, str, str]]:
     for name, call in calls():
         text = printer.value(call)
         if text is not None and text.rests_on and text.kind != "float":
-            value = condition(call, Here()) if text.kind == "bool" else evaluate(call, Here())
+            value = condition(call, KnownScope(VALUES)) if text.kind == "bool" else evaluate(call, KnownScope(VALUES))
             found.append((name, text.text, json.dumps(int(value) if text.kind == "int" else value)))
     return found
 

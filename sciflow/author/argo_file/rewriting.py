@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sciflow.core.evaluation import evaluate
-from sciflow.core.expr import Attr, Build, Call, Const, Element, Expr, Index, Input, Item, Output, Text, Tree, leaves
-from sciflow.runner import codec
-from sciflow.runner.failures import CodecError
+from sciflow.core.expr import Attr, Build, Call, Const, Element, Expr, Text, leaves
+from sciflow.core.known_scope import KnownScope, value_of
 
 
 def rewritten(expr: Expr, replace: Callable[[Expr], Expr | None]) -> Expr:
@@ -44,23 +42,5 @@ def worked_out(expr: Expr) -> Expr:
     """The constant that an expression without leaves comes to; itself if it has some, or no value."""
     if isinstance(expr, Const) or leaves(expr):
         return expr
-    try:
-        return Const(value=evaluate(expr, _Nowhere()))
-    except (LookupError, TypeError, ArithmeticError, ValueError, AttributeError, CodecError):
-        return expr  # it fails where it is used
-
-
-class _Nowhere:
-    """A place without inputs and outputs."""
-
-    def leaf(self, expr: Input | Output | Item | Index) -> Tree:
-        raise LookupError(expr)
-
-    def unfold(self, tree: Tree) -> Tree:
-        return tree
-
-    def decode(self, tree: Tree) -> object:
-        return codec.decode(tree)
-
-    def encode(self, value: object) -> Tree:
-        return codec.encode(value)
+    values = value_of(expr, KnownScope({}))
+    return Const(value=values[0]) if values else expr  # it fails where it is used

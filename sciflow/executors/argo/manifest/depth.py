@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sciflow.core.graph import Graph, Node, WorkflowSpec
-from sciflow.executors.argo.manifest.foreseen import Known, KnownScope, defaults_of, holds, scalars, value_of
+from sciflow.core.known_scope import Known, KnownScope, holds, value_of
+from sciflow.executors.argo.manifest.foreseen import defaults_of, scalars
 
 MANY = 1000  # graphs at work on one level: no more is found out
 

@@ -10,7 +10,8 @@ import msgspec
 
 from sciflow.core.expr import Const, Tree
 from sciflow.core.graph import Graph, Node, WorkflowSpec
-from sciflow.executors.argo.manifest.foreseen import Known, KnownScope, defaults_of, value_of
+from sciflow.core.known_scope import Known, KnownScope, value_of
+from sciflow.executors.argo.manifest.foreseen import defaults_of
 
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@-]*", re.ASCII)
 

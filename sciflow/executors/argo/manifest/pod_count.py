@@ -14,7 +14,8 @@ import msgspec
 
 from sciflow.core.expr import Expr, Output, Tree
 from sciflow.core.graph import Fan, Graph, Node, OpTemplate, WorkflowSpec
-from sciflow.executors.argo.manifest.foreseen import Known, KnownScope, defaults_of, holds, value_of
+from sciflow.core.known_scope import Known, KnownScope, holds, value_of
+from sciflow.executors.argo.manifest.foreseen import defaults_of
 from sciflow.executors.argo.place.facts import chunk_at, share_of
 
 MANY = 1000  # graphs with other inputs: no more of them are looked at
