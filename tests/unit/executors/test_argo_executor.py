@@ -175,3 +175,21 @@ def test_a_run_that_may_not_be_ended_and_stays_suspended_is_told_to_be_so(server
         executor.end(exit_handler=True, killed=False, why="stopped")
         found = reports(executor, lambda found: has(Denied)(found) and has(Steered)(found))
     assert [one.level for one in found if isinstance(one, Steered)] == ["pause"]
+
+
+def test_a_workflow_that_is_over_when_a_late_engine_looks_is_followed_to_its_end(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    shelf.objects |= dict([outcome("first"), outcome("second")])
+    shows(server, "Succeeded")
+    with executing(server, shelf, tmp_path) as executor:
+        executor.submit(job("first"))
+        limit = time.monotonic() + 15.0
+        while sum(call == f"GET {HERE}" for call, _ in server.told) < 8:  # several looks, while the engine is held up
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        found = executor.poll()
+        executor.submit(job("second", 2))
+        found += reports(executor, lambda more: sum(isinstance(one, Ended) for one in (*found, *more)) == 2)
+    assert not has(Steered)(found)
