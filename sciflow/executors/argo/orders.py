@@ -14,7 +14,7 @@ from sciflow.executors.argo.harvest import Harvest
 from sciflow.executors.argo.lookout import Sight
 from sciflow.executors.argo.news import Answer, Begin, End, Fetch, News, Order, Pause, Refused, Resume, Revive
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.layout import HALTED, Layout
+from sciflow.executors.argo.place.layout import HALTED, OUTCOMES, Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Workflows
 
@@ -123,7 +123,7 @@ class Orders:
     def _revive(self) -> None:
         """Has a workflow go on that has ended; or submits it again, if it is no more or cannot go on."""
         self._supply.send()
-        status = self._there(nodes=False)
+        status = self._there(nodes=True)
         self._bucket.delete(self._layout.part(HALTED))
         if status is None or status.archived or not self._retried(status):
             self._there(nodes=False)  # or it is being removed, which is waited for
@@ -132,6 +132,10 @@ class Orders:
         self._sight.ended_since = None
 
     def _retried(self, status: WorkflowStatus) -> bool:
+        """False if it must be submitted again: its name is free then, or about to be."""
+        if self._lacks_outcomes(status):  # Argo runs no pod again that has succeeded, of which it has no more word
+            self._server.delete(self._name)
+            return False
         try:
             return self._server.retry(self._name, succeeded=status.phase == "Succeeded")
         except (HostRefused, HostFailed):
@@ -139,6 +143,12 @@ class Orders:
             if now is None or now.ended:
                 raise
             return True  # somebody else was quicker
+
+    def _lacks_outcomes(self, status: WorkflowStatus) -> bool:
+        """Whether pods have succeeded of which nothing is in the bucket."""
+        there = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
+        done = (pod.task for pods in status.pods.values() for pod in pods if pod.phase == "Succeeded")
+        return any(chunk and self._layout.outcomes(path, chunk) not in there for path, chunk in done)
 
     def _go_on(self) -> None:
         if self._sight.paused or self._sight.suspended:

@@ -193,3 +193,15 @@ def test_a_workflow_that_is_over_when_a_late_engine_looks_is_followed_to_its_end
         executor.submit(job("second", 2))
         found += reports(executor, lambda more: sum(isinstance(one, Ended) for one in (*found, *more)) == 2)
     assert not has(Steered)(found)
+
+
+def test_of_a_pod_that_has_succeeded_and_whose_outcome_is_lost_is_said_what_helps(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shows(server, "Succeeded", pods={"a": "Succeeded"})
+    with executing(server, Shelf(), tmp_path) as executor:
+        executor.submit(job("a"))
+        found = reports(executor, has(Died))
+    (died,) = [one for one in found if isinstance(one, Died)]
+    assert died.error.type == "sciflow:PodLost"
+    assert "`sciflow retry`, which runs again" in died.error.message
