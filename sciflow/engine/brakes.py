@@ -18,6 +18,7 @@ class Brakes:
         self._freight = freight
         self._withdrawn = False  # executors were told to begin nothing more
         self._let_go = False  # and then that all is done
+        self._failed = False  # the run, of what nobody else knows
 
     def apply(self, halt: Halt) -> None:
         """Does what the halt asks for: withdraws once, and kills as often as it is called."""
@@ -41,6 +42,12 @@ class Brakes:
         if self._conductor is not None and halt.ends:
             killed = halt.level is Level.KILL
             self._conductor.end(exit_handler=halt.exit_handler, killed=killed, why=halt.why)
+
+    def fail(self, error: TaskError) -> None:
+        """Has a run ended that has failed of what only its engine knows: nothing more of it is to begin."""
+        if not self._failed:  # once: that may be refused
+            self._failed = True
+            self.end_whole(Halt(Level.KILL, error.message, ends=True))
 
     def _kill(self, halt: Halt) -> None:
         error = TaskError(kind="cancelled", type="sciflow:Cancelled", message=halt.why)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sciflow import Run, workflow
+from sciflow import Run, op, workflow
 from sciflow.errors import RunError
 from sciflow.executors.argo.place.layout import Layout
 from tests.contract.argo_ops import nap, naps
@@ -43,6 +43,8 @@ class Place:
         if verb in self.refuses:
             return 403, {"message": "forbidden: cannot patch"}
         self.orders.append(verb)
+        if verb in {"suspend", "resume"}:
+            self.status = 200, {**self.status[1], "spec": {"suspend": verb == "suspend"}}
         if verb in self.ends:
             self.status = 200, {"status": {"phase": "Failed"}}
         return 200, {}
@@ -83,6 +85,21 @@ def in_time() -> float:
     return nap(0.0)
 
 
+@op
+def few() -> list[int]:
+    return [1, 2]
+
+
+@workflow
+def third() -> int:
+    return few()[2]
+
+
+@workflow
+def nap_alone() -> float:
+    return nap(0.0)
+
+
 def test_a_pause_that_is_refused_leaves_the_time_limit_as_it_is(place: Place) -> None:
     place.refuses, place.ends = {"suspend"}, {"stop", "terminate"}
     run = in_time.submit(on="argo")
@@ -114,3 +131,21 @@ def test_a_run_whose_last_task_ends_while_it_is_halted_goes_on_to_its_end_in_arg
     ends(place, run, "on-exit", "Succeeded")
     assert run.wait(60) == "Succeeded"
     assert place.orders == [CREATED, "suspend", "resume"]
+
+
+def test_a_run_that_has_failed_here_and_goes_on_in_argo_is_ended_there_by_a_cancel(place: Place) -> None:
+    place.refuses = {CREATED}  # as far as it is told
+    run = nap_alone.submit(on="argo")
+    assert run.wait(60) == "Failed"
+    place.refuses = set()
+    run.cancel()
+    assert place.orders == ["terminate"]
+
+
+def test_a_run_that_fails_of_what_only_its_engine_knows_is_ended_in_argo(place: Place) -> None:
+    run = third.submit(on="argo")
+    until(lambda: CREATED in place.orders)
+    ends(place, run, "few", [1, 2])
+    assert run.wait(60) == "Failed"
+    assert place.orders == [CREATED, "stop"]
+    assert "no result" in halted(place)["why"]

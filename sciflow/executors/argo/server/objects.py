@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"  # a label: "Persisted" if only Argo's database has it
+STOPPED, DEADLINE = "Stopped with strategy", "exceeded its deadline"  # what Argo says of what it has ended itself
 PAGE = 200  # objects of a list that are asked for at once
 
 
@@ -104,6 +105,12 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return [node for node in self.nodes.values() if node.type == "Suspend" and node.phase == "Succeeded"]
 
     @property
+    def cut_short(self) -> bool:
+        """Whether it has ended before its pods had: somebody has stopped it, or its time was over."""
+        late = (node.message for node in self.nodes.values() if node.type == "Pod" and node.phase == "Failed")
+        return STOPPED in self.message or any(DEADLINE in message for message in late)
+
+    @property
     def ended(self) -> bool:
         """Whether nothing more happens to it, short of a retry."""
         return self.gone or self.phase in ("Succeeded", "Failed", "Error")
@@ -113,6 +120,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Of an object of Kubernetes."""
 
     name: str = ""
+    uid: str = ""
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
     creation_timestamp: datetime | None = None  # a retry starts a workflow anew
