@@ -15,7 +15,7 @@ from sciflow.core.ports import ANY
 from sciflow.core.records import TaskError
 from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.orders import Mission
-from sciflow.executors.executor import Denied, Died, Ended, Lost, Report, Steered
+from sciflow.executors.executor import Advanced, Denied, Died, Ended, Lost, Report, Steered
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, outcome
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
 
@@ -175,3 +175,14 @@ def test_a_run_that_may_not_be_ended_and_stays_suspended_is_told_to_be_so(server
         executor.end(exit_handler=True, killed=False, why="stopped")
         found = reports(executor, lambda found: has(Denied)(found) and has(Steered)(found))
     assert [one.level for one in found if isinstance(one, Steered)] == ["pause"]
+
+
+def test_tasks_are_told_to_have_begun_when_the_first_of_their_pods_has(server: StandIn, tmp_path: Path) -> None:
+    number = job("square").number(0)
+    with executing(server, Shelf(), tmp_path) as executor:
+        shows(server, "Running", pods={"square": "Pending"})
+        executor.submit(job("square"))
+        assert Advanced(number=number, begun=False) in reports(executor, has(Advanced))
+        shows(server, "Running", pods={"square": "Running"})
+        (runs,) = (one for one in reports(executor, has(Advanced)) if isinstance(one, Advanced))
+        assert runs.begun
