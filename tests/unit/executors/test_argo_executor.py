@@ -17,7 +17,7 @@ from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.news import Waiting
 from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.waiting import Waits
-from sciflow.executors.executor import Denied, Died, Ended, Lost, Report, Steered
+from sciflow.executors.executor import Advanced, Denied, Died, Ended, Lost, Report, Steered
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, outcome
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
 
@@ -246,3 +246,14 @@ def test_of_a_pod_that_has_succeeded_and_whose_outcome_is_lost_is_said_what_help
     (died,) = [one for one in found if isinstance(one, Died)]
     assert died.error.type == "sciflow:PodLost"
     assert "`sciflow retry`, which runs again" in died.error.message
+
+
+def test_tasks_are_told_to_have_begun_when_the_first_of_their_pods_has(server: StandIn, tmp_path: Path) -> None:
+    number = job("square").number(0)
+    with executing(server, Shelf(), tmp_path) as executor:
+        shows(server, "Running", pods={"square": "Pending"})
+        executor.submit(job("square"))
+        assert Advanced(number=number, begun=False) in reports(executor, has(Advanced))
+        shows(server, "Running", pods={"square": "Running"})
+        (runs,) = (one for one in reports(executor, has(Advanced)) if isinstance(one, Advanced))
+        assert runs.begun

@@ -41,3 +41,8 @@ def test_what_is_cut_short_is_found_again(monkeypatch: pytest.MonkeyPatch, capsy
         capsys.readouterr()
         assert exit_code(["deployed", "--on", "argo"]) == 0
         assert "other" not in capsys.readouterr().out
+        server.answers[f"GET {TEMPLATES}"] = server.answers[f"GET {TIMES}"] = 200, {"items": []}
+        assert exit_code(["deployed", "--on", "argo"]) == 0
+        assert "nothing is deployed" in capsys.readouterr().err
+        assert exit_code(["deployed", "nonsuch", "--delete", "--on", "argo"]) == 1
+        assert "nothing is deployed under nonsuch" in capsys.readouterr().err
