@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
+from sciflow.core.records import TaskError
 from sciflow.executors.argo.advance import advances, begun
 from sciflow.executors.argo.course import Course, Steering
 from sciflow.executors.argo.ledger import Ledger
-from sciflow.executors.argo.losses import missing, unbegun
+from sciflow.executors.argo.losses import missing, refusal, unbegun
 from sciflow.executors.argo.news import CaughtUp, Order, Revive
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.executor import Advanced, Lost, Report, never_began
@@ -26,6 +27,11 @@ class Reckoning:
         self._idle: frozenset[str] = frozenset()  # nodes without a pod at work when nothing more was to begin
         self._unbegun: frozenset[str] = frozenset()  # nodes none of whose pods has begun
         self._moved = False
+        self._refusal: TaskError | None = None  # what they die of that were to be run again
+
+    def refuse(self, why: str) -> None:
+        """A workflow that has ended does not go on."""
+        self._refusal = refusal(why)
 
     def move(self) -> None:
         """A task was handed over or has ended, or an answer was given: what comes of it is seen at the next look."""
@@ -94,4 +100,4 @@ class Reckoning:
             yield Lost(numbers=self._ledger.drop_all(gone))
             return
         for path, error in gone.items():
-            yield from never_began(self._ledger.drop(path), doom or error)
+            yield from never_began(self._ledger.drop(path), doom or self._refusal or error)
