@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -93,8 +93,8 @@ class Orders:
         match order:
             case Begin(totals=totals):
                 self._begin(totals)
-            case Revive():
-                self._revive()
+            case Revive(paths=paths):
+                self._revive(paths)
             case Answer():
                 self._gates.give(order)
             case Pause():
@@ -121,16 +121,16 @@ class Orders:
         self._renewed()
         self._begun = True
 
-    def _revive(self) -> None:
+    def _revive(self, paths: Sequence[str]) -> None:
         """Has a workflow go on that has ended; or submits it again, if it is no more or cannot go on.
 
         One that goes on is left to do so: somebody else was quicker, or an earlier try has come through.
         """
         self._supply.send()
-        status = self._there(nodes=True)
+        status = self._there(nodes=bool(paths))
         if status is None or status.ended:
             self._submitting = True
-            if status is None or status.archived or not self._retried(status):
+            if status is None or status.archived or not self._retried(status, paths):
                 self._there(nodes=False)  # or it is being removed, which is waited for
                 self._supply.submit(self._totals)
         self._gates.shut_again()
@@ -143,9 +143,11 @@ class Orders:
             self._bucket.delete(self._layout.part(HALTED))
         self._submitting = False
 
-    def _retried(self, status: WorkflowStatus) -> bool:
+    def _retried(self, status: WorkflowStatus, paths: Sequence[str]) -> bool:
         """False if it must be submitted again: its name is free then, or about to be."""
-        if self._lacks_outcomes(status):  # Argo runs no pod again that has succeeded, of which it has no more word
+        if self._lacks_outcomes(
+            status, paths
+        ):  # Argo runs no pod again that has succeeded, of which it has no more word
             self._server.delete(self._name)
             return False
         try:
@@ -156,10 +158,10 @@ class Orders:
                 raise
             return True  # somebody else was quicker
 
-    def _lacks_outcomes(self, status: WorkflowStatus) -> bool:
-        """Whether pods have succeeded of which nothing is in the bucket."""
+    def _lacks_outcomes(self, status: WorkflowStatus, paths: Sequence[str]) -> bool:
+        """Whether pods of these nodes have succeeded of which nothing is in the bucket."""
         there = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
-        done = (pod.task for pods in status.pods.values() for pod in pods if pod.phase == "Succeeded")
+        done = (pod.task for path in paths for pod in status.pods.get(path, ()) if pod.phase == "Succeeded")
         return any(chunk and self._layout.outcomes(path, chunk) not in there for path, chunk in done)
 
     def _go_on(self) -> None:

@@ -75,7 +75,7 @@ class Reckoning:
             return False
         if status.ended and (self._ledger.paths or (still and status.shutdown)):
             self._revives = False  # once
-            self._order(Revive())
+            self._order(Revive(paths=tuple(self._ledger.paths)))
         return True
 
     def _taken_back(self, status: WorkflowStatus) -> Iterator[Report]:

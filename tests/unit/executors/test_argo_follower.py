@@ -252,12 +252,14 @@ def test_a_run_that_others_have_go_on_after_a_pause_is_not_told_to_go_on_once_mo
     assert f"PUT {HERE}/resume" not in [call for call, _ in server.told]
 
 
-@pytest.mark.parametrize("lost", [True, False], ids=["lost", "there"])
+@pytest.mark.parametrize(
+    ("there", "lost"), [("a", True), ("ab", False), ("b", False)], ids=["lost", "there", "skipped, and never asked for"]
+)
 def test_a_pod_that_has_succeeded_runs_again_if_what_it_left_is_lost(
-    lost: bool, server: StandIn, tmp_path: Path
+    there: str, lost: bool, server: StandIn, tmp_path: Path
 ) -> None:
     shelf = Shelf()
-    shelf.objects |= dict([outcome("a"), *([] if lost else [outcome("b")])])
+    shelf.objects |= dict(map(outcome, there))
     pods = {path: {"type": "Pod", "phase": "Succeeded", "inputs": pod_of(path)} for path in "ab"}
     server.answers[f"GET {HERE}"] = 200, {"status": {"phase": "Succeeded", "nodes": pods}}
     server.answers[f"DELETE {HERE}"] = server.answers[f"PUT {HERE}/retry"] = 200, {}
@@ -268,7 +270,7 @@ def test_a_pod_that_has_succeeded_runs_again_if_what_it_left_is_lost(
 
     with following(server, shelf, tmp_path, mission=LOOKS, submits=submits) as follower:
         follower.order(Begin(totals={}))
-        follower.order(revive := Revive())
+        follower.order(revive := Revive(paths=["b"]))
         heard(follower, lambda news: _settled(news, revive))
     assert submitted == ([[f"DELETE {HERE}"]] if lost else [])
     assert (f"PUT {HERE}/retry" in [call for call, _ in server.told]) is not lost
