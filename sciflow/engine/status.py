@@ -25,6 +25,7 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
     ended = reader.text("ended")
     message = reader.text("message")
     seconds = (float(ended) if ended and phase is not Phase.RUNNING else time.time()) - started
+    seconds -= float(reader.fact("idle") or 0)
     deserted = _deserted(folder, reader, phase, seconds)
     if deserted:
         phase, message = Phase.ERROR, "its engine died: `sciflow resume` goes on where it was"
@@ -80,6 +81,7 @@ def summary(folder: RunFolder) -> RunSummary:
         seconds=picture.seconds,
         counts=_counts(picture.steps),
         folder=folder.root,
+        message=picture.message.partition("\n")[0] if picture.phase is Phase.FAILED else "",
     )
 
 
