@@ -62,6 +62,7 @@ class Assembly:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         executors = {LOCAL: self._local(deadline), **self._elsewhere()}
         stowage = self._stowage()
+        session.clear()  # before the scheduler reads what there is
         return Engine(
             Parts(
                 folder=session.folder,
@@ -159,8 +160,15 @@ class Assembly:
             goes_on=not session.follows,
             revives=session.again,
         )
-        is_over = session.db.is_over
-        return errand_of(origin, whole, root=self._root, script=self._script, settings=self._settings, is_over=is_over)
+        return errand_of(
+            origin,
+            whole,
+            root=self._root,
+            script=self._script,
+            settings=self._settings,
+            begun_elsewhere=bool(session.adopted),
+            is_over=session.db.is_over,
+        )
 
     def _conductor(self, executors: Mapping[str, Executor]) -> Conductor | None:
         """The executor that carries out the run as a whole, if one does; none does where no node needs one."""

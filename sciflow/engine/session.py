@@ -33,6 +33,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     adopted: str  # a word of its own, if the run was begun by somebody else
     follows: bool  # the engine only looks on
     again: bool  # somebody wants what has ended to go on
+    anew: bool  # it has ended as far as is known here, and is told once more from its beginning
 
     @property
     def first(self) -> bool:
@@ -48,6 +49,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Writes down why a run could not even begin; one that had begun can still be resumed, and stays as it is."""
         if self.first:
             put_end(self.db, Phase.ERROR, why)
+
+    def clear(self) -> None:
+        """Forgets what is told once more; to be called when nothing keeps the engine from hearing it any more."""
+        if self.anew:
+            self.db.put_fact("phase", Phase.PENDING.value)
+            self.db.start_over()
 
     def begin(self) -> None:
         """Writes down that an engine is at work; ends what one that died may have left."""
@@ -74,7 +81,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         over = self.adopted and outcome.phase in RUN_ENDS  # it may have been so for long when it was adopted
         put_end(self.db, outcome.phase, message, because=outcome.because, ended=self.db.last_end() if over else None)
         _remove_scratch(self.folder.part("work"))
-        if not self.follows:  # it is for others to say how long they need them
+        if not (self.follows or self.adopted):  # it is for others to say how long they need them
             by_policy(self.folder, outcome.phase, warn=self.warn)
 
 
@@ -90,6 +97,7 @@ def session_of(folder: RunFolder, db: Writer, *, reopens: bool, follows: bool) -
         adopted=db.text("adopted"),
         follows=follows,
         again=not follows and (reopens or db.text("phase") in RUN_ENDS),
+        anew=follows and bool(db.text("adopted")) and db.text("phase") in RUN_ENDS,
     )
 
 

@@ -56,10 +56,15 @@ class PodEnds:
             lines, succeeded = list(self._lines), self.succeeded
             left = [slice_ for slice_, _ in self._told["tasks"].values() if slice_ not in self._last]
             folders, executable = dict(self._shapes.folders), list(self._shapes.executable)
+            contents = dict(self._shapes.contents)
         head, earlier = self._told["head"], self._told["earlier"]
         head = {**head, "succeeded": head["succeeded"] + succeeded}
-        folders = {**earlier["folders"], **folders}
-        rest = {"folders": folders, "executable": [*earlier["executable"], *executable], "left": left}
+        rest = {
+            "folders": {**earlier["folders"], **folders},
+            "executable": [*earlier["executable"], *executable],
+            "contents": {**earlier["contents"], **contents},
+            "left": left,
+        }
         text = "\n".join([dump(head), dump(rest), *earlier["lines"], *lines])
         write_whole(f"{self._folder}/{OUTCOMES}", f"{text}\n".encode())
 
@@ -70,8 +75,9 @@ class PodEnds:
 
     @property
     def code(self) -> int:
-        """The exit code of a pod of which all tasks have ended."""
-        return SOME_FAILED if any(end[5][2] != "Succeeded" for end in self._last.values()) else 0
+        """The exit code of a pod of which all tasks have ended, here or before."""
+        failed = self._told["earlier"]["failed"] or any(end[5][2] != "Succeeded" for end in self._last.values())
+        return SOME_FAILED if failed else 0
 
     def remember(self) -> None:
         """Leave what has succeeded for the cache, unless it goes by more than its inputs."""

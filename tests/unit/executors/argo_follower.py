@@ -83,10 +83,16 @@ class NoSupply:
 
 @contextmanager
 def following(
-    server: StandIn, shelf: Bucket, here: Path, *, mission: Mission, submits: Callable[[], None] = lambda: None
+    server: StandIn,
+    shelf: Bucket,
+    here: Path,
+    *,
+    mission: Mission,
+    submits: Callable[[], None] = lambda: None,
+    settings: ArgoSettings | None = None,
 ) -> Iterator[Follower]:
-    """A follower of the workflow `run`."""
-    workflows = make_server(ArgoSettings(server=server.url, namespace="argo", storage="bucket"))
+    """A follower of the workflow `run`; without `settings` at Argo's server."""
+    workflows = make_server(settings or ArgoSettings(server=server.url, namespace="argo", storage="bucket"))
     follower = Follower(
         "run",
         workflows,

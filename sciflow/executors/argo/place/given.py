@@ -50,6 +50,7 @@ def learn_given(bucket: Bucket, layout: Layout, files: RunFiles) -> None:
     facts = read_facts(bucket, layout)
     if facts is not None:
         files.learn(facts)
+        files.expect(parts_of(facts.inputs))
     for key, text in bucket.get_all(bucket.list(layout.part(f"{ANSWERS}/"))).items():
         given = bucket.read(key, text, _GIVEN.decode)
         files.learn(given)
@@ -96,5 +97,5 @@ def bring_given(bucket: Bucket, layout: Layout, root: Path, facts: Facts) -> Non
     if facts.bundle:
         archive = root / f"{MODULES}.tar"
         if bucket.fetch(layout.code(facts.bundle), archive):
-            unpack(archive, root / MODULES)
+            unpack(archive, root / MODULES, has_links=False)  # a retry sends what they point to
             archive.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from sciflow.core.expr import Tree
 from sciflow.core.trees import parts_of
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.content import Content
 from sciflow.executors.argo.place.facts import Facts, GivenValue
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import FACTS, Delivery, Layout
@@ -52,6 +53,7 @@ class Sender:
         earlier = read_facts(self._bucket, self._layout) or self._facts
         told = msgspec.structs.replace(
             self._facts,
+            setup=earlier.setup,  # of who began the run: whoever adopts it makes one of it that suits his machine
             pods=earlier.pods,  # as when the run began, since its chunks are known by their numbers
             folders=_merged(earlier, given),
             executable=sorted({*earlier.executable, *given.executable}),
@@ -82,7 +84,10 @@ class Sender:
         except PlaceError as error:
             raise RunDamaged(f"{self._root}: the answer to {path}: {error}") from error
         self._put([file for name in named for file in _files(self._root, name)], below=named)
-        answer = GivenValue(output=msgspec.Raw(text), folders=shapes.folders, executable=shapes.executable)
+        contents = {name: Content(*content) for name, content in shapes.contents.items()}
+        answer = GivenValue(
+            output=msgspec.Raw(text), folders=shapes.folders, executable=shapes.executable, contents=contents
+        )
         self._bucket.put_new(self._layout.answer(path), msgspec.json.encode(answer))
 
     def send_parts(self, parts: Sequence[str]) -> Shapes:
