@@ -70,7 +70,9 @@ class Engine:
         self._helm = helm = Helm(parts, brakes=self._brakes, replies=self._replies, rest=self._rest)
         self._broadcast = Broadcast(parts, why=lambda: helm.halt.why)
         patience = Patience(
-            limit_s=parts.full_disk_wait_s, say=self._broadcast.notify, ends=lambda: helm.halt.level > Level.NONE
+            limit_s=lambda: parts.full_disk_wait_s,
+            say=self._broadcast.notify,
+            ends=lambda: helm.halt.level > Level.NONE,
         )
         parts.db.insist = parts.values.insist = patience.insist
 
