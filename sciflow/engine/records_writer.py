@@ -187,7 +187,7 @@ class Writer(Reader):
             self._db.execute("BEGIN IMMEDIATE")
             for table in ("task", "attempt", "node"):
                 self._db.execute(f"DELETE FROM {table}")
-            names = "'live', 'result', 'ended', 'message', 'because', 'exit-phase'"
+            names = "'live', 'result', 'ended', 'idle', 'message', 'because', 'exit-phase'"
             self._db.execute(f"DELETE FROM fact WHERE name IN ({names})")
             self._db.execute("COMMIT")
         self._numbers = {}

@@ -28,6 +28,7 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
     ended = reader.text("ended")
     message = reader.text("message")
     seconds = (float(ended) if ended and phase is not Phase.RUNNING else time.time()) - started
+    seconds -= float(reader.fact("idle") or 0)
     deserted = _deserted(folder, reader, phase, seconds)
     full = is_full(folder)  # which its engine has no room to say
     if deserted:
@@ -93,6 +94,7 @@ def summary(folder: RunFolder) -> RunSummary:
         seconds=picture.seconds,
         counts=_counts(picture.steps),
         folder=folder.root,
+        message=picture.message.partition("\n")[0] if picture.phase is Phase.FAILED else "",
     )
 
 
