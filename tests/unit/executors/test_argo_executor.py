@@ -40,7 +40,11 @@ def orders(server: StandIn) -> list[str]:
 def shows(server: StandIn, phase: str, *, pods: dict[str, str] | None = None, **spec: object) -> None:
     """How the workflow is from now on; `pods`: phases by path."""
     nodes = {
-        path: {"type": "Pod", "phase": said, "inputs": {"parameters": [{"name": "path", "value": path}]}}
+        path: {
+            "type": "Pod",
+            "phase": said,
+            "inputs": {"parameters": [{"name": "path", "value": path}, {"name": "chunk", "value": "0"}]},
+        }
         for path, said in (pods or {}).items()
     }
     status: JSON = {"phase": phase, "nodes": nodes, "progress": f"{time.monotonic()}"}
@@ -257,3 +261,12 @@ def test_tasks_are_told_to_have_begun_when_the_first_of_their_pods_has(server: S
         shows(server, "Running", pods={"square": "Running"})
         (runs,) = (one for one in reports(executor, has(Advanced)) if isinstance(one, Advanced))
         assert runs.begun
+
+
+def test_a_retry_of_a_run_whose_outcome_is_lost_begins_its_workflow_anew(server: StandIn, tmp_path: Path) -> None:
+    shows(server, "Succeeded", pods={"a": "Succeeded"})
+    server.answers[f"DELETE {HERE}"] = 200, {}
+    with executing(server, Shelf(), tmp_path, revives=True) as executor:
+        executor.submit(job("a"))
+        reports(executor, has(Died))
+    assert [call for call, _ in server.told if not call.startswith("GET")] == [f"DELETE {HERE}"]
