@@ -41,7 +41,9 @@ def _wish(left: Sequence[Remains], *, discard: bool) -> str:
     places = ", ".join(sorted({name for found in left for name in found.executors}))
     before = "is LOST" if discard else "comes home before"
     have = "has" if len(left) == 1 else "have"
-    return f"what {count(len(left), 'run')} {have} left at {places}{_much(left)}; what is not home yet {before}"
+    others = sum(found.adopted for found in left)
+    whose = f", {others} of them begun elsewhere and not only yours" if others else ""
+    return f"what {count(len(left), 'run')} {have} left at {places}{_much(left)}{whose}; what is not home yet {before}"
 
 
 def _clear_all(left: Sequence[Remains], *, discard: bool) -> int:

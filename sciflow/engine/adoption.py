@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container
 from contextlib import closing
 from pathlib import Path
 
@@ -16,32 +17,36 @@ from sciflow.core.graph import encode_spec
 from sciflow.core.progress import RunElsewhere
 from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine import steering
-from sciflow.engine.conclusion import open_writer
+from sciflow.engine.records_db import Reader
 from sciflow.engine.records_writer import Writer
 from sciflow.engine.run_folder import HIDDEN, RunFolder
 from sciflow.engine.setup import RunSetup
 from sciflow.engine.status import current_phase
-from sciflow.errors import RunDamaged
+from sciflow.errors import RunDamaged, RunNotFound
 from sciflow.executors.found import MODULES, FoundRun, find_run, runs_at
 
 
 def adopt_run(reference: str, executor: str, runs: Path | None) -> RunFolder:
     """The folder of a run that the executor has, made if it is not here; an engine follows it.
 
-    Of one that was adopted and has ended it is found out anew what has become of it.
+    Of one that was adopted and has ended it is found out anew what has become of it, if that can still be known.
 
     Raises:
         ConfigError, RunNotFound, HostError: see `executors.found.find_run`.
         RunDamaged: no folder can be made.
     """
     settings = config.load(arguments={"runs": runs})
+
+    def find(run: str) -> FoundRun:
+        return find_run(executor, settings.executors, settings.storages, run)
+
     here = RunFolder(settings.runs / reference)
     if not here.database.exists():
-        found = find_run(executor, settings.executors, settings.storages, reference)
+        found = find(reference)
         here = RunFolder(settings.runs / found.id)
         if not here.database.exists():
             _make(here, found, executor, settings.storages)
-    if steering.at_work(here) or not _goes_on(here):
+    if steering.at_work(here) or not _goes_on(here, find):
         return here
     sessions = steering.sessions(here)
     steering.detach(here, follow=True)
@@ -60,17 +65,20 @@ def runs_elsewhere(executor: str, runs: Path | None, *, most: int | None) -> lis
     return [msgspec.structs.replace(run, here=(settings.runs / run.id / "run.db").exists()) for run in found]
 
 
-def _goes_on(folder: RunFolder) -> bool:
-    """Whether there is something to follow; what was adopted is told once more from its beginning."""
+def _goes_on(folder: RunFolder, find: Callable[[str], FoundRun]) -> bool:
+    """Whether there is something to follow; of a run that has ended nothing may be left but what is known here."""
     if current_phase(folder) not in RUN_ENDS:
         return True
-    with folder.lock(), closing(open_writer(folder)) as db:
+    with closing(Reader(folder.database)) as db:
         if not db.text("adopted"):
             return False
-        db.start_over()
-        db.put_fact("phase", Phase.PENDING.value)
-        db.commit()
-    return True
+    try:
+        there = find(folder.id).id == folder.id
+    except RunNotFound:
+        there = False
+    if not there:
+        sys.stderr.write(f"sciflow: {folder.id}: it is there no more; what was known of it here stays\n")
+    return there
 
 
 def _make(folder: RunFolder, found: FoundRun, executor: str, stores: Container[str]) -> None:

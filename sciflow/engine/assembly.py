@@ -62,6 +62,7 @@ class Assembly:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         executors = {LOCAL: self._local(deadline), **self._elsewhere()}
         stowage = self._stowage()
+        session.clear()  # before the scheduler reads what there is
         return Engine(
             Parts(
                 folder=session.folder,

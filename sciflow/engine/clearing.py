@@ -185,6 +185,8 @@ def _clear_old(old: RunFolder, tables: Tables, policies: Mapping[str, str | floa
     """The same for another run, if it has ended, and long enough ago for one of `aged`; its lock must be held."""
     with closing(Reader(old.database)) as reader:
         ended, phase = reader.text("ended"), reader.text("phase")
+        if reader.text("adopted"):  # it is for who began it to say how long it is needed
+            return
     due = _due(policies, Phase(phase), time.time() - float(ended)) if ended else set()
     if due & aged:
         left = remains(old.root, tables)
@@ -205,6 +207,7 @@ class Remains(msgspec.Struct, frozen=True):
 
     folder: RunFolder
     executors: tuple[str, ...]
+    adopted: bool  # somebody else has begun it
 
 
 def all_remains(roots: Iterator[Path]) -> Iterator[Remains]:
@@ -213,4 +216,6 @@ def all_remains(roots: Iterator[Path]) -> Iterator[Remains]:
     for root in roots:
         left = remains(root, tables)
         if left:
-            yield Remains(RunFolder(root), tuple(sorted(left)))
+            folder = RunFolder(root)
+            with closing(Reader(folder.database)) as reader:
+                yield Remains(folder, tuple(sorted(left)), adopted=bool(reader.text("adopted")))

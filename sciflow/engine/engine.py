@@ -119,8 +119,7 @@ class Engine:
         An engine that was told to leave waits for neither, one that rests not for files.
         """
         halt, conductor = self._helm.halt, self._parts.conductor
-        if outcome.phase is Phase.FAILED:
-            self._brakes.end_whole(halt)
+        self._conclude(outcome, halt)
         if not halt.interrupts:
             if not all(executor.settled for executor in self._parts.executors.values()):
                 return False
@@ -133,6 +132,15 @@ class Engine:
             self._swept = True
             keep_all(self._parts.stowage, self._parts.folder.root, self._db)
         return self._freight.kept
+
+    def _conclude(self, outcome: Outcome, halt: Halt) -> None:
+        """Has the run come to its end also where it is carried out as a whole."""
+        if outcome.phase is Phase.FAILED and halt.ends:
+            self._brakes.end_whole(halt)
+        elif outcome.phase is Phase.FAILED and outcome.error is not None:  # else of a task, whose end is known there
+            self._brakes.fail(outcome.error)
+        if outcome.phase is not Phase.SUSPENDED:
+            self._brakes.let_go()
 
     def _begin_exit(self, outcome: Outcome) -> bool:
         """Starts the exit handler, if the run has ended and there is one that has not run."""

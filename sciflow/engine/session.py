@@ -32,6 +32,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     adopted: str  # a word of its own, if the run was begun by somebody else
     follows: bool  # the engine only looks on
     again: bool  # somebody wants what has ended to go on
+    anew: bool  # it has ended as far as is known here, and is told once more from its beginning
 
     @property
     def first(self) -> bool:
@@ -47,6 +48,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         """Writes down why a run could not even begin; one that had begun can still be resumed, and stays as it is."""
         if self.first:
             put_end(self.db, Phase.ERROR, why)
+
+    def clear(self) -> None:
+        """Forgets what is told once more; to be called when nothing keeps the engine from hearing it any more."""
+        if self.anew:
+            self.db.put_fact("phase", Phase.PENDING.value)
+            self.db.start_over()
 
     def begin(self) -> None:
         """Writes down that an engine is at work; ends what one that died may have left."""
@@ -71,7 +78,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         message = outcome.error.message if outcome.error is not None else ""
         put_end(self.db, outcome.phase, message, because=outcome.because)
         _remove_scratch(self.folder.part("work"))
-        if not self.follows:  # it is for others to say how long they need them
+        if not (self.follows or self.adopted):  # it is for others to say how long they need them
             by_policy(self.folder, outcome.phase, warn=self.warn)
 
 
@@ -86,6 +93,7 @@ def session_of(folder: RunFolder, db: Writer, *, reopens: bool, follows: bool) -
         adopted=db.text("adopted"),
         follows=follows,
         again=not follows and (reopens or db.text("phase") in RUN_ENDS),
+        anew=follows and bool(db.text("adopted")) and db.text("phase") in RUN_ENDS,
     )
 
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import msgspec
 
 from sciflow.core.progress import Counts, RunSummary, Snapshot, StepProgress
-from sciflow.core.records import RUN_ENDS, Phase
+from sciflow.core.records import Phase
 from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.snapshots import given_up
 from sciflow.errors import RunDamaged
 
 STARTING_S = 20.0  # within which a detached engine must have taken the run up
@@ -38,13 +39,10 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
         phase=phase,
         seconds=picture.seconds if deserted else seconds,
         message=message or picture.message,
-        steps=tuple(map(_at_rest, picture.steps)) if phase in RUN_ENDS else picture.steps,
+        # an engine that died while tasks ran has not told that they run no more
+        steps=tuple(map(given_up, picture.steps)) if phase is Phase.FAILED else picture.steps,
+        passing=picture.passing and not message,
     )
-
-
-def _at_rest(step: StepProgress) -> StepProgress:
-    """A step of a run that has ended: an engine that died while tasks ran has not told that they run no more."""
-    return msgspec.structs.replace(step, running=0) if step.running else step
 
 
 def _deserted(folder: RunFolder, reader: Reader, phase: Phase, seconds: float) -> bool:

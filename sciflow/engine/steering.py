@@ -20,6 +20,7 @@ from sciflow.engine.run_folder import RunFolder
 from sciflow.engine.status import STARTING_S, current_phase
 from sciflow.errors import RunDamaged, RunError, RunInterrupted
 from sciflow.executors.batch.record import is_open
+from sciflow.executors.conducted import noted_conductor
 
 LEAVING_S = 5.0  # within which an engine whose run has ended must be gone
 HEARING_S = 15.0  # within which an engine at work must have taken a request
@@ -172,12 +173,16 @@ def _trouble(folder: RunFolder) -> str:
 def end(folder: RunFolder, verb: Verb, message: str) -> None:
     """Asks the engine at work to end the run; where there is none, cancels its jobs and writes down that it has ended.
 
+    A run that has failed here may be at work where it is carried out as a whole.
+
     Raises:
         RunError, HostError: no engine is at work, and its jobs cannot be cancelled now; the run has not ended.
     """
     if listens(folder) and ask(folder, Request(verb=verb)):
         return
-    if current_phase(folder) in RUN_ENDS and not is_open(folder.root):
+    phase = current_phase(folder)
+    left = is_open(folder.root) or (phase is not Phase.SUCCEEDED and bool(noted_conductor(folder.root)))
+    if phase in RUN_ENDS and not left:
         return
     call_off(folder, Phase.FAILED, message, running=verb is Verb.TERMINATE)
 

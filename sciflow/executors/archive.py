@@ -9,8 +9,10 @@ from pathlib import Path, PurePosixPath
 from sciflow.errors import RunDamaged
 
 
-def unpack(archive: Path, folder: Path) -> None:
+def unpack(archive: Path, folder: Path, *, has_links: bool = True) -> None:
     """Unpacks to a new folder. Links come last, so that nothing is written through one.
+
+    `has_links`: whether there may be any.
 
     Raises:
         RunDamaged: something in it has no place in the folder.
@@ -23,12 +25,12 @@ def unpack(archive: Path, folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             if member.isdir():
                 target.mkdir(exist_ok=True)
-            elif member.issym():
+            elif member.issym() and has_links:
                 links.append((target, member.linkname))
             elif member.isreg():
                 _write(tar, member, target)
             else:
-                raise RunDamaged(f"{archive}: {member.name!r} is neither file, folder nor link")
+                raise RunDamaged(f"{archive}: {member.name!r} is none of what it should hold")
     for target, text in links:
         target.symlink_to(text)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sciflow.executors.whole_files import put_whole
+
 NOTE = "conducted"
 
 
 def note_conductor(root: Path, name: str) -> None:
     """Writes down which executor has begun to."""
-    (root / NOTE).write_text(f"{name}\n", "utf-8")
+    put_whole(root / NOTE, f"{name}\n".encode(), lasting=True)
 
 
 def noted_conductor(root: Path) -> str:

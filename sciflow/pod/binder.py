@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
+from sciflow.core.expr import Tree
 from sciflow.core.graph import OpTemplate
 from sciflow.core.job import SINGLE, Job
 from sciflow.core.keys import is_key
@@ -22,7 +23,7 @@ from sciflow.executors.request import element_of
 from sciflow.pod.assignment import write_assignment
 from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.cached import CachedOutcomes, Taken
-from sciflow.pod.earlier_pods import KnownEnds
+from sciflow.pod.earlier_pods import EarlierPods, KnownEnds
 from sciflow.pod.first_round import write_first_round
 from sciflow.pod.known import printed, reused
 from sciflow.pod.recollection import Recollection, total_of
@@ -31,6 +32,7 @@ from sciflow.pod.workplace import Workplace
 from sciflow.runner.exit_codes import OMITTED, SOME_FAILED, UNBOUND
 from sciflow.runner.pod import KEYS, NUMBERS
 from sciflow.runner.pod_ends import OUTCOMES
+from sciflow.runner.retrying import error_may_retry
 
 POLICY = ("retries", "retry_on", "backoff_s", "backoff_factor", "backoff_max_s")  # what the runner asks of it
 
@@ -63,7 +65,7 @@ class Binder:
     def bind(self, path: str, chunk: int, *, replaces: bool) -> None:
         """Leaves what is needed to run the tasks of one chunk.
 
-        `replaces`: an earlier pod was lost; tasks that it has brought to their end are not tried once more.
+        `replaces`: an earlier pod was lost; tasks that it has brought to their last end are not tried once more.
         """
         try:
             run = self._run.node(path)
@@ -79,13 +81,16 @@ class Binder:
         assert run.tasks is not None
         self._run.fix(run)
         earlier = self._view.source.earlier(run.path, chunk)
-        last = earlier.last
-        run.tasks.attempts = {i: end.attempt + 1 for i, end in last.items()}
-        job = self._job(run, self._wanted(run, chunk, last))
+        run.tasks.attempts = {i: end.attempt + 1 for i, end in earlier.last.items()}
+        spent = self._spent(run.path, chunk, earlier, replaces=replaces)
+        again = (
+            earlier.failed if not replaces else {i for i in earlier.failed if _may_follow(run, earlier.last[i], spent)}
+        )
+        job = self._job(run, self._wanted(run, chunk, earlier, again))
         self._show_keys(job.keys)
-        known, cache = self._known(job, new={i for i in job.slices if i not in last})
+        known, cache = self._known(job, new={i for i in job.slices if i not in earlier.last})
         job = element_of(job, [k for k, i in enumerate(job.slices) if i not in known.lines], ()).job
-        ends = earlier.and_also(known)
+        ends = earlier.and_also(known, tried=job.slices)
         head = {"path": run.path, "chunk": chunk, "generation": earlier.count, "succeeded": ends.succeeded}
         if not job.slices:
             self._leave(head, ends)
@@ -99,8 +104,8 @@ class Binder:
         self._work.order(
             head=head,
             tasks=_numbered(jobs),
-            spent={} if replaces else {str(i): end.attempt for i, end in last.items()},
-            policy={name: getattr(run.node.policy, name) for name in POLICY},
+            spent={str(i): attempts for i, attempts in spent.items()},
+            policy=_policy(run),
             memory_mb=0 if dispatcher else job.need.resources.memory_mb,  # of this pod
             earlier=ends,
             run=self._work.layout.run,
@@ -116,14 +121,26 @@ class Binder:
             folder.mkdir()
             (folder / KEYS).write_text(text)
 
-    def _wanted(self, run: NodeRun, chunk: int, last: Mapping[int, TaskEnd]) -> Sequence[int]:
-        """The tasks of a chunk that have not succeeded; without those whose failure is put up with."""
+    def _spent(self, path: str, chunk: int, earlier: EarlierPods, *, replaces: bool) -> Mapping[int, int]:
+        """How often tasks had been tried before the run was last begun or retried, of those that had failed.
+
+        It is kept for pods that replace this one: what these find of earlier ends may be older or newer than that.
+        """
+        key = self._work.layout.spent(path, chunk)
+        if replaces:
+            return self._work.bucket.decoded(key, dict[int, int]) or {}
+        spent = {i: earlier.last[i].attempt for i in earlier.failed}
+        if spent:
+            self._work.bucket.put(key, msgspec.json.encode(spent))
+        return spent
+
+    def _wanted(self, run: NodeRun, chunk: int, earlier: EarlierPods, again: AbstractSet[int]) -> Sequence[int]:
+        """The tasks of a chunk that have not ended, and those `again`, unless their failure is put up with."""
         assert run.tasks is not None
         each = self._facts.chunk_at(run.node, run.tasks.total, above=run.home.above)
         slices = [SINGLE] if run.tasks.single else range(chunk * each, min(run.tasks.total, (chunk + 1) * each))
-        failed = {i for i, end in last.items() if end.told.phase != Phase.SUCCEEDED.value}
-        again = set() if failed and self._run.has_enough(run) else failed
-        return [i for i in slices if i not in last or i in again]
+        again = set() if again and self._run.has_enough(run) else again
+        return [i for i in slices if i not in earlier.last or i in again]
 
     def _known(self, job: Job, new: AbstractSet[int]) -> tuple[Taken, dict[int, str]]:
         """The ends of tasks that are known; under what the outcomes of the others go into the cache, by slice."""
@@ -163,6 +180,18 @@ def _numbered(jobs: Sequence[Job]) -> dict[str, tuple[int, int]]:
         for job in jobs
         for position, slice_ in enumerate(job.slices)
     }
+
+
+def _policy(run: NodeRun) -> dict[str, Tree]:
+    return {name: getattr(run.node.policy, name) for name in POLICY}
+
+
+def _may_follow(run: NodeRun, end: TaskEnd, spent: Mapping[int, int]) -> bool:
+    """Whether an attempt that failed is followed by another one of itself."""
+    extra, tries = end.told.extra, end.attempt - spent.get(end.slice, 0)
+    if extra is None or extra.error is None:
+        return False
+    return error_may_retry(msgspec.to_builtins(extra.error), _policy(run), tries)
 
 
 def _key(run: NodeRun, slice_: int, values: BroughtValues) -> str | None:

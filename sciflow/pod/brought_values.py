@@ -161,7 +161,7 @@ class BroughtValues:
         return {name: value for name, value in {**tree, "path": f"{HERE}{path}"}.items() if name != "at"}
 
     def _bring_artifacts(self, paths: AbstractSet[str]) -> None:
-        came = self._files.bring_all({path: self._root / HERE / path for path in paths})
+        came = self._files.bring_all(paths, self._root / HERE)
         for path in paths - came:
             raise RunDamaged(f"{self._layout.part(path)}: a file of the run is not in the bucket any more")
 

@@ -17,7 +17,7 @@ class KnownEnds(Shapes, frozen=True, kw_only=True):
 
     lines: Sequence[str]
     succeeded: int
-    failed: int
+    failed: int  # tasks, of those that are not tried here
 
 
 class EarlierPods(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,18 +28,27 @@ class EarlierPods(msgspec.Struct, frozen=True, kw_only=True):
     lines: Sequence[str] = ()
     rest: Rest = Rest()
 
-    def and_also(self, known: Taken) -> KnownEnds:
-        """Their ends, and others that are known."""
+    @property
+    def failed(self) -> set[int]:
+        """The slices that have."""
+        return {i for i, end in self.last.items() if not _has_succeeded(end)}
+
+    def and_also(self, known: Taken, *, tried: Sequence[int]) -> KnownEnds:
+        """Their ends, and others that are known; `tried`: the slices that are tried now."""
         lines = [*self.lines, *(msgspec.json.encode(line).decode() for line in known.lines.values())]
         last = final_ends(msgspec.json.decode(f"[{','.join(lines)}]", type=list[TaskEnd]))
-        succeeded = sum(end.told.phase == Phase.SUCCEEDED.value for end in last.values())
+        succeeded = {i for i, end in last.items() if _has_succeeded(end)}
         return KnownEnds(
             lines=lines,
-            succeeded=succeeded,
-            failed=len(last) - succeeded,
+            succeeded=len(succeeded),
+            failed=len(last.keys() - succeeded - set(tried)),
             folders={**self.rest.folders, **known.folders},
             executable=[*self.rest.executable, *known.executable],
         )
+
+
+def _has_succeeded(end: TaskEnd) -> bool:
+    return end.told.phase == Phase.SUCCEEDED.value
 
 
 def read_earlier(text: bytes) -> EarlierPods:

@@ -70,8 +70,9 @@ class PodEnds:
 
     @property
     def code(self) -> int:
-        """The exit code of a pod of which all tasks have ended."""
-        return SOME_FAILED if any(end[5][2] != "Succeeded" for end in self._last.values()) else 0
+        """The exit code of a pod of which all tasks have ended, here or before."""
+        failed = self._told["earlier"]["failed"] or any(end[5][2] != "Succeeded" for end in self._last.values())
+        return SOME_FAILED if failed else 0
 
     def remember(self) -> None:
         """Leave what has succeeded for the cache, unless it goes by more than its inputs."""

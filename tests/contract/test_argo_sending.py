@@ -28,13 +28,13 @@ def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return Bucket("of the tests", S3Settings(endpoint=s3.url, bucket=s3.bucket))
 
 
-def facts(pods: int) -> Facts:
+def facts(pods: int, setup: bytes = b"{}") -> Facts:
     spec = WorkflowSpec(
         name="nothing", entry="nothing", templates={"nothing": Graph(name="nothing", inputs=(), nodes=(), output=ANY)}
     )
     return Facts(
         spec=spec, inputs={}, reuse={}, executor="argo", inline_bytes=1000, pods=pods, workers=1, bundle="", argv=[],
-        main=None, host={}, folders={}, executable=(), code=(),
+        setup=msgspec.Raw(setup), main=None, host={}, folders={}, executable=(), code=(),
     )  # fmt: skip
 
 
@@ -46,6 +46,15 @@ def test_as_many_pods_share_a_fan_as_when_the_run_began(bucket: Bucket, tmp_path
         sender.send()
         assert sender.pods() == 4
     assert msgspec.json.decode(bucket.get(layout.part(FACTS)) or b"", type=Facts).pods == 4
+
+
+def test_who_retries_a_run_elsewhere_leaves_no_paths_of_his_machine_to_the_next(bucket: Bucket, tmp_path: Path) -> None:
+    layout = Layout("sending/", "run-3")
+    (tmp_path / "artifacts").mkdir()
+    begun, adopted = b'{"name":"a","sys_path":["/author"]}', b'{"name":"a","sys_path":["/other/modules","/author"]}'
+    for setup in (begun, adopted):
+        Sender(bucket, layout, tmp_path, facts(1, setup), {}).send()
+    assert bytes(msgspec.json.decode(bucket.get(layout.part(FACTS)) or b"", type=Facts).setup) == begun
 
 
 def test_what_pods_import_is_compiled_for_this_python(bucket: Bucket, tmp_path: Path) -> None:

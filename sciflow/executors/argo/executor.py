@@ -32,6 +32,7 @@ from sciflow.executors.argo.news import (
     Pause,
     Refused,
     Resume,
+    Revive,
     Told,
     Unreached,
     Waiting,
@@ -90,8 +91,9 @@ class ArgoExecutor:
 
     def go_on(self) -> None:
         """See `Conductor`."""
-        self._steering.go_on()
-        self._order(Resume())
+        if self._steering.course is not Course.ENDING:  # a workflow that ends goes on to do so
+            self._steering.go_on()
+            self._order(Resume())
 
     def end(self, *, exit_handler: bool, killed: bool, why: str) -> None:
         """See `Conductor`."""
@@ -211,17 +213,23 @@ class ArgoExecutor:
             case Pause() if why:
                 self._steering.keeps_beginning()
                 self._reports.append(Denied(why=why))
+            case Revive() if why:
+                self._reckoning.refuse(why)
             case Resume() if why:  # it is found to be suspended at the next look
                 self._reports.append(Noticed(text=f"it was asked to go on, and stays suspended: {why}"))
 
     def _wait(self, waits: Waits) -> None:
-        """Pods wait: that is shown; the tasks of those that cannot be started have failed after a while."""
+        """Pods wait: that is shown; the tasks of those that cannot be started have failed after a while.
+
+        A pod beside them may have ended since the bucket was listed: the next look tells what it has left.
+        """
         if waits.text != self._waits.text:
             self._reports.append(Noticed(text=waits.text, passing=True))
-        self._waits = waits
-        for path, why in waits.given_up.items():
+        before, self._waits = self._waits, waits
+        given_up = {path: why for path, why in waits.given_up.items() if path in before.given_up}
+        for path, why in given_up.items():
             self._reports += never_began(self._ledger.drop(path), not_started(why))
-        if waits.given_up and waits.alone:
+        if given_up and waits.alone:
             self.end(exit_handler=True, killed=True, why="its pods could not be started")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable, SciflowError
 from sciflow.executors.argo.gates import Gates
 from sciflow.executors.argo.harvest import Harvest
-from sciflow.executors.argo.lookout import Lookout, Sight
+from sciflow.executors.argo.lookout import Lookout
 from sciflow.executors.argo.manifest.naming import workflow_name
 from sciflow.executors.argo.news import (
     Answer,
@@ -28,7 +28,6 @@ from sciflow.executors.argo.news import (
     Order,
     Refused,
     Resume,
-    Revive,
     Told,
     Unreached,
 )
@@ -36,6 +35,7 @@ from sciflow.executors.argo.orders import Mission, Orders, Supply
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.sight import Sight
 from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.inbox import Inbox
 
@@ -82,7 +82,8 @@ class Follower:
         self._orders: Inbox[Order] = Inbox()
         self._pending: list[Order] = []
         self._trouble = ""
-        self._troubled_since: float | None = None  # by a server that does not answer
+        self._troubled_since: float | None = None  # by trouble of any kind
+        self._failing: tuple[Order, float] | None = None  # an order that a server fails to do, and since when
         self._next_look = 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"argo {name}", daemon=True)
@@ -142,11 +143,12 @@ class Follower:
 
     def _judge(self, error: OSError | SciflowError) -> None:
         """What may pass is tried again, for a while or for ever."""
+        failed_s = self._failed_s(error)
         match error:
             case OSError(errno=code) if code in NO_ROOM:
                 return
             case OSError() | HostFailed():
-                if self._pending and self._troubled_s() > FAILED_S:
+                if failed_s > FAILED_S:
                     self._refused(str(error))
             case HostUnreachable():
                 return
@@ -156,6 +158,16 @@ class Follower:
                 self._refused(str(error))
             case _:
                 self.news.put(Unreached(why=str(error)))
+
+    def _failed_s(self, error: OSError | SciflowError) -> float:
+        """For how long a server has failed to do the order that is next; not counted is for how long none answered."""
+        if not self._pending or not isinstance(error, OSError | HostFailed):
+            self._failing = None
+            return 0.0
+        order, now = self._pending[0], time.monotonic()
+        if self._failing is None or self._failing[0] is not order:
+            self._failing = order, now
+        return now - self._failing[1]
 
     def _wait(self, error: Exception) -> None:
         """Has the next try come later than the one before."""
@@ -179,8 +191,6 @@ class Follower:
                 self._drop(self._pending[0], why, refused=not nothing)
             self.news.put(Refused(why=why) if nothing else Unreached(why=why))
         elif self._pending:
-            if isinstance(self._pending[0], Revive):
-                self.news.put(Refused(why=why))
             self._drop(self._pending[0], why)
             self._troubled_since, self._next_look = None, 0.0
 

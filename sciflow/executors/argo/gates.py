@@ -10,6 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
+from sciflow.errors import HostFailed, HostRefused
 from sciflow.executors.argo.manifest.gate import ANSWER, ANSWERED
 from sciflow.executors.argo.news import Answer, News, Obeyed, Told
 from sciflow.executors.argo.place.bucket import Bucket
@@ -24,7 +25,7 @@ class AnswerState(Enum):
     """How far an answer is of which somebody here was told."""
 
     TOLD = "told"  # Argo does not know of it, as far as we know
-    LET_GO = "let go"  # Argo has come to the node and knows, or will never come there
+    LET_GO = "let go"  # Argo says that it has let the node go with it
 
 
 class Gates:
@@ -84,23 +85,40 @@ class Gates:
                 self._know(path, held)
 
     def shut_again(self) -> None:
-        """The workflow is submitted anew: its nodes wait for what was answered before, and nobody is asked again."""
+        """The workflow goes on anew: nodes may wait for what was answered before, and nobody is asked again."""
         self._states = dict.fromkeys(self._states, AnswerState.TOLD)
 
     def release(self, status: WorkflowStatus) -> None:
-        """Lets those go on to which Argo has come; `status` has the workflow's nodes."""
-        come_to = {node.parameter("path") for node in status.nodes.values() if node.type == "Suspend"}
-        suspended = status.gates
+        """Lets those go on to which Argo has come; `status` has the workflow's nodes.
+
+        What was told to Argo is not yet known to it: that it says itself, at a later look. A node that somebody has let
+        go without the answer is followed by another one, which waits.
+
+        Raises:
+            HostFailed, HostRefused: an answer could not be handed on; the others were.
+        """
+        passed, refused = self._passed(status), None
         for path in [path for path, state in self._states.items() if state is AnswerState.TOLD]:
-            if path in suspended:
-                self._server.release(self._name, suspended[path], {ANSWER: ANSWERED})
-            if status.ended or path in come_to:
+            if path in status.gates:
+                try:
+                    self._server.release(self._name, status.gates[path], {ANSWER: ANSWERED})
+                except (HostFailed, HostRefused) as error:
+                    refused = refused or error
+            elif path in passed:
                 self._states[path] = AnswerState.LET_GO
+            if status.ended or path in passed:
                 self._settle(path)
-        for path in status.passed if self._opens else ():
+        for path in passed if self._opens else ():
             if path not in self._states:
                 self._know(path, b"null")
                 self._states[path] = AnswerState.LET_GO
+        if refused is not None:
+            raise refused
+
+    def _passed(self, status: WorkflowStatus) -> set[str]:
+        """The nodes that Argo has let go with an answer, or that need none."""
+        nodes = (node for node in status.passed if self._opens or node.told(ANSWER) == ANSWERED)
+        return {node.parameter("path") for node in nodes}
 
     def _held(self, path: str) -> bytes | None:
         """The answer that holds, as it is read here: what it refers to is here, or is to be had."""

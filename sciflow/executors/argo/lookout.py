@@ -29,23 +29,15 @@ from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Watch
+from sciflow.executors.argo.sight import Sight
 from sciflow.executors.argo.waiting import SILENT_S, WaitingPods, Waits
 
 # Of the time since the last news passes until the next look: so much later than it is an end is seen at most. A watch
 # would tell it at once, but with the whole object, which may be megabytes, at each change of any of its nodes.
 FASTER = 0.1
-LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was stopped
+LATE_S = 30.0  # for which what pods have left may come after the end of a workflow that was cut short
 SETTLED_S = 1.0
 GONE = "is there no more: somebody has removed it; `sciflow retry` submits it again, and nothing twice that has ended"
-
-
-class Sight(msgspec.Struct):
-    """How a workflow was last seen, or left by what was ordered since."""
-
-    found: bool = False  # it was there before this engine
-    paused: bool = False  # by this engine
-    suspended: bool = False
-    ended_since: float | None = None  # when it was first seen to have ended
 
 
 class Lookout:
@@ -102,7 +94,7 @@ class Lookout:
         refused = self._released(status)
         if status.ended and not before.ended:
             return 0.0
-        self._sight.suspended = status.suspended
+        self._sight.see(status)
         if asks or status.ended or (fresh and not silent):
             self._tell_waits(self._patience.look(status) if asks else Waits())
         self._tell_state(status, first=first)
@@ -128,7 +120,7 @@ class Lookout:
 
     def _wants_nodes(self, status: WorkflowStatus) -> bool:
         """Whether the nodes must be known, which may be many."""
-        halts = status.ended or status.suspended or self._sight.paused
+        halts = status.ended or status.suspended or self._sight.halts
         waits = self._gates is not None and self._gates.waiting
         return halts or waits or self._nodes_due.holds(status)
 
@@ -160,15 +152,12 @@ class Lookout:
 
     def _is_over(self, status: WorkflowStatus, *, first: bool) -> bool:
         """Whether nothing more comes of it; `first`: nobody has looked before, and it may have ended long ago."""
-        sight = self._sight
         if not status.ended:
-            sight.ended_since = None
+            self._sight.renew()
             return False
-        now = time.monotonic()
-        if sight.ended_since is None:
-            ago_s = time.time() - status.finished.timestamp() if first and status.finished is not None else 0.0
-            sight.ended_since = now - max(0.0, ago_s)
-        return status.gone or now - sight.ended_since >= (LATE_S if "Stopped" in status.message else SETTLED_S)
+        ago_s = time.time() - status.finished.timestamp() if first and status.finished is not None else 0.0
+        ended_s = self._sight.see_end(time.monotonic(), ago_s=max(0.0, ago_s))
+        return status.gone or ended_s >= (LATE_S if status.cut_short else SETTLED_S)
 
     def _quiet_s(self) -> float:
         return time.monotonic() - self._last_news

@@ -11,13 +11,13 @@ from sciflow.errors import HostFailed, HostRefused, HostUnreachable, SciflowErro
 from sciflow.executors.argo.gates import Gates
 from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.harvest import Harvest
-from sciflow.executors.argo.lookout import Sight
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.news import Answer, Begin, End, Fetch, News, Order, Pause, Refused, Resume, Revive
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import HALTED, Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Workflows
+from sciflow.executors.argo.sight import Sight
 
 
 class Supply(Protocol):
@@ -72,6 +72,7 @@ class Orders:
         self._tell = tell
         self._totals: Mapping[str, int] = {}
         self._begun = False
+        self._submitting = False
         self._nothing_there = mission.fresh
 
     @property
@@ -100,7 +101,7 @@ class Orders:
                 self._gates.give(order)
             case Pause():
                 self._server.suspend(self._name)
-                self._sight.paused = True
+                self._sight.pause()
             case Resume():
                 self._go_on()
             case End(halt=halt):
@@ -113,11 +114,13 @@ class Orders:
         submits = self._mission.begins and self._mission.fresh
         there = self._there(nodes=not submits)  # also then: who is refused hears of it before anything is sent
         status = None if submits else there  # what has its name is another's, or an earlier try
-        self._sight.found = status is not None or not self._mission.begins
+        self._sight.begin(found=status is not None or not self._mission.begins)
         if status is None and self._mission.begins:
+            self._submitting = True
             self._submit(totals)
         elif status is not None and status.suspended and self._mission.goes_on:
             self._server.resume(self._name)
+        self._renewed()
         self._begun = True
 
     def _submit(self, totals: Mapping[str, int]) -> None:
@@ -133,15 +136,26 @@ class Orders:
                 raise
 
     def _revive(self) -> None:
-        """Has a workflow go on that has ended; or submits it again, if it is no more or cannot go on."""
+        """Has a workflow go on that has ended; or submits it again, if it is no more or cannot go on.
+
+        One that goes on is left to do so: somebody else was quicker, or an earlier try has come through.
+        """
         self._supply.send()
         status = self._there(nodes=False)
-        self._bucket.delete(self._layout.part(HALTED))
-        if status is None or status.archived or not self._retried(status):
-            self._there(nodes=False)  # or it is being removed, which is waited for
-            self._supply.submit(self._totals)
-            self._gates.shut_again()
-        self._sight.ended_since = None
+        if status is None or status.ended:
+            self._submitting = True
+            if status is None or status.archived or not self._retried(status):
+                self._there(nodes=False)  # or it is being removed, which is waited for
+                self._supply.submit(self._totals)
+        self._gates.shut_again()
+        self._sight.renew()
+        self._renewed()
+
+    def _renewed(self) -> None:
+        """What was said of the end of a workflow does not hold for what goes on in its place."""
+        if self._submitting:
+            self._bucket.delete(self._layout.part(HALTED))
+        self._submitting = False
 
     def _retried(self, status: WorkflowStatus) -> bool:
         try:
@@ -153,22 +167,21 @@ class Orders:
             return True  # somebody else was quicker
 
     def _go_on(self) -> None:
-        if self._sight.paused or self._sight.suspended:
+        if self._sight.halts:
             self._server.resume(self._name)
-            self._sight.paused = self._sight.suspended = False
+            self._sight.go_on()
 
     def _end(self, halt: Halted) -> None:
         sight = self._sight
         if not self._begun:  # the order to begin was set aside
             status = self._server.status(self._name, nodes=False)
-            self._begun = sight.found = status is not None or not self._mission.begins
-            sight.suspended = status is not None and (status.suspended or status.partial)
+            self._begun = status is not None or not self._mission.begins
+            sight.begin(found=self._begun, suspended=status is not None and (status.suspended or status.partial))
         if not self._begun:
             self._tell(Refused(why="it was ended before it was submitted"))
             return
-        suspended = sight.paused or sight.suspended
-        end_workflow(self._server, self._name, self._bucket, self._layout, halt, suspended=suspended)
-        sight.paused = sight.suspended = False
+        end_workflow(self._server, self._name, self._bucket, self._layout, halt, suspended=sight.halts)
+        sight.go_on()
 
     def _there(self, *, nodes: bool) -> WorkflowStatus | None:
         """How far it is; None if there is none.

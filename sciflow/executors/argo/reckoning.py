@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
-from sciflow.executors.argo.advance import advances
+from sciflow.core.records import TaskError
+from sciflow.executors.argo.advance import advances, begun
 from sciflow.executors.argo.course import Course, Steering
 from sciflow.executors.argo.ledger import Ledger
-from sciflow.executors.argo.losses import missing, unbegun
+from sciflow.executors.argo.losses import missing, refusal, unbegun
 from sciflow.executors.argo.news import CaughtUp, Order, Revive
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.executor import Advanced, Lost, Report, never_began
@@ -24,7 +25,13 @@ class Reckoning:
         self._order = order
         self._found_shut = False  # somebody had asked for its end before this engine began
         self._idle: frozenset[str] = frozenset()  # nodes without a pod at work when nothing more was to begin
+        self._unbegun: frozenset[str] = frozenset()  # nodes none of whose pods has begun
         self._moved = False
+        self._refusal: TaskError | None = None  # what they die of that were to be run again
+
+    def refuse(self, why: str) -> None:
+        """A workflow that has ended does not go on."""
+        self._refusal = refusal(why)
 
     def move(self) -> None:
         """A task was handed over or has ended, or an answer was given: what comes of it is seen at the next look."""
@@ -78,10 +85,13 @@ class Reckoning:
             yield Lost(numbers=numbers)
 
     def _advanced(self, status: WorkflowStatus) -> Iterator[Report]:
-        """How far the pods are of tasks that are waited for."""
-        said = advances(status)
-        for path in said.keys() & self._ledger.paths:
-            yield Advanced(number=self._ledger.number(path), text=said[path])
+        """How far the pods are of tasks that are waited for, as far as it is known now."""
+        said, before = advances(status), self._unbegun
+        if status.nodes:
+            self._unbegun = frozenset(path for path, has in begun(status).items() if not has)
+        for path in (said.keys() | (before ^ self._unbegun)).intersection(self._ledger.paths):
+            number = self._ledger.number(path)
+            yield Advanced(number=number, text=said.get(path, ""), begun=path not in self._unbegun)
 
     def _missed(self, status: WorkflowStatus, *, over: bool) -> Iterator[Report]:
         """The ends of tasks of which a workflow that has ended has left nothing, or can leave nothing."""
@@ -90,4 +100,4 @@ class Reckoning:
             yield Lost(numbers=self._ledger.drop_all(gone))
             return
         for path, error in gone.items():
-            yield from never_began(self._ledger.drop(path), doom or error)
+            yield from never_began(self._ledger.drop(path), doom or self._refusal or error)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sciflow.config import Tables
 from sciflow.core.progress import RunElsewhere
 from sciflow.core.records import Phase
-from sciflow.errors import ConfigError, RunNotFound
+from sciflow.errors import ConfigError, RunDamaged, RunNotFound
 from sciflow.executors.argo.manifest.naming import dns_name, workflow_name
 from sciflow.executors.argo.manifest.workflow import NAME_LABEL, RUN_LABEL
 from sciflow.executors.argo.place.bucket import Bucket
@@ -59,6 +59,7 @@ def find_at_argo(name: str, settings: ArgoSettings, storages: Tables, reference:
     Raises:
         RunNotFound: there is none, or there are several.
         ConfigError: here the executor has another name than where the run was begun.
+        RunDamaged: what the bucket has of it is none of ours.
         HostError: Argo's server or the bucket gives no answer.
     """
     store = bucket_settings(name, settings, storages)
@@ -108,6 +109,8 @@ def _found(name: str, bucket: Bucket, layout: Layout, facts: Facts) -> FoundRun:
             f"the run {layout.run} has not begun, for what it was started with will not do{found}\n"
             f"    fix:      start another one; or `argo retry {workflow_name(layout.run)} -p NAME=VALUE`"
         )
+    if facts.main is not None and facts.main not in {f"code/{file}" for file in facts.code}:
+        raise RunDamaged(f"{bucket!r}: {layout.part('')}: {facts.main!r} is none of the run's scripts")
     return FoundRun(
         id=layout.run,
         spec=facts.spec,

@@ -55,7 +55,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
             bundle=next(iter(errand.code), ""),
             argv=errand.argv,
             main=errand.main,
-            host={**errand.host, **settings.settings},
+            host=settings.settings,  # where things lie on this machine is nothing to a pod
             folders={},
             executable=(),
             code=(),

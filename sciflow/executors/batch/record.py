@@ -6,7 +6,6 @@ engine; the numbers are those that the jobs on the host use.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
@@ -15,6 +14,7 @@ import msgspec
 
 from sciflow.core.graph import Resources
 from sciflow.executors.capacity import Share
+from sciflow.executors.whole_files import put_whole, sync
 
 FOLDER = "batches"
 RECORD = "record.json"
@@ -78,10 +78,10 @@ def write_record(root: Path, record: BatchRecord) -> None:
     folder = root / FOLDER / record.name
     folder.mkdir(parents=True, exist_ok=True)
     lasting = record.stage in {Stage.SENT, Stage.SUBMITTED}
-    _put(folder / RECORD, msgspec.json.encode(record), lasting=lasting)
+    put_whole(folder / RECORD, msgspec.json.encode(record), lasting=lasting)
     if lasting:  # so are the names of its folders
-        _sync(folder.parent)
-        _sync(root)
+        sync(folder.parent)
+        sync(root)
 
 
 def read_records(root: Path, executor: str) -> Sequence[BatchRecord]:
@@ -144,26 +144,7 @@ def _read_names(path: Path) -> frozenset[str]:
 
 
 def _write_names(path: Path, names: Collection[str]) -> None:
-    _put(path, msgspec.json.encode(sorted(names)), lasting=True)
-
-
-def _put(path: Path, content: bytes, *, lasting: bool) -> None:
-    """Writes a file whole or not at all; `lasting`: it is there after a loss of power."""
-    beside = path.with_name(f"{path.name}.new")
-    beside.write_bytes(content)
-    if lasting:
-        _sync(beside)
-    os.replace(beside, path)
-    if lasting:
-        _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    put_whole(path, msgspec.json.encode(sorted(names)), lasting=True)
 
 
 def read_all(root: Path) -> Iterator[BatchRecord]:

@@ -21,6 +21,7 @@ UNUSED = {
     "code_age_s": 30 * DAY_S,
 }  # what no run has stays so long: another may be about to need it
 LEAVING_S = 60.0  # for which jobs may still be leaving whose tasks have all ended
+AT_WORK_S = 10.0  # the same for others, which are at work as far as is known
 LOOK_S = 0.5
 
 
@@ -54,13 +55,14 @@ def _await_end(depot: Depot, system: BatchSystem, root: Path, records: Collectio
     doubtful = [record for record in records if record.stage in {Stage.SENT, Stage.SUBMITTED}]
     names, jobs = {record.name for record in records}, {record.job for record in doubtful if record.job}
     unwanted = names.difference(record.name for record in doubtful)
-    limit, command = time.monotonic() + LEAVING_S, system.queue()
+    began, command = time.monotonic(), system.queue()
     while True:
         listed = command.parse(depot.run(command.argv, timeout_s=QUEUE_S))
         own = [state for state in listed if not state.state.ended and (state.name in names or state.job in jobs)]
         if not own:
             return
-        if time.monotonic() > limit:
+        at_work = any(state.name not in unwanted for state in own)
+        if time.monotonic() - began > (AT_WORK_S if at_work else LEAVING_S):
             raise RunBusy(f"{root}: jobs of this run are at work at {depot.transport.name}: resume or cancel it first")
         waiting = [_part(state) for state in own if state.state in WAITING and state.name in unwanted]
         if waiting:

@@ -347,3 +347,27 @@ def test_an_empty_inner_fan_has_a_record_of_its_own(tmp_path: Path) -> None:
     (empty,) = run.tasks("doubled/1/same")
     assert (empty.path, empty.phase) == ("doubled/1/same", Phase.SUCCEEDED)
     assert [task.path for task in run.tasks("doubled/same")] == ["doubled/0/same/0", "doubled/0/same/1", empty.path]
+
+
+@workflow
+def in_a_row(x: int) -> int:
+    return same(slow(x))
+
+
+def test_of_a_run_that_was_stopped_nothing_is_said_to_run_or_to_wait(tmp_path: Path) -> None:
+    run = in_a_row.options(runs=tmp_path, progress=False).submit(1)
+    until(lambda: any(step.running for step in run.snapshot().steps))
+    run.stop()
+    assert run.wait(LIMIT_S) is Phase.FAILED
+    assert [(task.path, task.phase) for task in run.tasks()] == [("slow", Phase.SUCCEEDED), ("same", Phase.OMITTED)]
+    assert [(step.phase, step.running) for step in run.snapshot().steps] == [(Phase.SUCCEEDED, 0), (Phase.OMITTED, 0)]
+    assert run.retry(detach=False) is Phase.SUCCEEDED
+    assert run.result == 1
+
+
+def test_of_a_run_that_was_ended_while_no_engine_was_at_work_nothing_waits(tmp_path: Path) -> None:
+    run = asks.options(runs=tmp_path, progress=False).submit(1)
+    until(lambda: run.phase is Phase.SUSPENDED and not run.running)
+    run.cancel()
+    assert {task.phase for task in run.tasks()} == {Phase.OMITTED}
+    assert {step.phase for step in run.snapshot().steps} == {Phase.OMITTED}

@@ -83,10 +83,16 @@ class NoSupply:
 
 @contextmanager
 def following(
-    server: StandIn, shelf: Bucket, here: Path, *, mission: Mission, submits: Callable[[], None] = lambda: None
+    server: StandIn,
+    shelf: Bucket,
+    here: Path,
+    *,
+    mission: Mission,
+    submits: Callable[[], None] = lambda: None,
+    settings: ArgoSettings | None = None,
 ) -> Iterator[Follower]:
-    """A follower of the workflow `run`."""
-    workflows = make_server(ArgoSettings(server=server.url, namespace="argo", storage="bucket"))
+    """A follower of the workflow `run`; without `settings` at Argo's server."""
+    workflows = make_server(settings or ArgoSettings(server=server.url, namespace="argo", storage="bucket"))
     follower = Follower(
         "run",
         workflows,
@@ -94,7 +100,7 @@ def following(
         LAYOUT,
         here=here,
         supply=NoSupply(submits),
-        patience=WaitingPods(workflows, "run", limit_s=60.0, advise=lambda _: ""),
+        patience=WaitingPods(workflows, "run", limit_s=60.0, advise=lambda *_: ""),
         least_s=0.05,
         most_s=0.2,
         mission=mission,

@@ -14,8 +14,10 @@ from sciflow.core.job import Job, Need
 from sciflow.core.ports import ANY
 from sciflow.core.records import TaskError
 from sciflow.executors.argo.executor import ArgoExecutor
+from sciflow.executors.argo.news import Waiting
 from sciflow.executors.argo.orders import Mission
-from sciflow.executors.executor import Denied, Died, Ended, Lost, Report, Steered
+from sciflow.executors.argo.waiting import Waits
+from sciflow.executors.executor import Advanced, Denied, Died, Ended, Lost, Report, Steered
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, outcome
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
 
@@ -175,3 +177,53 @@ def test_a_run_that_may_not_be_ended_and_stays_suspended_is_told_to_be_so(server
         executor.end(exit_handler=True, killed=False, why="stopped")
         found = reports(executor, lambda found: has(Denied)(found) and has(Steered)(found))
     assert [one.level for one in found if isinstance(one, Steered)] == ["pause"]
+
+
+def test_tasks_are_told_to_have_begun_when_the_first_of_their_pods_has(server: StandIn, tmp_path: Path) -> None:
+    number = job("square").number(0)
+    with executing(server, Shelf(), tmp_path) as executor:
+        shows(server, "Running", pods={"square": "Pending"})
+        executor.submit(job("square"))
+        assert Advanced(number=number, begun=False) in reports(executor, has(Advanced))
+        shows(server, "Running", pods={"square": "Running"})
+        (runs,) = (one for one in reports(executor, has(Advanced)) if isinstance(one, Advanced))
+        assert runs.begun
+
+
+def test_a_workflow_that_may_not_go_on_is_what_it_is_and_says_why(server: StandIn, tmp_path: Path) -> None:
+    shelf = Shelf()
+    key, text = outcome("b")
+    shelf.objects[key] = text
+    server.answers[f"PUT {HERE}/retry"] = 403, {"message": "forbidden: cannot patch"}
+    shows(server, "Failed")
+    with executing(server, shelf, tmp_path, revives=True) as executor:
+        executor.submit(job("a"))
+        found = reports(executor, has(Died))
+        executor.submit(job("b", 2))
+        found += reports(executor, has(Ended))
+    died = [one for one in found if isinstance(one, Died)]
+    assert [one.number for one in died] == [job("a").number(0)]
+    assert "cannot patch" in died[0].error.message
+
+
+def test_pods_that_cannot_be_started_are_given_up_when_all_is_told_that_others_beside_them_have_left(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    shows(server, "Running")
+    with following(server, shelf, tmp_path, mission=LOOKS) as follower:
+        executor = ArgoExecutor(follower, revives=False)
+        executor.begin({}, {})
+        executor.submit(job("a"))
+        reports(executor, lambda _: executor.informed)
+        blocked = Waiting(waits=Waits(given_up={"a": "no image"}))
+        follower.news.put(blocked)
+        assert not has(Died)(executor.poll())
+        key, text = outcome("a")  # another pod has ended after the bucket was listed
+        shelf.objects[key] = text
+        reports(executor, has(Ended))
+        executor.submit(job("b", 2))
+        for _ in range(2):
+            follower.news.put(Waiting(waits=Waits(given_up={"b": "no image"})))
+        died = reports(executor, has(Died))
+    assert [one.number for one in died if isinstance(one, Died)] == [job("b", 2).number(0)]

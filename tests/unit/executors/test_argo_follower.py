@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sciflow.errors import HostFailed, HostRefused, HostUnreachable, SciflowError
+from sciflow.executors.argo import follower as follower_module
 from sciflow.executors.argo.halting import Halted
+from sciflow.executors.argo.lookout import SETTLED_S
 from sciflow.executors.argo.news import (
     Answer,
     Begin,
@@ -25,14 +28,13 @@ from sciflow.executors.argo.news import (
     Pause,
     Refused,
     Resume,
-    Revive,
-    Told,
     Unreached,
 )
 from sciflow.executors.argo.orders import Mission
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, heard, outcome, workflow
 from tests.unit.executors.argo_stand_in import StandIn, stand_in
 
+THERE = "/apis/argoproj.io/v1alpha1/namespaces/argo/workflows/run"
 FRESH = Mission(begins=True, goes_on=True, gates=False)
 GATE = {"name": "path", "value": "gate"}
 LOOKS = Mission(begins=False, goes_on=False, gates=False)
@@ -67,6 +69,23 @@ def test_a_workflow_that_ends_while_the_bucket_is_read_is_over_when_all_that_it_
     known = next(place for place, one in enumerate(news) if isinstance(one, Ends))
     ended = next(place for place, one in enumerate(news) if isinstance(one, CaughtUp) and one.status.ended)
     assert known < ended
+
+
+def test_pods_that_argo_has_ended_for_the_time_of_their_workflow_have_time_to_save_what_they_did(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    pod = {"id": "a", "type": "Pod", "phase": "Failed", "message": "Step exceeded its deadline"}
+    finished = datetime.now(UTC).isoformat()
+    server.answers[f"GET {HERE}"] = 200, {"status": {"phase": "Failed", "finishedAt": finished, "nodes": {"a": pod}}}
+    with following(server, shelf, tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        news = heard(follower, lambda news: bool(looked(news)))
+        time.sleep(SETTLED_S + 0.5)
+        key, text = outcome("last")
+        shelf.objects[key] = text
+        news += heard(follower, lambda news: any(isinstance(one, Ends) for one in news))
+    assert not any(one.over for one in looked(news))
 
 
 def test_who_has_nothing_to_look_after_rests(server: StandIn, tmp_path: Path) -> None:
@@ -251,25 +270,33 @@ def test_a_failed_attempt_whose_pod_is_at_work_again_is_known_though_the_first_l
     assert [one.again for one in news if isinstance(one, Ends)] == [True]
 
 
-def test_answers_are_handed_on_again_where_a_workflow_is_submitted_anew(server: StandIn, tmp_path: Path) -> None:
-    shelf = Shelf()
-    shelf.objects[LAYOUT.answer("gate")] = b'{"output": 1, "folders": {}, "executable": []}'
-    gate = {"id": "run-1", "type": "Suspend", "phase": "Running", "inputs": {"parameters": [GATE]}}
-    waits = 200, {"status": {"phase": "Running", "nodes": {"run-1": gate}}}
-    server.answers[f"GET {HERE}"] = waits
-    server.answers[f"PUT {HERE}/set"] = server.answers[f"PUT {HERE}/resume"] = 200, {}
-
-    def let_go() -> int:
-        return sum(call == f"PUT {HERE}/resume" for call, _ in server.told)
-
-    def submitted() -> None:
-        server.answers[f"GET {HERE}"] = waits
-
-    asks = Mission(begins=True, goes_on=False, gates=True)
-    with following(server, shelf, tmp_path, mission=asks, submits=submitted) as follower:
-        follower.order(Begin(totals={}))
-        news = heard(follower, lambda _: let_go() == 1)
+def test_a_server_that_fails_after_it_was_away_for_long_is_asked_again(
+    server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower_module, "FAILED_S", 1.0)
+    server.answers[f"GET {HERE}"] = 503, {"message": "not now"}
+    with following(server, Shelf(), tmp_path, mission=FRESH) as follower:
+        follower.order(begin := Begin(totals={}))
+        heard(follower, lambda news: any(isinstance(one, Notice) for one in news))
+        time.sleep(1.5)  # longer than a server may fail
+        server.answers[f"GET {HERE}"] = 500, {"message": "unable to compress"}
+        news = heard(follower, lambda news: any(isinstance(n, Notice) and "compress" in n.text for n in news))
         del server.answers[f"GET {HERE}"]
-        follower.order(Revive())
-        news += heard(follower, lambda _: let_go() == 2) + follower.news.take()
-    assert [one for one in news if isinstance(one, Told)] == [Told(path="gate", text=b"1")]
+        news += heard(follower, lambda news: _settled(news, begin))
+    assert not [one for one in news if isinstance(one, Refused | Unreached)]
+
+
+def test_a_run_that_others_have_go_on_after_a_pause_is_not_told_to_go_on_once_more(
+    server: StandIn, tmp_path: Path
+) -> None:
+    server.answers[f"PUT {HERE}/suspend"] = 200, {}
+    server.answers[f"GET {HERE}"] = workflow("Running", suspend=True)
+    with following(server, Shelf(), tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        follower.order(Pause())
+        heard(follower, lambda news: any(one.status.suspended for one in looked(news)))
+        server.answers[f"GET {HERE}"] = workflow("Running")
+        heard(follower, lambda news: any(not one.status.suspended for one in looked(news)))
+        follower.order(resume := Resume())
+        heard(follower, lambda news: _settled(news, resume))
+    assert f"PUT {HERE}/resume" not in [call for call, _ in server.told]

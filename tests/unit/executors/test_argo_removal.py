@@ -45,6 +45,11 @@ def test_what_is_cut_short_is_found_again(monkeypatch: pytest.MonkeyPatch, capsy
         capsys.readouterr()
         assert exit_code(["deployed", "--on", "argo"]) == 0
         assert "other" not in capsys.readouterr().out
+        server.answers[f"GET {TEMPLATES}"] = server.answers[f"GET {TIMES}"] = 200, {"items": []}
+        assert exit_code(["deployed", "--on", "argo"]) == 0
+        assert "nothing is deployed" in capsys.readouterr().err
+        assert exit_code(["deployed", "nonsuch", "--delete", "--on", "argo"]) == 1
+        assert "nothing is deployed under nonsuch" in capsys.readouterr().err
 
 
 def test_nothing_of_a_run_is_removed_before_argo_itself_says_that_its_workflow_is_not_at_work(

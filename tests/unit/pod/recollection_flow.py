@@ -103,6 +103,16 @@ def conditional(n: int) -> int:
     return quit_of(small, large)
 
 
+@workflow
+def tried(xs: list[int]) -> list[int]:
+    return double.map(x=xs)
+
+
+@workflow
+def tried_twice(xs: list[int]) -> list[int]:
+    return double.options(retries=1).map(x=xs)
+
+
 def chain_of(steps: int) -> Workflow[[int], int]:
     """A workflow of so many nodes, each of which needs the one before."""
 

@@ -26,7 +26,7 @@ NOTHING_BEFORE = {
     "memory_mb": None,
     "spent": {},
     "policy": {"retries": 0, "retry_on": [], "backoff_s": 0.0, "backoff_factor": 1.0, "backoff_max_s": 0.0},
-    "earlier": {"folders": {}, "executable": [], "lines": []},
+    "earlier": {"folders": {}, "executable": [], "lines": [], "failed": 0},
     "cache": {},
 }
 
@@ -53,3 +53,14 @@ def test_what_cannot_be_read_or_kept_for_a_while_is_said_and_does_not_silence_th
             assert process.wait(20) == 0
     assert told.read_text().count("is not kept for now") == 1
     assert len((folder / "outcomes").read_text().splitlines()) == 3
+
+
+def test_a_pod_of_which_earlier_tasks_have_failed_ends_so_although_its_own_succeed(tmp_path: Path) -> None:
+    node, folder = Node(tmp_path, sys.executable), tmp_path / "pod"
+    crew = {"workers": 1, "command": [*node.argv, "element", f"{folder}/1"], "gpus": 0, "whole": False}
+    batch = node.batch(SOURCE, ["/"], crew=crew)
+    folder.mkdir()
+    batch.folder.rename(folder / "1")
+    earlier = {"folders": {}, "executable": [], "lines": [], "failed": 1}
+    (folder / "pod.json").write_text(json.dumps({"root": str(node.root), **NOTHING_BEFORE, "earlier": earlier}))
+    assert subprocess.run([*node.argv, "pod", str(folder)], capture_output=True, check=False).returncode == 10

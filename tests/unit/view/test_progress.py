@@ -62,6 +62,15 @@ def test_plain_lines_appear_when_a_step_begins_and_ends_and_every_ten_seconds() 
     assert "about 1 min 33 s left" in lines[1]
 
 
+def test_what_a_run_waits_for_is_a_line_when_it_is_new_unless_somebody_has_printed_it() -> None:
+    out, now = io.StringIO(), [0.0]
+    display = PlainDisplay(out, clock=lambda: now[0])
+    told = ((0.0, "waits: a", True), (1.0, "waits: a", True), (2.0, "waits: b", True), (20.0, "no answer", False))
+    for now[0], message, passing in (*told, (21.0, "waits: c", True)):
+        display.show(msgspec.structs.replace(snapshot(), steps=(), message=message, passing=passing))
+    assert out.getvalue().splitlines() == ["waits: a", "waits: c"]
+
+
 def test_into_a_pipe_nothing_is_redrawn() -> None:
     out = io.StringIO()
     display = open_display(out)

@@ -96,5 +96,5 @@ def bring_given(bucket: Bucket, layout: Layout, root: Path, facts: Facts) -> Non
     if facts.bundle:
         archive = root / f"{MODULES}.tar"
         if bucket.fetch(layout.code(facts.bundle), archive):
-            unpack(archive, root / MODULES)
+            unpack(archive, root / MODULES, has_links=False)  # a retry sends what they point to
             archive.unlink(missing_ok=True)

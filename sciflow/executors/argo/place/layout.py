@@ -6,6 +6,7 @@ import msgspec
 
 FACTS = "facts.json"  # of a run: what its pods must know of it
 OUTCOMES = "outcomes"  # <node's path>/<chunk>: how the tasks of a pod have ended
+SPENT = "spent"  # <node's path>/<chunk>: how often tasks had been tried before the run was last retried
 HALTED = "halted"  # that somebody has ended the run, and why
 ANSWERS = "answers"  # <node's path>: what was given at a suspension
 PARAMETERS = "parameters.json"  # of what is deployed: what its runs may be given
@@ -36,6 +37,10 @@ class Layout(msgspec.Struct, frozen=True):
     def outcomes(self, path: str, chunk: int | str) -> str:
         """How the tasks of one pod have ended."""
         return self.part(f"{OUTCOMES}/{path}/{chunk}")
+
+    def spent(self, path: str, chunk: int) -> str:
+        """How often the tasks of one pod had been tried before the run was last retried."""
+        return self.part(f"{SPENT}/{path}/{chunk}")
 
     def answer(self, path: str) -> str:
         """What was given at a suspension."""

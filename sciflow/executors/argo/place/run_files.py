@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.inside import place_in
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.shapes import Inside, Shapes
 from sciflow.executors.conducted import noted_conductor
@@ -27,37 +28,48 @@ class RunFiles:
         self._folders.update(shapes.folders)
         self._executable.update(shapes.executable)
 
-    def bring(self, path: str, target: Path) -> bool:
-        """Brings a file or a folder of the run, as far as it is not there; False if it is not to be had."""
-        inside = self._inside(path)
-        if inside is not None:
-            target.mkdir(parents=True, exist_ok=True)
-            return all(self._bucket.at_once(lambda part: self._part(path, target, *part), inside))
-        return self._file(path, target, executable=path in self._executable) or self._all_below(path, target)
+    def bring_all(self, paths: Collection[str], root: Path) -> set[str]:
+        """Brings files and folders to the same paths below a folder, as far as they are not there.
 
-    def bring_all(self, targets: Mapping[str, Path]) -> set[str]:
-        """The same of several; those that are there now."""
-        paths = list(targets)
-        came = self._bucket.at_once(lambda path: self.bring(path, targets[path]), paths)
+        Links come last, so that nothing is written through one.
+
+        Returns: those that are there now.
+
+        Raises:
+            RunDamaged: one leads out of the folder.
+        """
+        paths = list(paths)
+        came = self._bucket.at_once(lambda path: self._bring(path, root), paths)
+        for path in paths:
+            for place, kind, points_to in self._inside(path) or ():
+                if kind == "link":
+                    target = place_in(root, f"{path}/{place}")
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    with suppress(FileExistsError):
+                        target.symlink_to(points_to)
         return {path for path, here in zip(paths, came, strict=True) if here}
 
-    def _all_below(self, path: str, target: Path) -> bool:
+    def _bring(self, path: str, root: Path) -> bool:
+        """Brings one but for its links; False if it is not to be had."""
+        inside = self._inside(path)
+        if inside is None:
+            return self._file(path, root, executable=path in self._executable) or self._all_below(path, root)
+        place_in(root, f"{path}/").mkdir(parents=True, exist_ok=True)
+        return all(self._bucket.at_once(lambda part: self._part(path, root, *part), inside))
+
+    def _all_below(self, path: str, root: Path) -> bool:
         """What a task has left besides its outputs: whatever is there."""
-        head = f"{self._layout.part(path)}/"
-        found = [key.removeprefix(head) for key in self._bucket.list(head)]
-        came = self._bucket.at_once(lambda name: self._file(f"{path}/{name}", target / name, executable=False), found)
+        head = self._layout.part("")
+        found = [key.removeprefix(head) for key in self._bucket.list(f"{head}{path}/")]
+        came = self._bucket.at_once(lambda file: self._file(file, root, executable=False), found)
         return bool(found) and all(came)
 
-    def _part(self, path: str, target: Path, place: str, kind: str, points_to: str) -> bool:
+    def _part(self, path: str, root: Path, place: str, kind: str, _points_to: str) -> bool:
         match kind:
             case "folder":
-                (target / place).mkdir(parents=True, exist_ok=True)
-            case "link":
-                (target / place).parent.mkdir(parents=True, exist_ok=True)
-                with suppress(FileExistsError):
-                    (target / place).symlink_to(points_to)
-            case _:
-                return self._file(f"{path}/{place}", target / place, executable=kind == "program")
+                place_in(root, f"{path}/{place}/").mkdir(parents=True, exist_ok=True)
+            case "file" | "program":
+                return self._file(f"{path}/{place}", root, executable=kind == "program")
         return True
 
     def _inside(self, path: str) -> Inside | None:
@@ -72,7 +84,8 @@ class RunFiles:
                 return [(part[0].removeprefix(head), *part[1:]) for part in inside if part[0].startswith(head)]
         return None
 
-    def _file(self, path: str, target: Path, *, executable: bool) -> bool:
+    def _file(self, path: str, root: Path, *, executable: bool) -> bool:
+        target = place_in(root, path)
         if target.is_file():
             return True
         if target.is_dir() or not self._bucket.fetch(self._layout.part(path), target):
@@ -84,5 +97,5 @@ class RunFiles:
 def bring_files(files: RunFiles, here: Path, paths: Sequence[str], *, place: str) -> dict[str, str]:
     """Brings files and folders to the same paths in the run folder; of those that are not to be had, why."""
     why = "" if noted_conductor(here) else "`sciflow clean --remote` has removed what the run had there"
-    came = files.bring_all({path: here / path for path in paths})
+    came = files.bring_all(paths, here)
     return {path: gone(f"{place}{path}", here, why) for path in paths if path not in came}

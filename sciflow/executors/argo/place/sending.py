@@ -52,6 +52,7 @@ class Sender:
         earlier = read_facts(self._bucket, self._layout) or self._facts
         told = msgspec.structs.replace(
             self._facts,
+            setup=earlier.setup,  # of who began the run: whoever adopts it makes one of it that suits his machine
             pods=earlier.pods,  # as when the run began, since its chunks are known by their numbers
             folders=_merged(earlier, given),
             executable=sorted({*earlier.executable, *given.executable}),

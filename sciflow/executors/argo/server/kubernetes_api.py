@@ -187,15 +187,18 @@ class KubernetesApi:
         self._order(name, {"spec": {"shutdown": "Terminate"}})
 
     def retry(self, name: str, *, succeeded: bool) -> bool:
-        """See `Workflows`: it is submitted anew."""
+        """See `Workflows`: it is submitted anew; one that somebody else has submitted meanwhile is left to go on."""
         del succeeded
-        self.delete(name)
+        found = self._described(name)
+        if found is not None and found.labels.get(PHASE, "") not in ENDED:
+            return True
+        if found is not None:
+            self._remove(name, preconditions={"uid": found.uid})  # of another one nothing is removed: that may pass
         return False
 
     def delete(self, name: str) -> None:
         """See `Workflows`; until its pods are gone the object stays, and keeps the name."""
-        answer = self._connection.ask("DELETE", self._place(name), {"propagationPolicy": "Foreground"}, sought=name)
-        self._connection.decoded(answer.content, Described)
+        self._remove(name)
 
     # ---
 
@@ -211,6 +214,11 @@ class KubernetesApi:
         if answer.status_code == MISSING:
             return None
         return self._connection.decoded(answer.content, Described).metadata
+
+    def _remove(self, name: str, **options: Mapping[str, str]) -> None:
+        asked = {"propagationPolicy": "Foreground", **options}
+        answer = self._connection.ask("DELETE", self._place(name), asked, sought=name)
+        self._connection.decoded(answer.content, Described)
 
     def _order(self, name: str, patch: Mapping[str, Any]) -> None:
         at = self._place(name)

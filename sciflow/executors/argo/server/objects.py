@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 ARCHIVED = "workflows.argoproj.io/workflow-archiving-status"  # a label: "Persisted" if only Argo's database has it
+STOPPED, DEADLINE = "Stopped with strategy", "exceeded its deadline"  # what Argo says of what it has ended itself
 PAGE = 200  # objects of a list that are asked for at once
 
 
@@ -29,6 +30,19 @@ class PodEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return self.last_timestamp or self.event_time or ""
 
 
+class Output(msgspec.Struct, frozen=True):
+    """An output parameter."""
+
+    name: str = ""
+    value: Any = None
+
+
+class Outputs(msgspec.Struct, frozen=True):
+    """What a node has come to, or was told."""
+
+    parameters: Sequence[Output] = ()
+
+
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A node of a workflow, as far as it matters here."""
 
@@ -39,7 +53,7 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     progress: str = ""  # "N/M"
     template: str = msgspec.field(default="", name="templateName")
     inputs: Mapping[str, Any] = {}
-    outputs: msgspec.Raw = msgspec.Raw(b"")  # of a suspension: what it was told
+    outputs: Outputs = Outputs()
 
     @property
     def task(self) -> tuple[str, str]:
@@ -49,6 +63,10 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     def parameter(self, name: str) -> str:
         """The value of an input parameter; empty if there is none."""
         return next((str(p.get("value", "")) for p in self.inputs.get("parameters", ()) if p["name"] == name), "")
+
+    def told(self, name: str) -> str:
+        """The value of an output parameter; empty if there is none."""
+        return next((str(output.value) for output in self.outputs.parameters if output.name == name), "")
 
 
 class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -82,10 +100,15 @@ class WorkflowStatus(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return {node.parameter("path"): node.id for node in nodes}
 
     @property
-    def passed(self) -> list[str]:
-        """The suspensions that it waits at no more, by path."""
-        nodes = (node for node in self.nodes.values() if node.type == "Suspend" and node.phase == "Succeeded")
-        return [node.parameter("path") for node in nodes]
+    def passed(self) -> list[NodeStatus]:
+        """The suspensions that it has come to, and waits at no more."""
+        return [node for node in self.nodes.values() if node.type == "Suspend" and node.phase == "Succeeded"]
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it has ended before its pods had: somebody has stopped it, or its time was over."""
+        late = (node.message for node in self.nodes.values() if node.type == "Pod" and node.phase == "Failed")
+        return STOPPED in self.message or any(DEADLINE in message for message in late)
 
     @property
     def ended(self) -> bool:
@@ -97,6 +120,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Of an object of Kubernetes."""
 
     name: str = ""
+    uid: str = ""
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
     creation_timestamp: datetime | None = None  # a retry starts a workflow anew
