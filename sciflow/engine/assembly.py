@@ -159,8 +159,15 @@ class Assembly:
             goes_on=not session.follows,
             revives=session.again,
         )
-        is_over = session.db.is_over
-        return errand_of(origin, whole, root=self._root, script=self._script, settings=self._settings, is_over=is_over)
+        return errand_of(
+            origin,
+            whole,
+            root=self._root,
+            script=self._script,
+            settings=self._settings,
+            begun_elsewhere=bool(session.adopted),
+            is_over=session.db.is_over,
+        )
 
     def _conductor(self, executors: Mapping[str, Executor]) -> Conductor | None:
         """The executor that carries out the run as a whole, if one does; none does where no node needs one."""

@@ -12,6 +12,7 @@ from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
 from sciflow.runner.memory import out_of_memory
 
 OUT_OF_MEMORY = "OOMKilled"  # says Kubernetes
+AGAIN = "`sciflow retry`, which runs again what has left nothing, and nothing else"
 LIVE = frozenset({"Pending", "Running"})  # phases of pods
 
 
@@ -45,6 +46,8 @@ def unbegun(paths: Iterable[str], status: WorkflowStatus) -> dict[str, bool]:
 
 
 def _message(pods: Collection[NodeStatus], status: WorkflowStatus) -> str:
+    if pods and all(pod.phase == "Succeeded" for pod in pods):
+        return f"it has succeeded, and what it left in the bucket is not there any more\n    fix:      {AGAIN}"
     told = next((pod.message for pod in pods if pod.message), "")
     return told or status.message or f"its workflow ended: {status.phase}"
 

@@ -14,7 +14,7 @@ from sciflow.executors.argo.harvest import Harvest
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.news import Answer, Begin, End, Fetch, News, Order, Pause, Refused, Resume, Revive
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.layout import HALTED, Layout
+from sciflow.executors.argo.place.layout import HALTED, OUTCOMES, Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.sight import Sight
@@ -141,7 +141,7 @@ class Orders:
         One that goes on is left to do so: somebody else was quicker, or an earlier try has come through.
         """
         self._supply.send()
-        status = self._there(nodes=False)
+        status = self._there(nodes=True)
         if status is None or status.ended:
             self._submitting = True
             if status is None or status.archived or not self._retried(status):
@@ -158,6 +158,10 @@ class Orders:
         self._submitting = False
 
     def _retried(self, status: WorkflowStatus) -> bool:
+        """False if it must be submitted again: its name is free then, or about to be."""
+        if self._lacks_outcomes(status):  # Argo runs no pod again that has succeeded, of which it has no more word
+            self._server.delete(self._name)
+            return False
         try:
             return self._server.retry(self._name, succeeded=status.phase == "Succeeded")
         except (HostRefused, HostFailed):
@@ -165,6 +169,12 @@ class Orders:
             if now is None or now.ended:
                 raise
             return True  # somebody else was quicker
+
+    def _lacks_outcomes(self, status: WorkflowStatus) -> bool:
+        """Whether pods have succeeded of which nothing is in the bucket."""
+        there = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
+        done = (pod.task for pods in status.pods.values() for pod in pods if pod.phase == "Succeeded")
+        return any(chunk and self._layout.outcomes(path, chunk) not in there for path, chunk in done)
 
     def _go_on(self) -> None:
         if self._sight.halts:

@@ -26,7 +26,9 @@ class Reckoning:
         self._found_shut = False  # somebody had asked for its end before this engine began
         self._idle: frozenset[str] = frozenset()  # nodes without a pod at work when nothing more was to begin
         self._unbegun: frozenset[str] = frozenset()  # nodes none of whose pods has begun
-        self._moved = False
+        self._moves = 0
+        self._looked = 0  # moves before the last look that was told
+        self._known = 0  # moves before the last look of which the engine has heard: it has done what follows from it
         self._refusal: TaskError | None = None  # what they die of that were to be run again
 
     def refuse(self, why: str) -> None:
@@ -35,13 +37,17 @@ class Reckoning:
 
     def move(self) -> None:
         """A task was handed over or has ended, or an answer was given: what comes of it is seen at the next look."""
-        self._moved = True
+        self._moves += 1
+
+    def heard(self) -> None:
+        """The engine hears what was told so far. Looks that had piled up are one: it could do nothing in between."""
+        self._known = self._looked
 
     def caught_up(self, news: CaughtUp, *, owed: Collection[Order]) -> Iterator[Report]:
         """All that had ended is told, and this is how the workflow is; `owed`: orders that are not settled."""
         status, steering = news.status, self._steering
         yield from self._advanced(status)
-        still, self._moved = not self._moved, False
+        still, self._looked = self._moves == self._known, self._moves
         if self._goes_on_again(news, still=still, owed=owed):
             return
         steering.see(news.halted)

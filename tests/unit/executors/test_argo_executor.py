@@ -179,17 +179,6 @@ def test_a_run_that_may_not_be_ended_and_stays_suspended_is_told_to_be_so(server
     assert [one.level for one in found if isinstance(one, Steered)] == ["pause"]
 
 
-def test_tasks_are_told_to_have_begun_when_the_first_of_their_pods_has(server: StandIn, tmp_path: Path) -> None:
-    number = job("square").number(0)
-    with executing(server, Shelf(), tmp_path) as executor:
-        shows(server, "Running", pods={"square": "Pending"})
-        executor.submit(job("square"))
-        assert Advanced(number=number, begun=False) in reports(executor, has(Advanced))
-        shows(server, "Running", pods={"square": "Running"})
-        (runs,) = (one for one in reports(executor, has(Advanced)) if isinstance(one, Advanced))
-        assert runs.begun
-
-
 def test_a_workflow_that_may_not_go_on_is_what_it_is_and_says_why(server: StandIn, tmp_path: Path) -> None:
     shelf = Shelf()
     key, text = outcome("b")
@@ -227,3 +216,44 @@ def test_pods_that_cannot_be_started_are_given_up_when_all_is_told_that_others_b
             follower.news.put(Waiting(waits=Waits(given_up={"b": "no image"})))
         died = reports(executor, has(Died))
     assert [one.number for one in died if isinstance(one, Died)] == [job("b", 2).number(0)]
+
+
+def test_a_workflow_that_is_over_when_a_late_engine_looks_is_followed_to_its_end(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    shelf.objects |= dict([outcome("first"), outcome("second")])
+    shows(server, "Succeeded")
+    with executing(server, shelf, tmp_path) as executor:
+        executor.submit(job("first"))
+        limit = time.monotonic() + 15.0
+        while sum(call == f"GET {HERE}" for call, _ in server.told) < 8:  # several looks, while the engine is held up
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        found = executor.poll()
+        executor.submit(job("second", 2))
+        found += reports(executor, lambda more: sum(isinstance(one, Ended) for one in (*found, *more)) == 2)
+    assert not has(Steered)(found)
+
+
+def test_of_a_pod_that_has_succeeded_and_whose_outcome_is_lost_is_said_what_helps(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shows(server, "Succeeded", pods={"a": "Succeeded"})
+    with executing(server, Shelf(), tmp_path) as executor:
+        executor.submit(job("a"))
+        found = reports(executor, has(Died))
+    (died,) = [one for one in found if isinstance(one, Died)]
+    assert died.error.type == "sciflow:PodLost"
+    assert "`sciflow retry`, which runs again" in died.error.message
+
+
+def test_tasks_are_told_to_have_begun_when_the_first_of_their_pods_has(server: StandIn, tmp_path: Path) -> None:
+    number = job("square").number(0)
+    with executing(server, Shelf(), tmp_path) as executor:
+        shows(server, "Running", pods={"square": "Pending"})
+        executor.submit(job("square"))
+        assert Advanced(number=number, begun=False) in reports(executor, has(Advanced))
+        shows(server, "Running", pods={"square": "Running"})
+        (runs,) = (one for one in reports(executor, has(Advanced)) if isinstance(one, Advanced))
+        assert runs.begun

@@ -28,11 +28,12 @@ from sciflow.executors.argo.news import (
     Pause,
     Refused,
     Resume,
+    Revive,
     Unreached,
 )
 from sciflow.executors.argo.orders import Mission
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, heard, outcome, workflow
-from tests.unit.executors.argo_stand_in import StandIn, stand_in
+from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
 
 THERE = "/apis/argoproj.io/v1alpha1/namespaces/argo/workflows/run"
 FRESH = Mission(begins=True, goes_on=True, gates=False)
@@ -300,3 +301,30 @@ def test_a_run_that_others_have_go_on_after_a_pause_is_not_told_to_go_on_once_mo
         follower.order(resume := Resume())
         heard(follower, lambda news: _settled(news, resume))
     assert f"PUT {HERE}/resume" not in [call for call, _ in server.told]
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["lost", "there"])
+def test_a_pod_that_has_succeeded_runs_again_if_what_it_left_is_lost(
+    lost: bool, server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    shelf.objects |= dict([outcome("a"), *([] if lost else [outcome("b")])])
+    pods = {path: {"type": "Pod", "phase": "Succeeded", "inputs": pod_of(path)} for path in "ab"}
+    server.answers[f"GET {HERE}"] = 200, {"status": {"phase": "Succeeded", "nodes": pods}}
+    server.answers[f"DELETE {HERE}"] = server.answers[f"PUT {HERE}/retry"] = 200, {}
+    submitted: list[list[str]] = []
+
+    def submits() -> None:
+        submitted.append([call for call, _ in server.told if not call.startswith("GET")])
+
+    with following(server, shelf, tmp_path, mission=LOOKS, submits=submits) as follower:
+        follower.order(Begin(totals={}))
+        follower.order(revive := Revive())
+        heard(follower, lambda news: _settled(news, revive))
+    assert submitted == ([[f"DELETE {HERE}"]] if lost else [])
+    assert (f"PUT {HERE}/retry" in [call for call, _ in server.told]) is not lost
+
+
+def pod_of(path: str) -> JSON:
+    """The inputs of a pod that runs the first chunk of a node."""
+    return {"parameters": [{"name": "path", "value": path}, {"name": "chunk", "value": "0"}]}
