@@ -51,6 +51,9 @@ def _deploy(opened: Opened, values: dict[str, Any], chosen: dict[str, Any]) -> i
     click.echo(deployed.key)
     note("it is there now" if deployed.changed else "it was there already, and is as it was")
     place = deployed.manifests[0]["metadata"]["namespace"]
+    if when["cron"]:
+        zone = f" ({when['timezone']})" if when["timezone"] else ""
+        note(f"a run begins at the times {when['cron']}{zone}; when next: argo cron get -n {place} {deployed.name}")
     note(f"start a run with: argo submit -n {place} --from workflowtemplate/{deployed.name}")
     return 0
 

@@ -82,6 +82,7 @@ class Assembly:
                 deadline=deadline,
                 full_disk_wait_s=self._settings.full_disk_wait_s,
                 started=session.started,
+                idle_s=session.idle_s,
                 on_update=on_update,
             )
         )

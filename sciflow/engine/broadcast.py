@@ -56,7 +56,7 @@ class Broadcast:
             name=parts.name,
             phase=Phase.RUNNING if outcome is None else outcome.phase,
             started=parts.started,
-            seconds=time.time() - parts.started,
+            seconds=time.time() - parts.started - parts.idle_s,
             now=begin,
             steps=parts.scheduler.steps,
             messages=self._messages,

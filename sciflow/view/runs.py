@@ -26,7 +26,7 @@ def for_terminal(runs: Sequence[RunSummary], *, now_s: float) -> Table:
     grid.add_column("tasks")
     for run in runs:
         look = LOOKS[run.phase]
-        told = run.message or tally(run.counts)
+        told = "; ".join(filter(None, (tally(run.counts) if run.counts.total else "", run.message)))
         phase = Text(f"{look.mark} {run.phase}", style=look.style)
         grid.add_row(Text(run.id), phase, day(run.started, now_s=now_s), duration(run.seconds), told)
     return grid

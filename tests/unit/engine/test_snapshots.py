@@ -24,3 +24,10 @@ def test_tasks_that_were_handed_over_and_have_not_begun_do_not_run() -> None:
     told = step_progress(step, 1.0, "", held=20)
     assert (told.phase, told.running) == (Phase.PENDING, 0)
     assert step_progress(step, 1.0, "", held=5).running == 15
+
+
+def test_the_time_of_a_step_whose_end_is_heard_of_late_is_that_of_its_tasks() -> None:
+    step = StepCount("energy", total=2, counted=True, done=2, started=500.0)  # as its engine hands it out
+    for started, seconds in ((1_000.0, 4.0), (1_002.0, 5.0)):
+        step.hear(-700.0, started, seconds)
+    assert step_progress(step, 600.0, "").elapsed_s == pytest.approx(7.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -371,3 +372,46 @@ def test_of_a_run_that_was_ended_while_no_engine_was_at_work_nothing_waits(tmp_p
     run.cancel()
     assert {task.phase for task in run.tasks()} == {Phase.OMITTED}
     assert {step.phase for step in run.snapshot().steps} == {Phase.OMITTED}
+
+
+@workflow
+def may_fail(path: str) -> int:
+    return has(path)
+
+
+@op
+def has(path: str) -> int:
+    return len(Path(path).read_text())
+
+
+def test_the_time_for_which_a_run_had_ended_is_no_part_of_its_time(tmp_path: Path) -> None:
+    run = may_fail.options(runs=tmp_path, progress=False).run(str(tmp_path / "text"))
+    assert run.phase is Phase.FAILED
+    facts_back(run, "started", "ended", seconds=1000.0)
+    (tmp_path / "text").write_text("four")
+    assert run.retry(detach=False) is Phase.SUCCEEDED
+    assert run.snapshot().seconds < 500.0
+    assert run.snapshot().started < time.time() - 900.0
+    assert "\n    attempt 1: Failed: [Errno 2] No such file" in run.explain("has")
+
+
+@workflow
+def asks_last(x: int) -> list[int]:
+    return [slow(x), suspend("which?", type=int)]
+
+
+def test_an_adopted_run_has_ended_when_its_last_task_has(tmp_path: Path) -> None:
+    run = asks_last.options(runs=tmp_path, progress=False).run(1)
+    facts_back(run, "started", seconds=1000.0)
+    with sqlite3.connect(run.folder / "run.db") as db:
+        db.execute("UPDATE task SET started = started - 1000")
+        db.execute("INSERT OR REPLACE INTO fact VALUES ('adopted', ?)", (b"-abc",))
+    assert run.resume(3, detach=False) is Phase.SUCCEEDED
+    assert 0.5 <= run.snapshot().seconds < 500.0
+
+
+def facts_back(run: Run[Any], *names: str, seconds: float) -> None:
+    with sqlite3.connect(run.folder / "run.db") as db:
+        for name in names:
+            ((value,),) = db.execute("SELECT value FROM fact WHERE name = ?", (name,))
+            db.execute("UPDATE fact SET value = ? WHERE name = ?", (str(float(value) - seconds).encode(), name))

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable, InvalidSettings
+from sciflow.executors.argo.server import argo_server
 from sciflow.executors.argo.server.connection import Access, Connection, Words
 from sciflow.executors.argo.server.kubeconfig import Entries, kubeconfig_access
 from sciflow.executors.argo.server.reaching import make_server
@@ -134,6 +135,17 @@ def test_a_server_that_takes_a_call_and_is_silent_is_given_up() -> None:
         with pytest.raises(HostUnreachable, match="no answer: timed out"):
             connection.json("GET", "/")
         connection.close()
+
+
+def test_a_workflow_that_a_server_does_not_come_to_the_end_of_is_told_with_its_size(
+    workflows: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argo_server, "CREATION_S", 0.3)
+    chain = {"spec": {"templates": [{"dag": {"tasks": [{}] * 3000}}, {"container": {}}]}}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = workflows(server=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(HostUnreachable, match=r"(?s)timed out: a workflow of 3,000 tasks was to be created.*fix:"):
+            found.create(chain)
 
 
 # --- what is told of workflows

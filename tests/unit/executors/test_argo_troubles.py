@@ -8,6 +8,7 @@ import shlex
 import pytest
 
 from sciflow import op, workflow
+from sciflow.executors.argo.losses import lost
 from sciflow.executors.argo.room import demand
 from sciflow.executors.argo.server.objects import PodEvent
 from sciflow.executors.argo.trouble import advice
@@ -76,3 +77,10 @@ def test_who_asks_for_more_than_a_node_has_is_told_what_the_pod_asks_for() -> No
     told = advice(said, settings(), table="[executors.argo]", asked=asked)
     assert "2 cores, 500 MB of memory" in told
     assert "node_selector" not in told
+
+
+def test_a_pod_whose_image_has_no_python_was_not_lost() -> None:
+    error = lost('main: Error (exit code 64): failed to find name in PATH: exec: "python3": not found')
+    assert error.type == "sciflow:PodNotStarted"
+    assert error.message.startswith("its pod could not be started: its image has no python3")
+    assert lost("pod deleted").message == "no word of it: pod deleted"

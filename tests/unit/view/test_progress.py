@@ -50,6 +50,15 @@ def test_many_steps_are_cut_to_those_that_tell_most() -> None:
     assert lines[-1].split() == ["and", "71", "more", "steps"]
 
 
+def test_of_many_steps_those_that_were_not_run_are_a_number() -> None:
+    omitted = msgspec.structs.replace(snapshot().steps[2], phase=Phase.OMITTED)
+    waiting = tuple(msgspec.structs.replace(omitted, path=f"wait-{n}") for n in range(3000))
+    many = msgspec.structs.replace(snapshot(), steps=(*waiting, snapshot().steps[1]))
+    told, more = printed(for_terminal(many, width=80)).splitlines()
+    assert "energy" in told
+    assert more.split() == ["and", "3000", "more", "steps"]
+
+
 def test_plain_lines_appear_when_a_step_begins_and_ends_and_every_ten_seconds() -> None:
     out, now = io.StringIO(), [0.0]
     display = PlainDisplay(out, clock=lambda: now[0])

@@ -53,8 +53,9 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
     server: str  # what answers
     place: str  # the setting that says where
-    token: str  # where the token comes from, for one that is renewed
+    token: str  # and where it comes from
     ca: str  # where certificates that are trusted are named
+    renewal: str = ""  # what else there is to know of a new token
     plain: str  # how the check of certificates is left out
 
 
@@ -115,6 +116,7 @@ class Connection:
         kind: str = JSON,
         wanted: str = JSON,
         tokenless: bool = False,
+        timeout_s: float | None = None,
     ) -> httpx.Response:
         """A call that succeeds, or answers with one of the codes `passed`.
 
@@ -127,13 +129,17 @@ class Connection:
             kind: of the body.
             wanted: the kind of the answer.
             tokenless: it is answered whoever asks, which tells nothing of our token.
+            timeout_s: for which an answer is waited for, if not as long as for others.
         """
+        import httpx
+
         content = None if body is None else msgspec.json.encode(body)
         told = {"Accept": wanted, **({} if body is None else {"Content-Type": kind})}
+        patience = httpx.Timeout(self._timeout_s, read=timeout_s or self._timeout_s)
         with self._explained():
-            answer = self._client.request(method, path, content=content, headers=told)
+            answer = self._client.request(method, path, content=content, headers=told, timeout=patience)
             if answer.status_code == UNKNOWN and self._renewed():
-                answer = self._client.request(method, path, content=content, headers=told)
+                answer = self._client.request(method, path, content=content, headers=told, timeout=patience)
         self._judge(answer, f"{method} {path.partition('?')[0]}", passed, sought)
         self._served = self._served or not tokenless
         return answer
@@ -174,7 +180,7 @@ class Connection:
         """What to do about an answer."""
         match code:
             case 401:
-                fix = f"renew {self._words.token}: it is missing, wrong, or has expired"
+                fix = f"renew {self._words.token}: it is missing, wrong, or has expired{self._words.renewal}"
             case 403:
                 fix = f"let the account of {self._words.token} do what the page on Argo lists, in that namespace"
             case _:
