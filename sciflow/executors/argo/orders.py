@@ -7,10 +7,11 @@ from typing import Protocol
 
 import msgspec
 
-from sciflow.errors import HostFailed, HostRefused, HostUnreachable
+from sciflow.errors import HostFailed, HostRefused, HostUnreachable, SciflowError
 from sciflow.executors.argo.gates import Gates
 from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.harvest import Harvest
+from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.news import Answer, Begin, End, Fetch, News, Order, Pause, Refused, Resume, Revive
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import HALTED, OUTCOMES, Layout
@@ -72,6 +73,7 @@ class Orders:
         self._totals: Mapping[str, int] = {}
         self._begun = False
         self._submitting = False
+        self._nothing_there = mission.fresh
 
     @property
     def begun(self) -> bool:
@@ -80,8 +82,8 @@ class Orders:
 
     @property
     def nothing_there(self) -> bool:
-        """Whether there is no workflow if the order to begin comes to nothing now."""
-        return not self._begun and (self._submitting or self._mission.fresh)
+        """Whether it is known that there is no workflow, if the order to begin comes to nothing now."""
+        return not self._begun and self._nothing_there
 
     def obey(self, order: Order) -> None:
         """Does it.
@@ -115,11 +117,23 @@ class Orders:
         self._sight.begin(found=status is not None or not self._mission.begins)
         if status is None and self._mission.begins:
             self._submitting = True
-            self._supply.submit(totals)
+            self._submit(totals)
         elif status is not None and status.suspended and self._mission.goes_on:
             self._server.resume(self._name)
         self._renewed()
         self._begun = True
+
+    def _submit(self, totals: Mapping[str, int]) -> None:
+        """Submits it; who tells that this has failed may be a proxy, through which it went all the same."""
+        self._nothing_there = False
+        try:
+            self._supply.submit(totals)
+        except (OSError, SciflowError) as error:
+            if isinstance(error, HostUnreachable) and not isinstance(error, HostFailed):
+                raise
+            self._nothing_there = self._server.annotation(self._name, RUN_LABEL) != self._layout.run
+            if self._nothing_there:
+                raise
 
     def _revive(self, paths: Sequence[str]) -> None:
         """Has a workflow go on that has ended; or submits it again, if it is no more or cannot go on.

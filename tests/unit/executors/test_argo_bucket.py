@@ -174,6 +174,35 @@ def test_what_ends_speak_of_is_written_nowhere_but_to_its_place(
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
 
 
+@pytest.mark.parametrize("page", ["<html><body>Please log in<br></body></html>", "<html>Please log in</html>", "no"])
+def test_what_answers_and_does_not_speak_s3_is_waited_for(
+    page: str, bucket: Bucket, objects: Objects, tmp_path: Path
+) -> None:
+    bucket.put("page", b"<html>ours</html>")
+    objects.kind = "text/html"
+    assert bucket.get("page") == b"<html>ours</html>"
+    objects.kind = "application/xml"
+    assert not bucket.has("other")
+    objects.kind, objects.page = "text/html", page
+    for call in (
+        lambda: bucket.list(""),
+        lambda: bucket.sizes(""),
+        lambda: bucket.get("page"),
+        lambda: bucket.has("page"),
+        lambda: bucket.fetch("page", tmp_path / "page"),
+        lambda: bucket.put("page", b"1"),
+        lambda: bucket.put_new("page", b"1"),
+        lambda: bucket.delete("page"),
+    ):
+        with pytest.raises(HostUnreachable, match="what answers there does not speak S3"):
+            call()
+    objects.kind = "application/xml"
+    with pytest.raises(HostUnreachable, match="what answers there does not speak S3"):
+        bucket.list("")
+    objects.page = None
+    assert bucket.list("").keys() == {"page"}
+
+
 def test_nothing_is_left_of_a_file_whose_transfer_was_broken_off(
     bucket: Bucket, objects: Objects, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.errors import HostRefused, HostUnreachable
+from sciflow.errors import HostFailed, HostRefused, HostUnreachable, SciflowError
 from sciflow.executors.argo import follower as follower_module
 from sciflow.executors.argo.halting import Halted
 from sciflow.executors.argo.lookout import SETTLED_S
@@ -111,6 +111,57 @@ def test_a_workflow_that_cannot_be_submitted_is_refused(server: StandIn, tmp_pat
     with following(server, Shelf(), tmp_path, mission=FRESH, submits=forbids) as follower:
         follower.order(Begin(totals={}))
         heard(follower, lambda news: Refused(why="workflows is forbidden") in news)
+
+
+@pytest.mark.parametrize("error", [HostFailed("upstream sent too big header"), HostRefused("forbidden")])
+def test_a_workflow_that_was_submitted_though_somebody_told_that_it_was_not_is_looked_after(
+    error: SciflowError, server: StandIn, tmp_path: Path
+) -> None:
+    def goes_through() -> None:
+        server.answers[f"GET {HERE}"] = (
+            200,
+            {
+                "metadata": {"annotations": {"sciflow/run": "run"}},
+                "status": {"phase": "Running"},
+            },
+        )
+        raise error
+
+    fresh = Mission(begins=True, fresh=True, goes_on=True, gates=False)
+    with following(server, Shelf(), tmp_path, mission=fresh, submits=goes_through) as follower:
+        follower.order(begin := Begin(totals={}))
+        news = heard(follower, lambda news: bool(looked(news)))
+    assert _settled(news, begin)
+
+
+def test_of_a_workflow_that_was_refused_nothing_is_said_before_it_is_known_that_there_is_none(
+    server: StandIn, tmp_path: Path
+) -> None:
+    def falls_silent() -> None:
+        server.page = pages.pop() if pages else None
+        raise HostRefused("forbidden")
+
+    pages = [(404, "text/plain", "default backend - 404")]
+    with following(server, Shelf(), tmp_path, mission=FRESH, submits=falls_silent) as follower:
+        follower.order(Begin(totals={}))
+        news = heard(follower, lambda news: any(isinstance(one, Notice) for one in news))
+        assert not any(isinstance(one, Refused | Unreached) for one in news)
+        server.page = None
+        heard(follower, lambda news: Refused(why="forbidden") in news)
+
+
+def test_another_page_in_the_place_of_a_workflow_is_waited_for(server: StandIn, tmp_path: Path) -> None:
+    server.answers[f"GET {HERE}"] = workflow("Running")
+    with following(server, Shelf(), tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        heard(follower, lambda news: bool(looked(news)))
+        server.page = 404, "text/plain", "default backend - 404"
+        news = heard(
+            follower, lambda news: any("default backend" in one.text for one in news if isinstance(one, Notice))
+        )
+        server.page = None
+        news += heard(follower, lambda news: bool(looked(news)) and Notice(text="") in news)
+    assert not any(one.status.ended for one in looked(news))
 
 
 def test_files_that_are_waited_for_are_told_to_be_lost_when_nothing_can_be_done(
@@ -231,7 +282,7 @@ def test_a_server_that_fails_after_it_was_away_for_long_is_asked_again(
         time.sleep(1.5)  # longer than a server may fail
         server.answers[f"GET {HERE}"] = 500, {"message": "unable to compress"}
         news = heard(follower, lambda news: any(isinstance(n, Notice) and "compress" in n.text for n in news))
-        server.answers[f"GET {HERE}"] = 404, {}
+        del server.answers[f"GET {HERE}"]
         news += heard(follower, lambda news: _settled(news, begin))
     assert not [one for one in news if isinstance(one, Refused | Unreached)]
 

@@ -108,6 +108,7 @@ class ArgoServer:
             answer = self._connection.ask(
                 "POST", self._all, {"workflow": workflow}, passed=(TAKEN,), timeout_s=CREATION_S
             )
+        self._connection.decoded(answer.content, Described)
         return answer.status_code != TAKEN
 
     def status(self, name: str, *, nodes: bool) -> WorkflowStatus | None:
@@ -115,7 +116,7 @@ class ArgoServer:
         fields = FIELDS
         if nodes:
             fields += ",status.nodes"
-        answer = self._connection.ask("GET", f"{self._place(name)}?fields={fields}", passed=(MISSING,))
+        answer = self._connection.ask("GET", f"{self._place(name)}?fields={fields}", sought=name)
         if answer.status_code == MISSING:
             return None
         found = self._connection.decoded(answer.content, KeptWorkflow)
@@ -123,7 +124,7 @@ class ArgoServer:
 
     def annotation(self, name: str, annotation: str) -> str:
         """See `Workflows`."""
-        answer = self._connection.ask("GET", f"{self._place(name)}?fields=metadata.annotations", passed=(MISSING,))
+        answer = self._connection.ask("GET", f"{self._place(name)}?fields=metadata.annotations", sought=name)
         if answer.status_code == MISSING:
             return ""
         return self._connection.decoded(answer.content, Described).metadata.annotations.get(annotation, "")
@@ -170,6 +171,7 @@ class ArgoServer:
         told = self._connection.decoded(text.strip(), dict[str, Any])
         if "error" in told:
             said, code = told["error"].get("message", ""), told["error"].get("http_code", 500)
+            said = self._connection.shown(str(said))
             raise HostRefused(f"{self.url}: the log: {said} ({code}){self._connection.advice(code)}")
         if "result" in told:
             yield str(told["result"].get("podName", "")), str(told["result"].get("content", ""))
@@ -223,7 +225,8 @@ class ArgoServer:
 
     def delete(self, name: str) -> None:
         """See `Workflows`."""
-        self._connection.ask("DELETE", self._place(name), passed=(MISSING,))
+        answer = self._connection.ask("DELETE", self._place(name), sought=name)
+        self._connection.decoded(answer.content, Described)
 
     @property
     def _all(self) -> str:
