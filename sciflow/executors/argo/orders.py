@@ -159,9 +159,7 @@ class Orders:
 
     def _retried(self, status: WorkflowStatus, paths: Sequence[str]) -> bool:
         """False if it must be submitted again: its name is free then, or about to be."""
-        if self._lacks_outcomes(
-            status, paths
-        ):  # Argo runs no pod again that has succeeded, of which it has no more word
+        if self._lacks_outcomes(status, paths):  # Argo would run none of those pods again
             self._server.delete(self._name)
             return False
         try:
