@@ -111,7 +111,7 @@ SETTINGS: Mapping[str, Setting] = {
         check=lambda value: is_seconds(value) and value != 0,
     ),
     "full_disk_wait_s": Setting(
-        about="seconds for which a run waits for room when the disk is full, before its engine ends",
+        about="seconds for which a run waits when the disk is full or its database held, before its engine ends",
         expected="a number of seconds from 0",
         check=is_seconds,
     ),

@@ -51,6 +51,9 @@ def _deploy(opened: Opened, values: dict[str, Any], chosen: dict[str, Any]) -> i
     click.echo(deployed.key)
     note("it is there now" if deployed.changed else "it was there already, and is as it was")
     place = deployed.manifests[0]["metadata"]["namespace"]
+    if when["cron"]:
+        zone = f" ({when['timezone']})" if when["timezone"] else ""
+        note(f"a run begins at the times {when['cron']}{zone}; when next: argo cron get -n {place} {deployed.name}")
     note(f"start a run with: argo submit -n {place} --from workflowtemplate/{deployed.name}")
     return 0
 
@@ -79,11 +82,15 @@ def deployed(name: str | None, executor: str | None, delete: bool, as_json: bool
         removed = remove_deployed(name, executor)
         for line in removed:
             note(f"removed {line}")
+        if not removed:
+            note(f"nothing is deployed under {name}; `sciflow deployed` lists what is")
         return 0 if removed else 1
     found = [one for one in list_deployed(executor) if name is None or name in (one.name, one.deployed)]
     if as_json:
         show_json(found)
         return 0
+    if not found:
+        note("nothing is deployed there" if name is None else f"nothing is deployed under {name}")
     for one in found:
         click.echo(f"{one.name:40}  {one.version}  {one.created}  {one.kind}  {one.schedule}".rstrip())
     return 0

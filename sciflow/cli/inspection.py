@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sciflow import config
 from sciflow.cli.duration import Seconds
 from sciflow.cli.ending import finish, show_result
 from sciflow.cli.output import json_option, note, show, show_json, stdout
@@ -76,12 +77,26 @@ def show_(reference: str, runs: Path | None, as_json: bool) -> None:
     console = stdout()
     show(Text(headline(snapshot), style="bold"))
     show(for_terminal(snapshot, width=min(console.width, 120)))
+    conductor = _conductor(run)
+    if conductor:
+        from sciflow.executors.registry import name_there
+
+        click.echo(f"at {conductor}: {name_there(conductor, config.load().executors, run.id)}")
     if snapshot.phase is Phase.SUCCEEDED:
         show_result(run)
     elif snapshot.phase.bad:
         click.echo("\n" + run.report())  # with the folder
         return
     click.echo(f"folder: {run.folder}")
+
+
+def _conductor(run: Run[Any]) -> str:
+    """The executor that carries out the run as a whole, if one does that the settings know."""
+    from sciflow.executors.conducted import noted_conductor
+    from sciflow.executors.registry import conducts
+
+    name = noted_conductor(run.folder)
+    return name if conducts(name, config.load().executors) else ""
 
 
 @click.command()
@@ -133,6 +148,8 @@ def logs(
     click.echo(text, nl=False)
     if not text and task is None:
         note("no failed task has written anything; name a task or a step")
+    elif not text and _conductor(run):
+        note(f"nothing was printed so far; what comes is printed by: sciflow logs {run.id} {task} --follow")
     elif not text:
         note(f"nothing was printed by those that have ended; what running tasks print lies in {run.folder}/logs")
 

@@ -62,6 +62,16 @@ Completion: eval "$(_SCIFLOW_COMPLETE=bash_source sciflow)"   (or zsh, fish)
 """
 
 
+ALSO = {  # words of others for it
+    "delete": "clean",
+    "errors": "show",
+    "get": "show",
+    "lint": "plan",
+    "terminate": "cancel",
+    "validate": "plan",
+}
+
+
 class LazyCommands(click.Group):
     """Imports a command's module when the command is used, and not to list it."""
 
@@ -87,7 +97,11 @@ class LazyCommands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a hint for a misspelt name."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(unknown("command", args[0], COMMANDS), ctx)
+            meant = ALSO.get(args[0])
+            told = (
+                f"no such command: {args[0]}; did you mean {meant}?" if meant else unknown("command", args[0], COMMANDS)
+            )
+            raise click.UsageError(told, ctx)
         return super().resolve_command(ctx, args)
 
 

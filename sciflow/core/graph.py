@@ -197,6 +197,17 @@ class WorkflowSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     templates: dict[str, Template]
 
 
+def node_at(spec: WorkflowSpec, path: str) -> Node | None:
+    """The node that a path names, with or without the numbers of slices; None: the workflow itself calls no such."""
+    template, node = spec.templates.get(spec.entry), None
+    for part in path.split("/"):
+        if not part.isdigit():
+            nodes = template.nodes if isinstance(template, Graph) else ()
+            node = next((one for one in nodes if one.id == part), None)
+            template = spec.templates.get(node.template) if node is not None else None
+    return node
+
+
 def encode_spec(spec: WorkflowSpec) -> bytes:
     """`spec` as JSON."""
     return msgspec.json.encode(spec)

@@ -67,6 +67,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     steps: tuple[StepProgress, ...] = ()
     message: str = ""
+    passing: bool = False  # the message is for those who look now, and printed by nobody else
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):

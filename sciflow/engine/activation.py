@@ -32,6 +32,12 @@ class StepCount(msgspec.Struct, eq=False):
     started: float = 0.0
     ended: float = 0.0
 
+    def hear(self, ahead_s: float, started: float, seconds: float) -> None:
+        """A task has run from then on for so long; `ahead_s`: what the monotonic clock shows more than the epoch's."""
+        if started:
+            begun = started + ahead_s
+            self.started, self.ended = min(self.started or begun, begun), max(self.ended, begun + seconds)
+
 
 class TaskSet(msgspec.Struct, eq=False):
     """The tasks of one node: one, or a fan's slices. The lists hold JSON texts, an element each."""

@@ -130,7 +130,7 @@ def _setup(root: Path, found: FoundRun, executor: str, stores: Container[str]) -
         cwd=os.getcwd(),
         detached=True,
         script=str(root / found.main) if found.main else None,
-        sys_path=(str(root / MODULES), *there.sys_path),
+        sys_path=(str(root / MODULES),),  # not what has the name of the author's folders here
     )
 
 

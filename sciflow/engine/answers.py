@@ -100,5 +100,5 @@ def _silence(waiting: Mapping[str, Type]) -> RunError:
 
 
 def _refusal(what: str, expected: str, found: str) -> InvalidInput:
-    fix = 'resume(value, node="...") with a node that waits and a value of its type'
+    fix = "name a node that waits, with a value of its type: `sciflow resume RUN --node ... --value ...`, or resume()"
     return InvalidInput([Problem(where="", what=what, expected=expected, found=found, fix=fix)])

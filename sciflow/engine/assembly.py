@@ -82,6 +82,7 @@ class Assembly:
                 deadline=deadline,
                 full_disk_wait_s=self._settings.full_disk_wait_s,
                 started=session.started,
+                idle_s=session.idle_s,
                 on_update=on_update,
             )
         )
@@ -159,8 +160,15 @@ class Assembly:
             goes_on=not session.follows,
             revives=session.again,
         )
-        is_over = session.db.is_over
-        return errand_of(origin, whole, root=self._root, script=self._script, settings=self._settings, is_over=is_over)
+        return errand_of(
+            origin,
+            whole,
+            root=self._root,
+            script=self._script,
+            settings=self._settings,
+            begun_elsewhere=bool(session.adopted),
+            is_over=session.db.is_over,
+        )
 
     def _conductor(self, executors: Mapping[str, Executor]) -> Conductor | None:
         """The executor that carries out the run as a whole, if one does; none does where no node needs one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -25,6 +26,7 @@ class Broadcast:
         self._parts = parts
         self._why = why
         self._messages: dict[str, str] = {}  # the last of each step
+        self._unbegun: set[str] = set()  # nodes none of whose tasks has begun, though they were handed over
         self._notice = ""  # what the engine waits for
         self._mentioned = ""  # how its jobs stand elsewhere
 
@@ -34,7 +36,8 @@ class Broadcast:
         if flight is None:
             return
         if isinstance(said, Advanced):
-            text = said.text
+            text = said.text or self._messages.get(flight.run.step.path, "")
+            (self._unbegun.discard if said.begun else self._unbegun.add)(flight.run.path)
         else:
             total = "" if said.total is None else f"/{said.total:g}"
             task = flight.job.task_path(position_of(said.number))
@@ -53,17 +56,28 @@ class Broadcast:
             name=parts.name,
             phase=Phase.RUNNING if outcome is None else outcome.phase,
             started=parts.started,
-            seconds=time.time() - parts.started,
+            seconds=time.time() - parts.started - parts.idle_s,
             now=begin,
             steps=parts.scheduler.steps,
             messages=self._messages,
+            held=self._held(),
             message=message,
+            passing=bool(message) and message == self._mentioned,
         )
         parts.db.put_fact("live", msgspec.json.encode(picture))
         took_s = time.monotonic() - begin
         if parts.on_update is not None:
             parts.on_update(picture)
         return took_s
+
+    def _held(self) -> Counter[str]:
+        """How many tasks of each step were handed over that have not begun."""
+        held = Counter[str]()
+        if self._unbegun:
+            for flight in self._parts.scheduler.in_flight.values():
+                if flight.run.path in self._unbegun:
+                    held[flight.run.step.path] += flight.left
+        return held
 
     def mention(self, text: str) -> None:
         """Has something shown to those who look, and to nobody else."""

@@ -31,13 +31,13 @@ def settings_of(setup: RunSetup) -> config.Settings:
     return config.load(start=Path(setup.cwd) if os.path.isdir(setup.cwd) else None)
 
 
-def put_end(db: Writer, phase: Phase, message: str, *, because: str = "") -> None:
-    """Writes down what a run has come to."""
+def put_end(db: Writer, phase: Phase, message: str, *, because: str = "", ended: float | None = None) -> None:
+    """Writes down what a run has come to, now or at the moment `ended`."""
     for name, value in {
         "phase": phase.value,
         "message": message,
         "because": because,
-        "ended": str(time.time()),
+        "ended": str(ended or time.time()),
     }.items():
         db.put_fact(name, value)
     db.put_event(time.time(), "ended", f"{phase.value}: {message}" if message else phase.value)

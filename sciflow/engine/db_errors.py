@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sciflow.errors import RunDamaged
 
+ROOM = "make room on the disk, then `sciflow resume`; all that was recorded is kept"
+
 
 @contextmanager
 def clear(path: Path) -> Iterator[None]:
@@ -21,7 +23,7 @@ def clear(path: Path) -> Iterator[None]:
 
 def _advice(message: str) -> str:
     if "full" in message or "disk I/O" in message:
-        return "make room on the disk, then `sciflow resume`; all that was recorded is kept"
+        return ROOM
     if "readonly" in message or "unable to open" in message:
         return "check that the folder exists and that you may write in it"
     if "malformed" in message or "not a database" in message:

@@ -70,7 +70,9 @@ class Engine:
         self._helm = helm = Helm(parts, brakes=self._brakes, replies=self._replies, rest=self._rest)
         self._broadcast = Broadcast(parts, why=lambda: helm.halt.why)
         patience = Patience(
-            limit_s=parts.full_disk_wait_s, say=self._broadcast.notify, ends=lambda: helm.halt.level > Level.NONE
+            limit_s=lambda: parts.full_disk_wait_s,
+            say=self._broadcast.notify,
+            ends=lambda: helm.halt.level > Level.NONE,
         )
         parts.db.insist = parts.values.insist = patience.insist
 
@@ -265,7 +267,10 @@ class Engine:
 
     def _finish(self, number: int, ending: Ending, now: float) -> None:
         flight = self._scheduler.in_flight[job_of(number)]
-        flight.run.step.ended = now
+        if self._parts.conductor is None:
+            flight.run.step.ended = now
+        else:  # it may have ended long before that is heard of
+            flight.run.step.hear(now - time.time(), ending.started, ending.seconds)
         self._freight.keep(ending.output)
         if flight.job.policy.cache and ending.phase is Phase.SUCCEEDED:
             assert ending.output is not None

@@ -24,7 +24,14 @@ def explain(replica: Replica, path: str) -> str:
     task = rows[0]
     if slice_ is None and task.slice != SINGLE:
         return _fan(path, rows)
-    return "\n".join([f"{path}: {task.phase.value} in attempt {task.attempt}", *_source(replica, row, task)])
+    before = [_attempt(one) for one in replica.reader.attempts(row.id, task.slice)]
+    return "\n".join([f"{path}: {task.phase.value} in attempt {task.attempt}", *before, *_source(replica, row, task)])
+
+
+def _attempt(task: TaskRow) -> str:
+    error = task.extra.error if task.extra else None
+    why = f": {error.message.strip().partition(chr(10))[0]}" if error is not None else ""
+    return f"    attempt {task.attempt}: {task.phase.value}{why}"
 
 
 def _fan(path: str, rows: Sequence[TaskRow]) -> str:

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 from sciflow import config
 from sciflow.core.evaluation import Absent
+from sciflow.core.graph import node_at
 from sciflow.core.records import Phase
 from sciflow.engine.binding import BindingError
 from sciflow.engine.bringing import conductor_of
+from sciflow.engine.origin import stored_spec
 from sciflow.engine.records_db import Reader
 from sciflow.engine.replica import Replica
 from sciflow.engine.rows import NodeRow
@@ -62,20 +64,38 @@ def live_lines(root: Path, path: str | None, *, over: Callable[[], bool]) -> Ite
     """Lines as they are printed, until the run is over.
 
     Raises:
-        RunError: it is not known here what one task prints before its end.
+        RunError: no such task, or it is not known here what one task prints before its end.
         HostError: the place gives no answer.
     """
     with closing(Reader(root / "run.db")) as reader:
         replica = Replica(root, reader)
         conductor = conductor_of(replica)
-        row, slice_ = replica.find(path) if path is not None else (None, None)
         if conductor is not None:
+            replica = replica if path is None else _come_to(replica, path, over)
+            row, slice_ = replica.find(path) if path is not None else (None, None)
             yield from _of_pods(replica, conductor, row, slice_, over)
             return
+        if path is not None:
+            replica.find(path)
     if path is not None:
         fix = "follow all of the run, or ask again when the task has ended"
         raise RunError(f"which lines in {root}/logs are of {path} is known at its end\n    fix:      {fix}")
     yield from _of_workers(root / "logs", over)
+
+
+def _come_to(replica: Replica, path: str, over: Callable[[], bool]) -> Replica:
+    """The run once it has come to what a path names, or has ended without; of what it never names at once."""
+    spec = stored_spec(replica.reader)
+    while not _has(replica, path) and node_at(spec, path) is not None and not over():
+        time.sleep(LOOK_S)
+        replica = Replica(replica.root, replica.reader)
+    return Replica(replica.root, replica.reader)
+
+
+def _has(replica: Replica, path: str) -> bool:
+    nodes = replica.nodes
+    above, _, last = path.rpartition("/")
+    return path in nodes or (above in nodes and last.isdigit())
 
 
 def _of_pods(

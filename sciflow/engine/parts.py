@@ -39,4 +39,5 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     deadline: float | None = None  # by the monotonic clock
     full_disk_wait_s: float = 0.0  # before it gives up
     started: float = msgspec.field(default_factory=time.time)
+    idle_s: float = 0.0  # of the time since then, for which it had ended
     on_update: Callable[[Snapshot], None] | None = None

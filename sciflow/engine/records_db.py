@@ -93,6 +93,11 @@ class Reader:
         rows = self._all("SELECT key, path, slice FROM task, node WHERE key IS NOT NULL AND node = id")
         return {key: path if slice_ < 0 else f"{path}/{slice_}" for key, path, slice_ in rows}
 
+    def last_end(self) -> float | None:
+        """When the last task ended by its own clock; None: none has."""
+        ((found,),) = self._all("SELECT MAX(started + seconds) FROM task")
+        return found or None
+
     def attempts(self, node: int, slice_: int) -> list[TaskRow]:
         """The earlier attempts of a task."""
         sql = f"SELECT node, {_TASK_COLUMNS} FROM attempt WHERE node = ? AND slice = ? ORDER BY attempt, started"

@@ -18,6 +18,7 @@ from sciflow.engine.records_db import FLAGGED, Reader
 from sciflow.engine.rows import BY_NUMBER, PHASES, NodeRow, TaskValues
 
 VERSION = 1
+HELD_S = 10.0  # for which SQLite itself waits for who holds the database
 _BAD = ",".join(str(PHASES[phase]) for phase in Phase if phase in BAD)
 
 _SCHEMA = """
@@ -46,7 +47,7 @@ class Writer(Reader):
         self.path = path
         journal = "MEMORY" if hidden else "DELETE" if network else "WAL"
         with clear(path):
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=HELD_S, check_same_thread=False)
             self._db.execute(f"PRAGMA journal_mode = {journal}")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if full or network else 'NORMAL'}")
             if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
@@ -186,7 +187,7 @@ class Writer(Reader):
             self._db.execute("BEGIN IMMEDIATE")
             for table in ("task", "attempt", "node"):
                 self._db.execute(f"DELETE FROM {table}")
-            names = "'live', 'result', 'ended', 'message', 'because', 'exit-phase'"
+            names = "'live', 'result', 'ended', 'idle', 'message', 'because', 'exit-phase'"
             self._db.execute(f"DELETE FROM fact WHERE name IN ({names})")
             self._db.execute("COMMIT")
         self._numbers = {}

@@ -71,11 +71,16 @@ class Replica:
         return [self._task(row, task, run) for task in rows]
 
     def node_task(self, row: NodeRow) -> Task:
-        """A node of which no task ended: waiting, skipped, omitted, failed before it began, or without slices."""
+        """A node of which no task ended: waiting, skipped, omitted, failed before it began, or without slices.
+
+        Of a run that has ended none waits: what was not done is omitted.
+        """
         error = None if row.error is None else msgspec.json.decode(row.error, type=TaskError)
         folder = self.root / "tasks" / row.path
         output: Tree = [] if row.total == 0 and row.phase is Phase.SUCCEEDED else None  # a fan over nothing
-        return Task(path=row.path, node=row.path, phase=row.phase, output=output, error=error, folder=folder)
+        given_up = not row.phase.ended and self.reader.text("phase") == Phase.FAILED.value
+        phase = Phase.OMITTED if given_up else row.phase
+        return Task(path=row.path, node=row.path, phase=phase, output=output, error=error, folder=folder)
 
     def _task(self, row: NodeRow, task: TaskRow, run: NodeRun | None) -> Task:
         single = task.slice == SINGLE

@@ -98,9 +98,10 @@ class EngineLock:
             holder = self.holder()
             os.close(fd)
             raise RunBusy(f"{self._path.parent}: another engine works on this run ({holder})")
-        os.ftruncate(fd, 0)
-        os.write(fd, json.dumps({"pid": os.getpid(), "host": os.uname().nodename, "since": time.time()}).encode())
         self._fd = fd
+        os.ftruncate(fd, 0)
+        with suppress(OSError):  # on a full disk it is not said who holds it, which he does all the same
+            os.write(fd, json.dumps({"pid": os.getpid(), "host": os.uname().nodename, "since": time.time()}).encode())
 
     def release(self) -> None:
         """Gives the lock back."""

@@ -29,6 +29,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     origin: Origin
     number: int  # 1: no engine has been at work on the run before
     started: float  # the run, not the session
+    idle_s: float  # for which the run had ended before it was taken up again
     adopted: str  # a word of its own, if the run was begun by somebody else
     follows: bool  # the engine only looks on
     again: bool  # somebody wants what has ended to go on
@@ -62,6 +63,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             db.put_event(time.time(), "died", f"the engine of session {self.number - 1} was found dead")
             end_strays(set(os.listdir(self.folder.part("work"))))  # the names of scratch folders
         db.put_fact("sessions", str(self.number))
+        db.put_fact("idle", str(self.idle_s))
         db.put_fact("phase", Phase.RUNNING.value)
         db.put_fact("message", "")
         db.put_fact("because", "")
@@ -76,7 +78,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             if unused:
                 self.warn(f"reuse names keys that no task has: {', '.join(unused[:5])}")
         message = outcome.error.message if outcome.error is not None else ""
-        put_end(self.db, outcome.phase, message, because=outcome.because)
+        over = self.adopted and outcome.phase in RUN_ENDS  # it may have been so for long when it was adopted
+        put_end(self.db, outcome.phase, message, because=outcome.because, ended=self.db.last_end() if over else None)
         _remove_scratch(self.folder.part("work"))
         if not (self.follows or self.adopted):  # it is for others to say how long they need them
             by_policy(self.folder, outcome.phase, warn=self.warn)
@@ -90,11 +93,17 @@ def session_of(folder: RunFolder, db: Writer, *, reopens: bool, follows: bool) -
         origin=stored_origin(db),
         number=int(db.fact("sessions") or 0) + 1,
         started=float(db.fact("started") or time.time()),
+        idle_s=_idle_s(db),
         adopted=db.text("adopted"),
         follows=follows,
         again=not follows and (reopens or db.text("phase") in RUN_ENDS),
         anew=follows and bool(db.text("adopted")) and db.text("phase") in RUN_ENDS,
     )
+
+
+def _idle_s(db: Writer) -> float:
+    ended = float(db.fact("ended") or 0) if db.text("phase") in RUN_ENDS else 0.0
+    return float(db.fact("idle") or 0) + (max(0.0, time.time() - ended) if ended else 0.0)
 
 
 def _remove_scratch(work: Path) -> None:

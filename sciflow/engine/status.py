@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 
 import msgspec
 
 from sciflow.core.progress import Counts, RunSummary, Snapshot, StepProgress
-from sciflow.core.records import RUN_ENDS, Phase
+from sciflow.core.records import Phase
+from sciflow.engine.db_errors import ROOM
 from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.snapshots import given_up
 from sciflow.errors import RunDamaged
 
+NO_ROOM_BYTES = 1 << 16
 STARTING_S = 20.0  # within which a detached engine must have taken the run up
 
 
@@ -24,9 +28,14 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
     ended = reader.text("ended")
     message = reader.text("message")
     seconds = (float(ended) if ended and phase is not Phase.RUNNING else time.time()) - started
+    seconds -= float(reader.fact("idle") or 0)
     deserted = _deserted(folder, reader, phase, seconds)
+    full = is_full(folder)  # which its engine has no room to say
     if deserted:
-        phase, message = Phase.ERROR, "its engine died: `sciflow resume` goes on where it was"
+        fix = f"the disk is full: {ROOM}" if full else "`sciflow resume` goes on where it was"
+        phase, message = Phase.ERROR, f"its engine died: {fix}"
+    elif full and folder.lock().held():
+        message = "the disk is full: waits for room"
     if live is None:
         return Snapshot(
             run_id=folder.id, name=reader.text("name"), phase=phase, started=started, seconds=seconds, message=message
@@ -38,13 +47,16 @@ def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
         phase=phase,
         seconds=picture.seconds if deserted else seconds,
         message=message or picture.message,
-        steps=tuple(map(_at_rest, picture.steps)) if phase in RUN_ENDS else picture.steps,
+        # an engine that died while tasks ran has not told that they run no more
+        steps=tuple(map(given_up, picture.steps)) if phase is Phase.FAILED else picture.steps,
+        passing=picture.passing and not message,
     )
 
 
-def _at_rest(step: StepProgress) -> StepProgress:
-    """A step of a run that has ended: an engine that died while tasks ran has not told that they run no more."""
-    return msgspec.structs.replace(step, running=0) if step.running else step
+def is_full(folder: RunFolder) -> bool:
+    """Whether the disk has no room for another word of the run."""
+    disk = os.statvfs(folder.root)
+    return bool(disk.f_blocks) and disk.f_bavail * disk.f_frsize < NO_ROOM_BYTES
 
 
 def _deserted(folder: RunFolder, reader: Reader, phase: Phase, seconds: float) -> bool:
@@ -82,6 +94,7 @@ def summary(folder: RunFolder) -> RunSummary:
         seconds=picture.seconds,
         counts=_counts(picture.steps),
         folder=folder.root,
+        message=picture.message.partition("\n")[0] if picture.phase is Phase.FAILED else "",
     )
 
 

@@ -14,10 +14,11 @@ from sciflow.core.records import RUN_ENDS, Phase
 from sciflow.engine import control
 from sciflow.engine.conclusion import call_off
 from sciflow.engine.control import Request, Verb
+from sciflow.engine.db_errors import ROOM
 from sciflow.engine.launch import carry_on
 from sciflow.engine.records_db import Reader
 from sciflow.engine.run_folder import RunFolder
-from sciflow.engine.status import STARTING_S, current_phase
+from sciflow.engine.status import STARTING_S, current_phase, is_full
 from sciflow.errors import RunDamaged, RunError, RunInterrupted
 from sciflow.executors.batch.record import is_open
 from sciflow.executors.conducted import noted_conductor
@@ -167,7 +168,9 @@ def await_session(folder: RunFolder, *, after: int) -> None:
 def _trouble(folder: RunFolder) -> str:
     """What an engine that could not begin has written down."""
     with closing(Reader(folder.database)) as reader:
-        return reader.text("message") if reader.text("phase") == Phase.ERROR else ""
+        if reader.text("phase") == Phase.ERROR:
+            return reader.text("message")
+    return f"the disk is full: {ROOM}" if is_full(folder) else ""
 
 
 def end(folder: RunFolder, verb: Verb, message: str) -> None:

@@ -95,7 +95,8 @@ class Advanced(msgspec.Struct, frozen=True, kw_only=True):
     """How far tasks of a node are, where it is not told of each by itself; `number` is that of one of them."""
 
     number: int
-    text: str
+    text: str = ""  # empty: nothing new
+    begun: bool = True  # any of those that were handed over
 
 
 class Denied(msgspec.Struct, frozen=True, kw_only=True):

@@ -30,6 +30,13 @@ def conducts(name: str, executors: Tables) -> bool:
     return executors.get(name, {}).get("type") == "argo"
 
 
+def name_there(name: str, executors: Tables, run: str) -> str:
+    """How an executor that carries out whole runs calls one of them, for its own tools."""
+    from sciflow.executors.argo.manifest.naming import workflow_name
+
+    return f"Workflow {workflow_name(run)} in namespace {conductor_settings(name, executors).namespace}"
+
+
 def conductor_settings(name: str, tables: Tables) -> ArgoSettings:
     """Those of an executor that carries out whole runs.
 

@@ -157,7 +157,7 @@ class Binder:
 
     def _leave(self, head: Mapping[str, object], ends: KnownEnds) -> None:
         """There is nothing to run: all that there is to say of the tasks is said here."""
-        rest = {"folders": ends.folders, "executable": ends.executable}
+        rest = {"folders": ends.folders, "executable": ends.executable, "contents": ends.contents}
         lines = [msgspec.json.encode(line).decode() for line in (head, rest)]
         (self._work.pod / OUTCOMES).write_text("\n".join([*lines, *ends.lines]) + "\n")
         self._work.order(code=SOME_FAILED if ends.failed else 0)

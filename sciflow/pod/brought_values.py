@@ -117,6 +117,7 @@ class BroughtValues:
             values = {tree["sha256"]: tree for tree in found if tree["$"] == "value"}
             paths = {str(tree["path"]) for tree in found if tree["$"] == "artifact"}
             self._bring_values([tree for tree in values.values() if self._is_to_come(tree)])
+            self._files.expect(found)
             self._bring_artifacts({path for path in paths if not path.startswith(HERE)})
             texts = [read_folded(self._root, self._value(tree)) for tree in values.values()]
 
@@ -161,9 +162,8 @@ class BroughtValues:
         return {name: value for name, value in {**tree, "path": f"{HERE}{path}"}.items() if name != "at"}
 
     def _bring_artifacts(self, paths: AbstractSet[str]) -> None:
-        came = self._files.bring_all(paths, self._root / HERE)
-        for path in paths - came:
-            raise RunDamaged(f"{self._layout.part(path)}: a file of the run is not in the bucket any more")
+        for path, why in self._files.bring_all(paths, self._root / HERE).items():
+            raise RunDamaged(f"{self._layout.part(path)}: {why or 'a file of the run is not in the bucket any more'}")
 
 
 def _refers(text: bytes) -> bool:

@@ -16,6 +16,7 @@ from sciflow.core.expr import Tree
 from sciflow.core.job import SINGLE, Job
 from sciflow.core.trees import with_inner, with_parts
 from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.content import Content
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.shapes import Inside, Shapes
 from sciflow.pod.known import Line, succeeded
@@ -56,6 +57,7 @@ class CachedOutcomes:
             lines={slice_: line for one in here for slice_, line in one.lines.items()},
             folders={path: inside for one in here for path, inside in one.folders.items()},
             executable=[path for one in here for path in one.executable],
+            contents={path: content for one in here for path, content in one.contents.items()},
         )
 
     def _taken(self, job: Job, slice_: int, text: bytes) -> Taken | None:
@@ -74,7 +76,9 @@ class CachedOutcomes:
         except _FilesGone:
             return None
         line = succeeded(slice_, output, json.loads(bytes(entry.extra)))
-        return Taken(lines={slice_: line}, folders=taking.folders, executable=taking.executable)
+        return Taken(
+            lines={slice_: line}, folders=taking.folders, executable=taking.executable, contents=taking.contents
+        )
 
 
 class _Taking:
@@ -84,6 +88,7 @@ class _Taking:
         """`task`: the folder that its files get; `pack`: the file of its long values."""
         self.folders: dict[str, Inside] = {}
         self.executable: list[str] = []
+        self.contents: dict[str, Content] = {}
         self._bucket = bucket
         self._entry = entry
         self._there = there
@@ -109,7 +114,10 @@ class _Taking:
     def _here(self, part: dict[str, Tree]) -> Tree:
         match part:
             case {"$": "artifact", "path": str() as path}:
-                return {**part, "path": self._file(path)}
+                target = self._file(path)
+                if "sha256" in part:
+                    self.contents[target] = Content(part["size"], part["sha256"])
+                return {**part, "path": target}
             case {"$": "value", "file": str() as file, "at": int() as at, "size": int() as size, "sha256": told}:
                 text = self._bucket.part(self._there.part(file), at, size) or b""
                 if hashlib.sha256(text).hexdigest() != told:

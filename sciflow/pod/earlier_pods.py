@@ -44,6 +44,7 @@ class EarlierPods(msgspec.Struct, frozen=True, kw_only=True):
             failed=len(last.keys() - succeeded - set(tried)),
             folders={**self.rest.folders, **known.folders},
             executable=[*self.rest.executable, *known.executable],
+            contents={**self.rest.contents, **known.contents},
         )
 
 

@@ -56,10 +56,15 @@ class PodEnds:
             lines, succeeded = list(self._lines), self.succeeded
             left = [slice_ for slice_, _ in self._told["tasks"].values() if slice_ not in self._last]
             folders, executable = dict(self._shapes.folders), list(self._shapes.executable)
+            contents = dict(self._shapes.contents)
         head, earlier = self._told["head"], self._told["earlier"]
         head = {**head, "succeeded": head["succeeded"] + succeeded}
-        folders = {**earlier["folders"], **folders}
-        rest = {"folders": folders, "executable": [*earlier["executable"], *executable], "left": left}
+        rest = {
+            "folders": {**earlier["folders"], **folders},
+            "executable": [*earlier["executable"], *executable],
+            "contents": {**earlier["contents"], **contents},
+            "left": left,
+        }
         text = "\n".join([dump(head), dump(rest), *earlier["lines"], *lines])
         write_whole(f"{self._folder}/{OUTCOMES}", f"{text}\n".encode())
 

@@ -22,6 +22,7 @@ class Shapes:
         self._root = root
         self.folders: dict[str, list[list[str]]] = {}
         self.executable: list[str] = []
+        self.contents: dict[str, tuple[int, str]] = {}  # size and SHA-256, as they were recorded
 
     def add(self, tree: Tree) -> None:
         """Those of one more value."""
@@ -33,6 +34,8 @@ class Shapes:
         kind = tree.get("$") if isinstance(tree, dict) else None
         if kind == "artifact":
             self._add_path(tree["path"])
+            if "sha256" in tree:
+                self.contents[tree["path"]] = tree["size"], tree["sha256"]
         elif kind == "value":
             self.add(parse(read_stored(self._root, tree).decode()))
         elif isinstance(tree, dict):

@@ -41,14 +41,16 @@ def make_client(name: str, settings: S3Settings) -> Minio:
         raise MissingExtra("minio", "s3", f"the storage {name!r}") from error
     import ssl
 
-    from urllib3 import PoolManager, Timeout
+    from urllib3 import Timeout
+
+    from sciflow.storage.s3_connections import S3Connections
 
     keys = find_credentials(name, settings)
     url = urlsplit(settings.endpoint)
     trusted = ssl.create_default_context()
     if settings.ca_file:
         trusted.load_verify_locations(settings.ca_file)
-    http = PoolManager(
+    http = S3Connections(
         maxsize=4 * settings.parallel,
         timeout=Timeout(connect=CONNECT_S, read=SILENCE_S),
         retries=retries(settings.patience_s),
@@ -96,6 +98,8 @@ def explained(name: str, settings: S3Settings) -> Iterator[None]:
         HostUnreachable: the server does not answer; to be tried again later.
         HostRefused: it answers, and somebody has to do something first.
     """
+    from xml.etree.ElementTree import ParseError
+
     from minio.error import InvalidResponseError, MinioException, S3Error
     from urllib3.exceptions import HTTPError
 
@@ -107,8 +111,18 @@ def explained(name: str, settings: S3Settings) -> Iterator[None]:
         raise _answered(where, said, settings) from error
     except InvalidResponseError as error:
         raise _answered(where, _read(str(error)), settings) from error
+    except (ParseError, ValueError) as error:  # of a body that is not S3's, though its code says success
+        raise HostUnreachable(f"{where}: {_stranger(str(error))}") from error
     except (HTTPError, MinioException) as error:
         _raise_connection(where, error)
+
+
+def _stranger(found: str) -> str:
+    return (
+        "what answers there does not speak S3, it may be the network's own page or a proxy\n"
+        f"    found:    {found}\n"
+        "    fix:      log in to the network (VPN) if it asks for it; is `endpoint` right?"
+    )
 
 
 def _raise_connection(where: str, error: Exception) -> None:

@@ -95,12 +95,13 @@ class LiveDisplay:
 
 
 class PlainDisplay:
-    """A line for each step that began, ended, or went on for ten seconds; nothing is ever redrawn."""
+    """A line for each step that began, ended, or went on for ten seconds, and what is waited for."""
 
     def __init__(self, stream: TextIO, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._clock = clock
         self._said: dict[str, tuple[StepProgress, float]] = {}
+        self._message, self._message_since = "", -QUIET_S
 
     def show(self, snapshot: Snapshot) -> None:
         """Print what is worth a line."""
@@ -108,6 +109,9 @@ class PlainDisplay:
             if self._is_news(step):
                 self._said[step.path] = (step, self._clock())
                 print(plain_line(step), file=self._stream)
+        if snapshot.passing and snapshot.message != self._message and self._clock() - self._message_since >= QUIET_S:
+            self._message, self._message_since = snapshot.message, self._clock()
+            print(snapshot.message, file=self._stream)
         self._stream.flush()
 
     def close(self) -> None:

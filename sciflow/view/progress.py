@@ -81,8 +81,8 @@ def for_terminal(snapshot: Snapshot, *, width: int) -> Table:
             ", ".join(_notes(step, goes_on=snapshot.phase is Phase.RUNNING)), style="red" if step.failed else ""
         )
         grid.add_row(mark, Text(step.path), bar, Text(fraction(step)), time_taken, notes)
-    hidden = len(steps) - LINES_ON_TERMINAL
-    if hidden > 0:
+    hidden = len(steps) - grid.row_count
+    if hidden:
         grid.add_row("", Text(f"and {hidden} more steps", style="dim"))
     return grid
 
@@ -98,11 +98,15 @@ def _notes(step: StepProgress, *, goes_on: bool) -> Iterator[str]:
 
 
 def _most_telling(steps: tuple[StepProgress, ...]) -> list[StepProgress]:
-    """As many steps as there is room for: running and failed ones rather than those that wait or are done."""
+    """As many steps as there is room for: running and failed ones rather than those that wait or are done.
+
+    Of many that were not run no line is of use.
+    """
     if len(steps) <= LINES_ON_TERMINAL:
         return list(steps)
     order = sorted(range(len(steps)), key=lambda n: (not (steps[n].running or steps[n].failed), ended(steps[n]), n))
-    return [steps[n] for n in sorted(order[:LINES_ON_TERMINAL])]
+    told = [n for n in order if steps[n].phase is not Phase.OMITTED] or order[:1]
+    return [steps[n] for n in sorted(told[:LINES_ON_TERMINAL])]
 
 
 def _bar(step: StepProgress) -> str:

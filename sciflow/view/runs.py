@@ -26,7 +26,7 @@ def for_terminal(runs: Sequence[RunSummary], *, now_s: float) -> Table:
     grid.add_column("tasks")
     for run in runs:
         look = LOOKS[run.phase]
-        told = run.message or tally(run.counts)
+        told = "; ".join(filter(None, (tally(run.counts) if run.counts.total else "", run.message)))
         phase = Text(f"{look.mark} {run.phase}", style=look.style)
         grid.add_row(Text(run.id), phase, day(run.started, now_s=now_s), duration(run.seconds), told)
     return grid
@@ -48,7 +48,7 @@ def for_terminal_elsewhere(runs: Sequence[RunElsewhere], *, now_s: float) -> Tab
         phase = Text(f"{look.mark} {run.phase}", style=look.style)
         seconds = (run.ended or now_s) - run.started
         told = (day(run.started, now_s=now_s), duration(seconds), run.by, "yes" if run.here else "")
-        grid.add_row(Text(run.id), Text(run.name), phase, *told)
+        grid.add_row(Text(" ".join(run.id.split())), Text(run.name), phase, *told)  # anybody may write an id there
     return grid
 
 

@@ -85,12 +85,37 @@ def test_an_engine_waits_for_room_and_goes_on_as_if_nothing_had_been(
     time.sleep(1.5)
     assert len(Record.of(run.folder).tasks) < 600
     assert run.running
+    assert run.snapshot().message == "the disk is full: waits for room"
     disk.make_room()
     assert run.result == 600
     assert set(bench.tally.read().values()) == {1}
     assert Record.of(run.folder).attempts == 0
     said = (run.folder / "logs" / "engine.log").read_text()
     assert "sciflow: the run goes on" in said
+
+
+def test_an_engine_that_begins_on_a_full_disk_waits_for_room_which_is_shown(
+    bench: Bench, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCIFLOW_FULL_DISK_WAIT_S", "60")
+    run = trouble.say_much.run(megabytes=0, newline=True, fail=True)
+    before = Record.of(run.folder).attempts
+    disk.fill()
+    run.detach(reopen=True)
+    assert eventually(lambda: run.snapshot().message == "the disk is full: waits for room")
+    assert run.running
+    disk.make_room()
+    assert eventually(lambda: Record.of(run.folder).attempts > before and run.phase == "Failed" and not run.running)
+    assert "Traceback" not in (run.folder / "logs" / "engine.log").read_text()
+
+
+def test_a_run_that_cannot_begin_again_for_want_of_room_says_so(bench: Bench, disk: Disk) -> None:
+    run = trouble.say_much.run(megabytes=0, newline=True, fail=True)
+    disk.fill()
+    with pytest.raises(SciflowError, match="the disk is full: make room on the disk, then `sciflow resume`"):
+        run.retry(detach=True)
+    assert bench.processes.gone(30)
+    assert "Traceback" not in (run.folder / "logs" / "engine.log").read_text()
 
 
 def test_a_script_that_waits_for_room_says_so_and_can_be_interrupted(bench: Bench, disk: Disk) -> None:

@@ -92,23 +92,33 @@ def _check(service: Service[Any]) -> Row:
 
 def _start(service: Service[Any]) -> Row:
     folder = instances.kept(service)
-    if Processes(folder).alive():
-        if isinstance(service, SharedService):  # tests may have started it, who say to nobody where it is
-            (folder / _LINES).write_text(_lines(service.found(folder)), "utf-8")
-        return True, "runs already", str(folder)
-    if why := service.missing():
+    ran = bool(Processes(folder).alive())
+    if not ran and (why := service.missing()):
         return False, "missing", why
+    if isinstance(service, SharedService):
+        _note(folder, instances.hold(service))
+        return True, "runs already" if ran else "runs", str(folder)
+    with instances.changing(service):
+        return _start_own(service, folder)
+
+
+def _start_own(service: Service[Any], folder: Path) -> Row:
+    if Processes(folder).alive():
+        return True, "runs already", str(folder)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     if isinstance(service, SshdService):
         service = replace(service, env={name: os.environ[name] for name in _OF_A_LOGIN_NODE if name in os.environ})
     try:
-        started = service.start(folder)
+        _note(folder, service.start(folder))
     except ServiceFailed:
         instances.remove(service, folder)
         raise
-    (folder / _LINES).write_text(_lines(started), "utf-8")
     return True, "runs", str(folder)
+
+
+def _note(folder: Path, started: object) -> None:
+    (folder / _LINES).write_text(_lines(started), "utf-8")
 
 
 def _lines(started: object) -> str:
@@ -138,7 +148,10 @@ def _stop(service: Service[Any]) -> Row:
     folder: Path = instances.kept(service)
     if not folder.exists():
         return True, "did not run", ""
-    instances.remove(service, folder)
+    if isinstance(service, SharedService):
+        return (True, "stopped", "") if instances.let_go(service) else (True, "let go", "others use it still")
+    with instances.changing(service):
+        instances.remove(service, folder)
     return True, "stopped", ""
 
 

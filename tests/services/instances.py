@@ -1,8 +1,8 @@
 """Started services, each in a folder of its own that names its owner; what a dead owner left is ended and removed.
 
 An owner is one process, as a rule a worker of pytest, so that what one test stops nobody else misses. A service that a
-machine has room for only once has users instead: the first starts it, the last stops it. Services started on the
-command line have neither and run until they are stopped there.
+machine has room for only once has users instead: the first starts it, the last stops it. The command line is a user of
+such a one from `start` to `stop`; what else is started there has no owner, and runs until it is stopped there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ R = TypeVar("R")
 
 _OWNER = "owner"
 _USERS = "users"
+_TERMINAL = "terminal"  # among the users: the command line, which is no process
 
 
 def base() -> Path:
@@ -45,7 +46,7 @@ def running(service: Service[R]) -> AbstractContextManager[R]:
 def _own(service: Service[R]) -> Iterator[R]:
     folder = Path(tempfile.mkdtemp(prefix=f"{service.name}-", dir=base()))
     folder.chmod(0o755)
-    _ourselves().write(folder / _OWNER)
+    ourselves().write(folder / _OWNER)
     try:
         yield service.start(folder)
     finally:
@@ -57,30 +58,62 @@ def _shared(service: SharedService[R]) -> Iterator[R]:
     folder = kept(service)
     user = folder / _USERS / str(os.getpid())
     try:
-        with _changing_users(service):
+        with changing(service):
             started = _joined(service, folder, user)
         yield started
     finally:
-        with _changing_users(service):
-            # Our own name stays until it has stopped, or a sweep would stop it at the same time.
-            if user.exists() and _users(folder) == [_ourselves()]:
-                remove(service, folder)
-            user.unlink(missing_ok=True)
+        with changing(service):
+            _leave(service, folder, user)
+
+
+def hold(service: SharedService[R]) -> R:
+    """The one that runs, else a new one, which then runs until it is let go, and all others have left it."""
+    folder = kept(service)
+    user = folder / _USERS / str(os.getpid())
+    with changing(service):
+        try:
+            started = _joined(service, folder, user)
+            (folder / _USERS / _TERMINAL).touch()
+            return started
+        finally:
+            _leave(service, folder, user)
+
+
+def let_go(service: SharedService[object]) -> bool:
+    """Whether nobody else uses it, and it is stopped."""
+    folder = kept(service)
+    with changing(service):
+        (folder / _USERS / _TERMINAL).unlink(missing_ok=True)
+        if _users(folder):
+            return False
+        remove(service, folder)
+        return True
 
 
 def _joined(service: SharedService[R], folder: Path, user: Path) -> R:
-    """The one that runs, else a new one; that of the command line gets no users."""
-    if Processes(folder).alive() and (_users(folder) or not (folder / _USERS).exists()):
-        if (folder / _USERS).exists():
-            _ourselves().write(user)
+    """The one that runs, else a new one."""
+    if Processes(folder).alive() and (_users(folder) or _held(folder)):
+        ourselves().write(user)
         return service.found(folder)
     remove(service, folder)
     folder.mkdir(mode=0o755)
-    _ourselves().write(user)
+    ourselves().write(user)
     return service.start(folder)
 
 
-def _changing_users(service: Service[object]) -> AbstractContextManager[None]:
+def _leave(service: SharedService[object], folder: Path, user: Path) -> None:
+    # Our own name stays until it has stopped, or a sweep would stop it at the same time.
+    if user.exists() and _users(folder) == [ourselves()] and not _held(folder):
+        remove(service, folder)
+    user.unlink(missing_ok=True)
+
+
+def _held(folder: Path) -> bool:
+    return (folder / _USERS / _TERMINAL).exists()
+
+
+def changing(service: Service[object]) -> AbstractContextManager[None]:
+    """Nobody else starts or stops it, or begins or ends to use it."""
     return packages.alone(f"{service.name}-users")
 
 
@@ -90,7 +123,8 @@ def _users(folder: Path) -> list[ProcessId]:
     return [user for user in noted if user is not None and user.alive]
 
 
-def _ourselves() -> ProcessId:
+def ourselves() -> ProcessId:
+    """This process."""
     owner = ProcessId.of(os.getpid())
     assert owner is not None
     return owner
@@ -113,7 +147,7 @@ def sweep() -> list[Path]:
         left = [folder for folder in base().iterdir() if _left(folder)]
         for folder in left:
             if shared := SERVICES.get(folder.name):
-                with _changing_users(shared):
+                with changing(shared):
                     if _left(folder):  # still, now that nobody is just beginning
                         remove(shared, folder)
             elif service := SERVICES.get(folder.name.rpartition("-")[0]):
@@ -123,6 +157,6 @@ def sweep() -> list[Path]:
 
 def _left(folder: Path) -> bool:
     if (folder / _USERS).is_dir():
-        return not _users(folder)
+        return not _users(folder) and not _held(folder)
     owner = ProcessId.read(folder / _OWNER)
     return owner is not None and not owner.alive

@@ -35,6 +35,11 @@ def advances(status: WorkflowStatus) -> Mapping[str, str]:
     return {path: _sum(path, pods) for path, pods in running.items() if any(pod.progress != UNSAID for pod in pods)}
 
 
+def begun(status: WorkflowStatus) -> Mapping[str, bool]:
+    """Whether any pod of a node has begun, by the node's path."""
+    return {path: any(pod.phase != "Pending" for pod in pods) for path, pods in status.pods.items()}
+
+
 def _sum(path: str, pods: list[NodeStatus]) -> str:
     parts = [node.progress.partition("/") for node in pods if node.progress]
     done, total = sum(int(part[0]) for part in parts), sum(int(part[2]) for part in parts)

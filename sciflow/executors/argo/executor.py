@@ -137,6 +137,7 @@ class ArgoExecutor:
         """See `Executor`."""
         for news in self._follower.news.take():
             self._hear(news)
+        self._reckoning.heard()
         reports, self._reports = self._reports, []
         return reports
 

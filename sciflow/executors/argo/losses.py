@@ -12,6 +12,7 @@ from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
 from sciflow.runner.memory import out_of_memory
 
 OUT_OF_MEMORY = "OOMKilled"  # says Kubernetes
+AGAIN = "`sciflow retry`, which runs again what has left nothing, and nothing else"
 LIVE = frozenset({"Pending", "Running"})  # phases of pods
 
 
@@ -45,6 +46,8 @@ def unbegun(paths: Iterable[str], status: WorkflowStatus) -> dict[str, bool]:
 
 
 def _message(pods: Collection[NodeStatus], status: WorkflowStatus) -> str:
+    if pods and all(pod.phase == "Succeeded" for pod in pods):
+        return f"it has succeeded, and what it left in the bucket is not there any more\n    fix:      {AGAIN}"
     told = next((pod.message for pod in pods if pod.message), "")
     return told or status.message or f"its workflow ended: {status.phase}"
 
@@ -53,15 +56,8 @@ def lost(message: str) -> TaskError:
     """A pod was lost, by what Argo says; Argo replaces it no more."""
     if OUT_OF_MEMORY in message:
         return msgspec.convert({**out_of_memory(0), "fatal": True}, type=TaskError)
-    said = f"no word of it: {_explained(message)}"
-    return TaskError(kind="place", type="sciflow:PodLost", message=said, fatal=True)
-
-
-def _explained(message: str) -> str:
-    """What Argo says of a pod, and what is to be done about it."""
     lacking = re.search(r'failed to find name in PATH: exec: "([^"]+)"', message)
-    if lacking is None:
-        return message
-    return (
-        f"{message}\n    fix:      take an image that has {lacking[1]}: programs need a shell there, functions Python"
-    )
+    if lacking is not None:
+        fix = f"take an image that has {lacking[1]}: programs need a shell there, functions Python"
+        return not_started(f"its image has no {lacking[1]}: {message}\n    fix:      {fix}")
+    return TaskError(kind="place", type="sciflow:PodLost", message=f"no word of it: {message}", fatal=True)

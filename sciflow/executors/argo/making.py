@@ -17,6 +17,7 @@ from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.sending import Sender
+from sciflow.executors.argo.room import demand
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.server.workflows import Registry
 from sciflow.executors.argo.submission import Submission, submission_of
@@ -59,7 +60,9 @@ def make_argo(name: str, settings: ArgoSettings, storages: Tables, errand: Erran
             server,
             workflow_name(run),
             limit_s=settings.start_limit_s,
-            advise=lambda said: advice(said, settings, table=f"[executors.{name}]"),
+            advise=lambda said, path: advice(
+                said, settings, table=f"[executors.{name}]", asked=demand(whole.spec, path)
+            ),
         ),
         least_s=settings.look_least_s,
         most_s=settings.look_most_s,

@@ -21,8 +21,13 @@ class Begin(msgspec.Struct, kw_only=True, eq=False):
     totals: Mapping[str, int]
 
 
-class Revive(msgspec.Struct, eq=False):
-    """Run again what has failed of a workflow that has ended, with the code as it is now."""
+class Revive(msgspec.Struct, kw_only=True, eq=False):
+    """Run again what has failed of a workflow that has ended, with the code as it is now.
+
+    `paths`: of nodes whose ends are waited for; a pod of those that has succeeded and left nothing runs again, too.
+    """
+
+    paths: Sequence[str] = ()
 
 
 class Answer(msgspec.Struct, kw_only=True, eq=False):

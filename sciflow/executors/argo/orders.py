@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
-from sciflow.errors import HostFailed, HostRefused, HostUnreachable
+from sciflow.errors import HostFailed, HostRefused, HostUnreachable, SciflowError
 from sciflow.executors.argo.gates import Gates
 from sciflow.executors.argo.halting import Halted, end_workflow
 from sciflow.executors.argo.harvest import Harvest
+from sciflow.executors.argo.manifest.workflow import RUN_LABEL
 from sciflow.executors.argo.news import Answer, Begin, End, Fetch, News, Order, Pause, Refused, Resume, Revive
 from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.layout import HALTED, Layout
+from sciflow.executors.argo.place.layout import HALTED, OUTCOMES, Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.argo.server.workflows import Workflows
 from sciflow.executors.argo.sight import Sight
@@ -72,6 +73,7 @@ class Orders:
         self._totals: Mapping[str, int] = {}
         self._begun = False
         self._submitting = False
+        self._nothing_there = mission.fresh
 
     @property
     def begun(self) -> bool:
@@ -80,8 +82,8 @@ class Orders:
 
     @property
     def nothing_there(self) -> bool:
-        """Whether there is no workflow if the order to begin comes to nothing now."""
-        return not self._begun and (self._submitting or self._mission.fresh)
+        """Whether it is known that there is no workflow, if the order to begin comes to nothing now."""
+        return not self._begun and self._nothing_there
 
     def obey(self, order: Order) -> None:
         """Does it.
@@ -93,8 +95,8 @@ class Orders:
         match order:
             case Begin(totals=totals):
                 self._begin(totals)
-            case Revive():
-                self._revive()
+            case Revive(paths=paths):
+                self._revive(paths)
             case Answer():
                 self._gates.give(order)
             case Pause():
@@ -115,22 +117,34 @@ class Orders:
         self._sight.begin(found=status is not None or not self._mission.begins)
         if status is None and self._mission.begins:
             self._submitting = True
-            self._supply.submit(totals)
+            self._submit(totals)
         elif status is not None and status.suspended and self._mission.goes_on:
             self._server.resume(self._name)
         self._renewed()
         self._begun = True
 
-    def _revive(self) -> None:
+    def _submit(self, totals: Mapping[str, int]) -> None:
+        """Submits it; who tells that this has failed may be a proxy, through which it went all the same."""
+        self._nothing_there = False
+        try:
+            self._supply.submit(totals)
+        except (OSError, SciflowError) as error:
+            if isinstance(error, HostUnreachable) and not isinstance(error, HostFailed):
+                raise
+            self._nothing_there = self._server.annotation(self._name, RUN_LABEL) != self._layout.run
+            if self._nothing_there:
+                raise
+
+    def _revive(self, paths: Sequence[str]) -> None:
         """Has a workflow go on that has ended; or submits it again, if it is no more or cannot go on.
 
         One that goes on is left to do so: somebody else was quicker, or an earlier try has come through.
         """
         self._supply.send()
-        status = self._there(nodes=False)
+        status = self._there(nodes=bool(paths))
         if status is None or status.ended:
             self._submitting = True
-            if status is None or status.archived or not self._retried(status):
+            if status is None or status.archived or not self._retried(status, paths):
                 self._there(nodes=False)  # or it is being removed, which is waited for
                 self._supply.submit(self._totals)
         self._gates.shut_again()
@@ -143,7 +157,11 @@ class Orders:
             self._bucket.delete(self._layout.part(HALTED))
         self._submitting = False
 
-    def _retried(self, status: WorkflowStatus) -> bool:
+    def _retried(self, status: WorkflowStatus, paths: Sequence[str]) -> bool:
+        """False if it must be submitted again: its name is free then, or about to be."""
+        if self._lacks_outcomes(status, paths):  # Argo would run none of those pods again
+            self._server.delete(self._name)
+            return False
         try:
             return self._server.retry(self._name, succeeded=status.phase == "Succeeded")
         except (HostRefused, HostFailed):
@@ -151,6 +169,12 @@ class Orders:
             if now is None or now.ended:
                 raise
             return True  # somebody else was quicker
+
+    def _lacks_outcomes(self, status: WorkflowStatus, paths: Sequence[str]) -> bool:
+        """Whether pods of these nodes have succeeded of which nothing is in the bucket."""
+        there = self._bucket.list(self._layout.part(f"{OUTCOMES}/"))
+        done = (pod.task for path in paths for pod in status.pods.get(path, ()) if pod.phase == "Succeeded")
+        return any(chunk and self._layout.outcomes(path, chunk) not in there for path, chunk in done)
 
     def _go_on(self) -> None:
         if self._sight.halts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from sciflow.core.records import TaskError
-from sciflow.executors.argo.advance import advances
+from sciflow.executors.argo.advance import advances, begun
 from sciflow.executors.argo.course import Course, Steering
 from sciflow.executors.argo.ledger import Ledger
 from sciflow.executors.argo.losses import missing, refusal, unbegun
@@ -25,7 +25,10 @@ class Reckoning:
         self._order = order
         self._found_shut = False  # somebody had asked for its end before this engine began
         self._idle: frozenset[str] = frozenset()  # nodes without a pod at work when nothing more was to begin
-        self._moved = False
+        self._unbegun: frozenset[str] = frozenset()  # nodes none of whose pods has begun
+        self._moves = 0
+        self._looked = 0  # moves before the last look that was told
+        self._known = 0  # moves before the last look of which the engine has heard: it has done what follows from it
         self._refusal: TaskError | None = None  # what they die of that were to be run again
 
     def refuse(self, why: str) -> None:
@@ -34,13 +37,17 @@ class Reckoning:
 
     def move(self) -> None:
         """A task was handed over or has ended, or an answer was given: what comes of it is seen at the next look."""
-        self._moved = True
+        self._moves += 1
+
+    def heard(self) -> None:
+        """The engine hears what was told so far. Looks that had piled up are one: it could do nothing in between."""
+        self._known = self._looked
 
     def caught_up(self, news: CaughtUp, *, owed: Collection[Order]) -> Iterator[Report]:
         """All that had ended is told, and this is how the workflow is; `owed`: orders that are not settled."""
         status, steering = news.status, self._steering
         yield from self._advanced(status)
-        still, self._moved = not self._moved, False
+        still, self._looked = self._moves == self._known, self._moves
         if self._goes_on_again(news, still=still, owed=owed):
             return
         steering.see(news.halted)
@@ -68,7 +75,7 @@ class Reckoning:
             return False
         if status.ended and (self._ledger.paths or (still and status.shutdown)):
             self._revives = False  # once
-            self._order(Revive())
+            self._order(Revive(paths=tuple(self._ledger.paths)))
         return True
 
     def _taken_back(self, status: WorkflowStatus) -> Iterator[Report]:
@@ -84,10 +91,13 @@ class Reckoning:
             yield Lost(numbers=numbers)
 
     def _advanced(self, status: WorkflowStatus) -> Iterator[Report]:
-        """How far the pods are of tasks that are waited for."""
-        said = advances(status)
-        for path in said.keys() & self._ledger.paths:
-            yield Advanced(number=self._ledger.number(path), text=said[path])
+        """How far the pods are of tasks that are waited for, as far as it is known now."""
+        said, before = advances(status), self._unbegun
+        if status.nodes:
+            self._unbegun = frozenset(path for path, has in begun(status).items() if not has)
+        for path in (said.keys() | (before ^ self._unbegun)).intersection(self._ledger.paths):
+            number = self._ledger.number(path)
+            yield Advanced(number=number, text=said.get(path, ""), begun=path not in self._unbegun)
 
     def _missed(self, status: WorkflowStatus, *, over: bool) -> Iterator[Report]:
         """The ends of tasks of which a workflow that has ended has left nothing, or can leave nothing."""

@@ -50,7 +50,7 @@ class Shelf:
             ConfigError: there is one of that name that was not deployed from here.
         """
         kind, name = manifest["kind"], manifest["metadata"]["name"]
-        answer = self._connection.ask("GET", self._at(kind, name), passed=(MISSING,))
+        answer = self._connection.ask("GET", self._at(kind, name), sought=name)
         if answer.status_code == MISSING:
             self._connection.json("POST", self._at(kind), self._told(manifest))
             return True
@@ -77,7 +77,8 @@ class Shelf:
 
     def remove(self, manifest: Manifest) -> None:
         """Removes one of them."""
-        self._connection.ask("DELETE", self._at(manifest["kind"], manifest["metadata"]["name"]), passed=(MISSING,))
+        name = manifest["metadata"]["name"]
+        self._connection.ask("DELETE", self._at(manifest["kind"], name), sought=name)
 
     def _at(self, kind: str, name: str = "") -> str:
         if self._by_argo:

@@ -35,12 +35,13 @@ _SIGNS: Sequence[tuple[Sequence[str], str]] = (
     (("failed to load",), "repository"),
     (("NoSuchBucket",), "repository"),
     (("no answer",), "inside"),
+    (("Unschedulable", "Insufficient"), "room"),
     (("Unschedulable",), "nodes"),
 )
 
 
-def advice(said: str, settings: ArgoSettings, *, table: str) -> str:
-    """What to do about it, if that is known; `table` is that of the executor."""
+def advice(said: str, settings: ArgoSettings, *, table: str, asked: str = "") -> str:
+    """What to do about it, if that is known; `table` is that of the executor, `asked` what the pod asks for."""
     space = settings.namespace
     known: Mapping[str, str] = {
         "token": (
@@ -74,6 +75,11 @@ def advice(said: str, settings: ArgoSettings, *, table: str) -> str:
         "unsaid": (
             f"a quota of namespace {space} wants each container to say what it asks for, Argo's and ours too: have a "
             "LimitRange with `defaultRequest` and `default` made there"
+        ),
+        "room": (
+            f"it goes on when a node has room for {asked or 'the pod'} and a part for Argo's own containers. If none "
+            "ever has, ask for less, `cpus` and `memory_mb` of the op: the cluster itself takes a part of each node; "
+            "`kubectl describe nodes` says under Allocatable what is left"
         ),
         "nodes": f"no node takes such a pod now: `node_selector` and `tolerations` in {table} say which ones may",
         "inside": f"do pods reach the bucket by that address? If by another one: `endpoint_inside` in {table}",

@@ -36,8 +36,8 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
 class WaitingPods:
     """Looks at the pods of one workflow that wait, and knows since when."""
 
-    def __init__(self, server: Watch, name: str, *, limit_s: float, advise: Callable[[str], str]) -> None:
-        """`limit_s`: for which a pod may be kept from starting; `advise`: what is to be done about such words."""
+    def __init__(self, server: Watch, name: str, *, limit_s: float, advise: Callable[[str, str], str]) -> None:
+        """`limit_s`: for which a pod may be kept from starting; `advise`: what to do about such words of a pod."""
         self._server = server
         self._name = name
         self._limit_s = limit_s
@@ -88,7 +88,7 @@ class WaitingPods:
             pods.setdefault(node.parameter("path"), []).append(node.id)
         long_ago = time.monotonic() - self._limit_s
         return {
-            path: self._advised(self._why[ids[0]])
+            path: self._advised(self._why[ids[0]], path)
             for path, ids in pods.items()
             if blocked.issuperset(ids) and min(self._since[id_] for id_ in ids) <= long_ago
         }
@@ -103,11 +103,11 @@ class WaitingPods:
         for why, pods in list(by_reason.items())[:MOST]:
             counts = (f"{path} ({count} pods)" if count > 1 else path for path, count in list(pods.items())[:MOST])
             more = f" and {len(pods) - MOST} more" if len(pods) > MOST else ""
-            lines.append(f"{', '.join(counts)}{more}: {self._advised(why)}")
+            lines.append(f"{', '.join(counts)}{more}: {self._advised(why, next(iter(pods)))}")
         return "waits: " + "\n".join(lines) if lines else ""
 
-    def _advised(self, why: str) -> str:
-        advice = self._advise(why)
+    def _advised(self, why: str, path: str) -> str:
+        advice = self._advise(why, path)
         return f"{why}\n    fix:      {advice}" if advice else why
 
 

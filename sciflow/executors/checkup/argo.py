@@ -182,6 +182,7 @@ def bucket(visit: ArgoVisit) -> Iterator[Finding]:
     content = os.urandom(TRIP_BYTES)
     try:
         key, where = visit.layout.part("file"), repr(visit.bucket)
+        visit.bucket.demand()
         began = time.monotonic()
         visit.bucket.put(key, content)
         between = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,12 @@ from tests.services.checks.test_sharing import Sleeper
 with instances.running(Sleeper()) as pid:
     print(pid, flush=True)
     sys.stdin.read()
+"""
+HOLD = """
+from tests.services import instances
+from tests.services.checks.test_sharing import Sleeper
+print("asks", flush=True)
+print(instances.hold(Sleeper()), flush=True)
 """
 
 
@@ -82,13 +89,39 @@ def test_what_a_killed_process_left_is_nobody_elses() -> None:
         assert ProcessId.of(pid) is None
 
 
-def test_one_that_the_command_line_started_stays() -> None:
-    folder = instances.kept(Sleeper())
-    folder.mkdir()
-    pid = Sleeper().start(folder)
-    try:
-        with instances.running(Sleeper()) as ours:
-            assert ours == pid
+def test_one_that_the_command_line_holds_stays_until_it_is_let_go() -> None:
+    pid = instances.hold(Sleeper())
+    with instances.running(Sleeper()) as ours:
+        assert ours == pid
+    assert instances.sweep() == []
+    assert instances.hold(Sleeper()) == pid
+    assert instances.let_go(Sleeper())
+    assert ProcessId.of(pid) is None
+    assert not instances.kept(Sleeper()).exists()
+
+
+def test_one_that_others_use_outlives_that_the_command_line_lets_it_go() -> None:
+    with somebody_else() as other:
+        pid = pid_of(other)
+        assert instances.hold(Sleeper()) == pid
+        assert not instances.let_go(Sleeper())
         assert ProcessId.of(pid) is not None
+        other.communicate("")
+    assert ProcessId.of(pid) is None
+
+
+def test_the_command_line_waits_while_somebody_starts_it_and_takes_that_one() -> None:
+    with instances.changing(Sleeper()):  # as whoever is starting it
+        held = subprocess.Popen(
+            [sys.executable, "-c", HOLD], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert held.stdout is not None
+        assert held.stdout.readline() == "asks\n"
+        folder = instances.kept(Sleeper())
+        folder.mkdir()
+        instances.ourselves().write(folder / "users" / str(os.getpid()))
+        pid = Sleeper().start(folder)
+    try:
+        assert int(held.communicate()[0]) == pid
     finally:
         instances.remove(Sleeper(), folder)

@@ -169,7 +169,13 @@ def test_clean_never_removes_a_run_that_goes_on_and_cancel_ends_it_at_once(scifl
     assert f"kept {started}: it goes on" in sciflow("clean", "--keep", "0", "--yes").stderr
     assert sciflow("cancel", started).returncode == 0
     assert sciflow("watch", started).returncode == 1
+    assert "the run was terminated" in sciflow("list").stdout
     assert "removed 1 run" in sciflow("clean", "--keep", "0", "--yes").stderr
+
+
+def test_words_that_others_have_for_a_command_are_understood(sciflow: Sciflow) -> None:
+    assert "no such command: terminate; did you mean cancel?" in sciflow("terminate").stderr
+    assert "no such command: shwo; did you mean show?" in sciflow("shwo").stderr
 
 
 def on_terminal(here: Path, *args: str, **environ: str) -> str:

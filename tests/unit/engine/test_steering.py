@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -347,3 +348,70 @@ def test_an_empty_inner_fan_has_a_record_of_its_own(tmp_path: Path) -> None:
     (empty,) = run.tasks("doubled/1/same")
     assert (empty.path, empty.phase) == ("doubled/1/same", Phase.SUCCEEDED)
     assert [task.path for task in run.tasks("doubled/same")] == ["doubled/0/same/0", "doubled/0/same/1", empty.path]
+
+
+@workflow
+def in_a_row(x: int) -> int:
+    return same(slow(x))
+
+
+def test_of_a_run_that_was_stopped_nothing_is_said_to_run_or_to_wait(tmp_path: Path) -> None:
+    run = in_a_row.options(runs=tmp_path, progress=False).submit(1)
+    until(lambda: any(step.running for step in run.snapshot().steps))
+    run.stop()
+    assert run.wait(LIMIT_S) is Phase.FAILED
+    assert [(task.path, task.phase) for task in run.tasks()] == [("slow", Phase.SUCCEEDED), ("same", Phase.OMITTED)]
+    assert [(step.phase, step.running) for step in run.snapshot().steps] == [(Phase.SUCCEEDED, 0), (Phase.OMITTED, 0)]
+    assert run.retry(detach=False) is Phase.SUCCEEDED
+    assert run.result == 1
+
+
+def test_of_a_run_that_was_ended_while_no_engine_was_at_work_nothing_waits(tmp_path: Path) -> None:
+    run = asks.options(runs=tmp_path, progress=False).submit(1)
+    until(lambda: run.phase is Phase.SUSPENDED and not run.running)
+    run.cancel()
+    assert {task.phase for task in run.tasks()} == {Phase.OMITTED}
+    assert {step.phase for step in run.snapshot().steps} == {Phase.OMITTED}
+
+
+@workflow
+def may_fail(path: str) -> int:
+    return has(path)
+
+
+@op
+def has(path: str) -> int:
+    return len(Path(path).read_text())
+
+
+def test_the_time_for_which_a_run_had_ended_is_no_part_of_its_time(tmp_path: Path) -> None:
+    run = may_fail.options(runs=tmp_path, progress=False).run(str(tmp_path / "text"))
+    assert run.phase is Phase.FAILED
+    facts_back(run, "started", "ended", seconds=1000.0)
+    (tmp_path / "text").write_text("four")
+    assert run.retry(detach=False) is Phase.SUCCEEDED
+    assert run.snapshot().seconds < 500.0
+    assert run.snapshot().started < time.time() - 900.0
+    assert "\n    attempt 1: Failed: [Errno 2] No such file" in run.explain("has")
+
+
+@workflow
+def asks_last(x: int) -> list[int]:
+    return [slow(x), suspend("which?", type=int)]
+
+
+def test_an_adopted_run_has_ended_when_its_last_task_has(tmp_path: Path) -> None:
+    run = asks_last.options(runs=tmp_path, progress=False).run(1)
+    facts_back(run, "started", seconds=1000.0)
+    with sqlite3.connect(run.folder / "run.db") as db:
+        db.execute("UPDATE task SET started = started - 1000")
+        db.execute("INSERT OR REPLACE INTO fact VALUES ('adopted', ?)", (b"-abc",))
+    assert run.resume(3, detach=False) is Phase.SUCCEEDED
+    assert 0.5 <= run.snapshot().seconds < 500.0
+
+
+def facts_back(run: Run[Any], *names: str, seconds: float) -> None:
+    with sqlite3.connect(run.folder / "run.db") as db:
+        for name in names:
+            ((value,),) = db.execute("SELECT value FROM fact WHERE name = ?", (name,))
+            db.execute("UPDATE fact SET value = ? WHERE name = ?", (str(float(value) - seconds).encode(), name))

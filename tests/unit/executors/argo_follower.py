@@ -100,7 +100,7 @@ def following(
         LAYOUT,
         here=here,
         supply=NoSupply(submits),
-        patience=WaitingPods(workflows, "run", limit_s=60.0, advise=lambda _: ""),
+        patience=WaitingPods(workflows, "run", limit_s=60.0, advise=lambda *_: ""),
         least_s=0.05,
         most_s=0.2,
         mission=mission,

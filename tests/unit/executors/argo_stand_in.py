@@ -27,11 +27,20 @@ class StandIn:
         if self.token and token != f"Bearer {self.token}":
             return 401, {"message": "token not valid"}
         self.told.append((call, body))
-        return self.answers.get(call, (404, {"message": f"nothing at {call}"}))
+        return self.answers.get(call, (404, missing(call)))
 
     @property
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
+
+
+def missing(call: str) -> JSON:
+    """How Kubernetes and Argo's server say that there is no such object."""
+    name = call.rpartition("/")[2]
+    message = f'"{name}" not found'
+    if " /apis/" in call:
+        return {"kind": "Status", "reason": "NotFound", "details": {"name": name}, "message": message, "code": 404}
+    return {"code": 5, "message": message}
 
 
 @contextmanager

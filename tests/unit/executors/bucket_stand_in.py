@@ -27,12 +27,23 @@ class Objects:
         self.held: dict[str, bytes] = {}
         self.asked: list[str] = []  # METHOD key
         self.conditional = True  # whether it knows `If-None-Match`
+        self.kind = "application/xml"  # of all that it answers
+        self.page: str | None = None  # that the network answers in its place
+        self.instead: list[bytes] = []  # what the next ones get that ask for an object that there is
         self.breaks_at: int | None = None  # after so many bytes it breaks off what it sends
 
 
 class _Handler(BaseHTTPRequestHandler):
     objects: Objects
     protocol_version = "HTTP/1.1"
+
+    def parse_request(self) -> bool:
+        fits = super().parse_request()
+        if not fits or self.objects.page is None:
+            return fits
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._answer(200, self.objects.page.encode())
+        return False
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -45,6 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
         if data is None:
             self._fail(404, "NoSuchKey")
             return
+        if self.command == "GET" and self.objects.instead:
+            data = self.objects.instead.pop(0)
         begin, _, end = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
         part = data[int(begin) : int(end) + 1 if end else None]
         self._answer(206 if "Range" in self.headers else 200, part, etag=_etag(data))
@@ -87,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, code: int, text: bytes, *, etag: str = "") -> None:
         self.send_response(code)
-        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Type", self.objects.kind)
         self.send_header("Content-Length", str(len(text)))
         self.send_header("Last-Modified", "Thu, 01 Jan 2026 00:00:00 GMT")
         if etag:

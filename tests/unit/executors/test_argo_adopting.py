@@ -17,7 +17,7 @@ from sciflow.core.job import SINGLE
 from sciflow.engine.run_folder import RunFolder
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.parcels import package_parcel, runner_parcel
-from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
+from tests.unit.executors.argo_stand_in import JSON, StandIn, missing, stand_in
 from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket
 
 ALL = "/api/v1/workflows/argo"
@@ -66,7 +66,7 @@ class Cluster:
             return 200, {"items": []}
         if verb == "DELETE":
             self.removed.append(name)
-        return self._server.answers.get(name, (404, {}))
+        return self._server.answers.get(name, (404, missing(call)))
 
     def leave(self, run: str, value: int, *, phase: str = "Succeeded") -> None:
         """Has the pod of a run leave its outcome, and the run's workflow end."""

@@ -8,6 +8,8 @@ import secrets
 import pytest
 
 from sciflow.cli.main import exit_code
+from sciflow.executors.checkup.argo import ArgoVisit, bucket
+from sciflow.executors.settings import ArgoSettings
 from tests.services.kubernetes.service import Kubernetes
 from tests.unit.executors.argo_stand_in import stand_in
 
@@ -151,3 +153,15 @@ def test_a_bucket_that_is_not_that_of_argos_artifacts_is_told_with_both_names(th
     assert f"in the bucket '{kubernetes.s3.bucket}'" in found["artifacts"]["found"]
     assert "[storages.bucket] names 'another'" in found["artifacts"]["found"]
     assert f'write bucket = "{kubernetes.s3.bucket}" there' in found["artifacts"]["fix"]
+
+
+def test_a_bucket_that_is_not_there_is_told_and_not_made(s3, monkeypatch):
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
+    settings = ArgoSettings(server="http://127.0.0.1:9", namespace="argo", storage="bucket")
+    storages = {"bucket": {"type": "s3", "endpoint": s3.url, "bucket": "nobody-has-made-this"}}
+    for _ in range(2):
+        (told,) = bucket(ArgoVisit("argo", settings, storages, wait_s=1.0))
+        assert not told.ok
+        assert "there is no such bucket" in told.found
+        assert "correct `bucket`" in told.fix

@@ -17,7 +17,7 @@ from sciflow.executors.argo.executor import ArgoExecutor
 from sciflow.executors.argo.news import Waiting
 from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.waiting import Waits
-from sciflow.executors.executor import Denied, Died, Ended, Lost, Report, Steered
+from sciflow.executors.executor import Advanced, Denied, Died, Ended, Lost, Report, Steered
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, outcome
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
 
@@ -40,7 +40,11 @@ def orders(server: StandIn) -> list[str]:
 def shows(server: StandIn, phase: str, *, pods: dict[str, str] | None = None, **spec: object) -> None:
     """How the workflow is from now on; `pods`: phases by path."""
     nodes = {
-        path: {"type": "Pod", "phase": said, "inputs": {"parameters": [{"name": "path", "value": path}]}}
+        path: {
+            "type": "Pod",
+            "phase": said,
+            "inputs": {"parameters": [{"name": "path", "value": path}, {"name": "chunk", "value": "0"}]},
+        }
         for path, said in (pods or {}).items()
     }
     status: JSON = {"phase": phase, "nodes": nodes, "progress": f"{time.monotonic()}"}
@@ -216,3 +220,53 @@ def test_pods_that_cannot_be_started_are_given_up_when_all_is_told_that_others_b
             follower.news.put(Waiting(waits=Waits(given_up={"b": "no image"})))
         died = reports(executor, has(Died))
     assert [one.number for one in died if isinstance(one, Died)] == [job("b", 2).number(0)]
+
+
+def test_a_workflow_that_is_over_when_a_late_engine_looks_is_followed_to_its_end(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    shelf.objects |= dict([outcome("first"), outcome("second")])
+    shows(server, "Succeeded")
+    with executing(server, shelf, tmp_path) as executor:
+        executor.submit(job("first"))
+        limit = time.monotonic() + 15.0
+        while sum(call == f"GET {HERE}" for call, _ in server.told) < 8:  # several looks, while the engine is held up
+            assert time.monotonic() < limit
+            time.sleep(0.01)
+        found = executor.poll()
+        executor.submit(job("second", 2))
+        found += reports(executor, lambda more: sum(isinstance(one, Ended) for one in (*found, *more)) == 2)
+    assert not has(Steered)(found)
+
+
+def test_of_a_pod_that_has_succeeded_and_whose_outcome_is_lost_is_said_what_helps(
+    server: StandIn, tmp_path: Path
+) -> None:
+    shows(server, "Succeeded", pods={"a": "Succeeded"})
+    with executing(server, Shelf(), tmp_path) as executor:
+        executor.submit(job("a"))
+        found = reports(executor, has(Died))
+    (died,) = [one for one in found if isinstance(one, Died)]
+    assert died.error.type == "sciflow:PodLost"
+    assert "`sciflow retry`, which runs again" in died.error.message
+
+
+def test_tasks_are_told_to_have_begun_when_the_first_of_their_pods_has(server: StandIn, tmp_path: Path) -> None:
+    number = job("square").number(0)
+    with executing(server, Shelf(), tmp_path) as executor:
+        shows(server, "Running", pods={"square": "Pending"})
+        executor.submit(job("square"))
+        assert Advanced(number=number, begun=False) in reports(executor, has(Advanced))
+        shows(server, "Running", pods={"square": "Running"})
+        (runs,) = (one for one in reports(executor, has(Advanced)) if isinstance(one, Advanced))
+        assert runs.begun
+
+
+def test_a_retry_of_a_run_whose_outcome_is_lost_begins_its_workflow_anew(server: StandIn, tmp_path: Path) -> None:
+    shows(server, "Succeeded", pods={"a": "Succeeded"})
+    server.answers[f"DELETE {HERE}"] = 200, {}
+    with executing(server, Shelf(), tmp_path, revives=True) as executor:
+        executor.submit(job("a"))
+        reports(executor, has(Died))
+    assert [call for call, _ in server.told if not call.startswith("GET")] == [f"DELETE {HERE}"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.errors import HostRefused, HostUnreachable
+from sciflow.errors import HostFailed, HostRefused, HostUnreachable, SciflowError
 from sciflow.executors.argo import follower as follower_module
 from sciflow.executors.argo.halting import Halted
 from sciflow.executors.argo.lookout import SETTLED_S
@@ -28,11 +28,12 @@ from sciflow.executors.argo.news import (
     Pause,
     Refused,
     Resume,
+    Revive,
     Unreached,
 )
 from sciflow.executors.argo.orders import Mission
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, heard, outcome, workflow
-from tests.unit.executors.argo_stand_in import StandIn, stand_in
+from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
 
 THERE = "/apis/argoproj.io/v1alpha1/namespaces/argo/workflows/run"
 FRESH = Mission(begins=True, goes_on=True, gates=False)
@@ -110,6 +111,57 @@ def test_a_workflow_that_cannot_be_submitted_is_refused(server: StandIn, tmp_pat
     with following(server, Shelf(), tmp_path, mission=FRESH, submits=forbids) as follower:
         follower.order(Begin(totals={}))
         heard(follower, lambda news: Refused(why="workflows is forbidden") in news)
+
+
+@pytest.mark.parametrize("error", [HostFailed("upstream sent too big header"), HostRefused("forbidden")])
+def test_a_workflow_that_was_submitted_though_somebody_told_that_it_was_not_is_looked_after(
+    error: SciflowError, server: StandIn, tmp_path: Path
+) -> None:
+    def goes_through() -> None:
+        server.answers[f"GET {HERE}"] = (
+            200,
+            {
+                "metadata": {"annotations": {"sciflow/run": "run"}},
+                "status": {"phase": "Running"},
+            },
+        )
+        raise error
+
+    fresh = Mission(begins=True, fresh=True, goes_on=True, gates=False)
+    with following(server, Shelf(), tmp_path, mission=fresh, submits=goes_through) as follower:
+        follower.order(begin := Begin(totals={}))
+        news = heard(follower, lambda news: bool(looked(news)))
+    assert _settled(news, begin)
+
+
+def test_of_a_workflow_that_was_refused_nothing_is_said_before_it_is_known_that_there_is_none(
+    server: StandIn, tmp_path: Path
+) -> None:
+    def falls_silent() -> None:
+        server.page = pages.pop() if pages else None
+        raise HostRefused("forbidden")
+
+    pages = [(404, "text/plain", "default backend - 404")]
+    with following(server, Shelf(), tmp_path, mission=FRESH, submits=falls_silent) as follower:
+        follower.order(Begin(totals={}))
+        news = heard(follower, lambda news: any(isinstance(one, Notice) for one in news))
+        assert not any(isinstance(one, Refused | Unreached) for one in news)
+        server.page = None
+        heard(follower, lambda news: Refused(why="forbidden") in news)
+
+
+def test_another_page_in_the_place_of_a_workflow_is_waited_for(server: StandIn, tmp_path: Path) -> None:
+    server.answers[f"GET {HERE}"] = workflow("Running")
+    with following(server, Shelf(), tmp_path, mission=LOOKS) as follower:
+        follower.order(Begin(totals={}))
+        heard(follower, lambda news: bool(looked(news)))
+        server.page = 404, "text/plain", "default backend - 404"
+        news = heard(
+            follower, lambda news: any("default backend" in one.text for one in news if isinstance(one, Notice))
+        )
+        server.page = None
+        news += heard(follower, lambda news: bool(looked(news)) and Notice(text="") in news)
+    assert not any(one.status.ended for one in looked(news))
 
 
 def test_files_that_are_waited_for_are_told_to_be_lost_when_nothing_can_be_done(
@@ -230,7 +282,7 @@ def test_a_server_that_fails_after_it_was_away_for_long_is_asked_again(
         time.sleep(1.5)  # longer than a server may fail
         server.answers[f"GET {HERE}"] = 500, {"message": "unable to compress"}
         news = heard(follower, lambda news: any(isinstance(n, Notice) and "compress" in n.text for n in news))
-        server.answers[f"GET {HERE}"] = 404, {}
+        del server.answers[f"GET {HERE}"]
         news += heard(follower, lambda news: _settled(news, begin))
     assert not [one for one in news if isinstance(one, Refused | Unreached)]
 
@@ -249,3 +301,32 @@ def test_a_run_that_others_have_go_on_after_a_pause_is_not_told_to_go_on_once_mo
         follower.order(resume := Resume())
         heard(follower, lambda news: _settled(news, resume))
     assert f"PUT {HERE}/resume" not in [call for call, _ in server.told]
+
+
+@pytest.mark.parametrize(
+    ("there", "lost"), [("a", True), ("ab", False), ("b", False)], ids=["lost", "there", "skipped, and never asked for"]
+)
+def test_a_pod_that_has_succeeded_runs_again_if_what_it_left_is_lost(
+    there: str, lost: bool, server: StandIn, tmp_path: Path
+) -> None:
+    shelf = Shelf()
+    shelf.objects |= dict(map(outcome, there))
+    pods = {path: {"type": "Pod", "phase": "Succeeded", "inputs": pod_of(path)} for path in "ab"}
+    server.answers[f"GET {HERE}"] = 200, {"status": {"phase": "Succeeded", "nodes": pods}}
+    server.answers[f"DELETE {HERE}"] = server.answers[f"PUT {HERE}/retry"] = 200, {}
+    submitted: list[list[str]] = []
+
+    def submits() -> None:
+        submitted.append([call for call, _ in server.told if not call.startswith("GET")])
+
+    with following(server, shelf, tmp_path, mission=LOOKS, submits=submits) as follower:
+        follower.order(Begin(totals={}))
+        follower.order(revive := Revive(paths=["b"]))
+        heard(follower, lambda news: _settled(news, revive))
+    assert submitted == ([[f"DELETE {HERE}"]] if lost else [])
+    assert (f"PUT {HERE}/retry" in [call for call, _ in server.told]) is not lost
+
+
+def pod_of(path: str) -> JSON:
+    """The inputs of a pod that runs the first chunk of a node."""
+    return {"parameters": [{"name": "path", "value": path}, {"name": "chunk", "value": "0"}]}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from sciflow import op, workflow
+from sciflow.cli.main import exit_code
 from sciflow.engine.live_logs import live_lines
-from sciflow.errors import HostUnreachable
+from sciflow.errors import HostUnreachable, RunError
+from sciflow.executors.conducted import note_conductor
 from tests.unit.executors.argo_stand_in import StandIn, stand_in
 
 AWAY = 503, "application/json", '{"message": "upstream is away"}'
@@ -67,3 +70,31 @@ def test_a_server_that_has_never_answered_is_not_waited_for(root: Path, server: 
     server.page = AWAY
     with pytest.raises(HostUnreachable, match="upstream is away"):
         list(live_lines(root, None, over=lambda: False))
+
+
+def test_a_step_that_the_run_has_not_come_to_is_waited_for(root: Path, server: StandIn) -> None:
+    with sqlite3.connect(root / "run.db") as db:
+        db.execute("CREATE TABLE later AS SELECT * FROM node")
+        db.execute("DELETE FROM node")
+
+    def over() -> bool:
+        with sqlite3.connect(root / "run.db") as db:
+            db.execute("INSERT INTO node SELECT * FROM later WHERE NOT EXISTS (SELECT * FROM node)")
+        return bool(server.told)
+
+    (name,) = (call for call in server.answers if root.name in call)
+    pod = {"id": "pod", "type": "Pod", "phase": "Running"}
+    pod["inputs"] = {"parameters": [{"name": "path", "value": "double"}]}
+    server.answers[name] = 200, {"status": {"nodes": {"pod": pod}}}
+    assert [line.text for line in live_lines(root, "double", over=over)] == ["one"]
+
+
+def test_a_step_that_the_workflow_does_not_have_is_not_waited_for(root: Path) -> None:
+    with pytest.raises(RunError, match="no task 'nowhere' in this run"):
+        list(live_lines(root, "nowhere", over=lambda: False))
+
+
+def test_who_shows_a_run_is_told_what_argo_calls_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    note_conductor(root, "there")
+    assert exit_code(["show", root.name]) == 0
+    assert f"at there: Workflow {root.name} in namespace argo" in capsys.readouterr().out

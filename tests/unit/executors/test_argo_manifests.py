@@ -149,6 +149,41 @@ def test_templates_tasks_and_locks_have_names_of_their_own(manifest):
     assert several.startswith(f"{made['metadata']['name']}_a_{{{{=")
 
 
+LONG = """
+from sciflow import op, workflow
+
+@op
+def {op}(x: int) -> int:
+    return 2 * x
+
+@op
+def {op}_too(x: int) -> int:
+    return 2 * x
+
+@workflow
+def {inner}(x: int) -> list[int]:
+    return {op}.map(x=[x, {op}_too({op}(x))])
+
+@workflow
+def some(n: int) -> list[list[int]]:
+    return {inner}.options(parallelism=2).map(x=[{op}_too(n), n])
+"""
+
+
+def test_names_longer_than_argo_takes_are_shortened(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCIFLOW_STORAGES", json.dumps({"bucket": BUCKET}))
+    monkeypatch.setenv("SCIFLOW_EXECUTORS", json.dumps({"cluster": ARGO}))
+    (tmp_path / "long.py").write_text(LONG.format(op="o" * 200, inner="i" * 126))
+    assert exit_code(["graph", "long.py:some", "--format", "argo"]) == 0
+    templates = yaml.safe_load(capsys.readouterr().out)["spec"]["templates"]
+    tasks = [task for template in templates for task in template.get("dag", {}).get("tasks", ())]
+    names = [template["name"] for template in templates]
+    assert len(set(names)) == len(names) > 3
+    assert {task["template"] for task in tasks} <= set(names)
+    assert all(len(name) <= 128 for name in [*names, *(task["name"] for task in tasks)])
+
+
 def test_who_runs_pods_may_be_left_to_the_namespace(manifest):
     made = yaml.safe_load(manifest("chain", user="namespace"))["spec"]
     assert made["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable, InvalidSettings
+from sciflow.executors.argo.server import argo_server
 from sciflow.executors.argo.server.connection import Access, Connection, Words
 from sciflow.executors.argo.server.kubeconfig import Entries, kubeconfig_access
 from sciflow.executors.argo.server.reaching import make_server
@@ -136,6 +137,17 @@ def test_a_server_that_takes_a_call_and_is_silent_is_given_up() -> None:
         connection.close()
 
 
+def test_a_workflow_that_a_server_does_not_come_to_the_end_of_is_told_with_its_size(
+    workflows: Reach, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(argo_server, "CREATION_S", 0.3)
+    chain = {"spec": {"templates": [{"dag": {"tasks": [{}] * 3000}}, {"container": {}}]}}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = workflows(server=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(HostUnreachable, match=r"(?s)timed out: a workflow of 3,000 tasks was to be created.*fix:"):
+            found.create(chain)
+
+
 # --- what is told of workflows
 
 
@@ -169,6 +181,74 @@ def test_the_page_of_a_proxy_in_place_of_a_server_is_refused_with_what_to_write(
     server.page = 200, "text/html", PORTAL
     with pytest.raises(HostRefused, match=r"not Argo's server(.|\n)*`server`"):
         workflows(server=server.url).status("run", nodes=False)
+
+
+ELSEWHERE = [
+    ("text/plain", "default backend - 404"),
+    ("text/html", "<html>404 Not Found</html>"),
+    ("application/json", '{"code": 5, "message": "Not Found"}'),  # Argo's: no such call
+    ("application/json", '{"code": 5, "message": "workflows.argoproj.io \\"other\\" not found"}'),
+    ("application/json", '{"kind": "Status", "reason": "NotFound", "details": {}, "code": 404}'),
+    ("application/json", '"run"'),
+]
+
+
+@pytest.mark.parametrize("page", ELSEWHERE)
+@pytest.mark.parametrize("by", ["server", "kubeconfig"])
+def test_only_argo_and_kubernetes_themselves_say_that_a_workflow_is_not_there(
+    by: str, page: tuple[str, str], workflows: Reach, server: StandIn, tmp_path: Path
+) -> None:
+    file = str(kubeconfig(tmp_path, server.url))
+    found = workflows(kubeconfig=file) if by == "kubeconfig" else workflows(server=server.url)
+    assert found.status("run", nodes=True) is None
+    assert found.annotation("run", "sciflow/run") == ""
+    found.delete("run")
+    server.page = 404, *page
+    for ask in (
+        lambda: found.status("run", nodes=True),
+        lambda: found.annotation("run", "sciflow/run"),
+        lambda: found.delete("run"),
+        lambda: found.suspend("run"),
+    ):
+        with pytest.raises((HostRefused, HostUnreachable)):
+            ask()
+    if page[0] != "application/json":
+        with pytest.raises(HostUnreachable, match="what answers there is not"):
+            found.create({})
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "codes"),
+    [
+        ("text/plain", "{} Authorization: {}\n", (200, 403, 404, 500, 502)),
+        ("application/json", '{{"message": "{} you sent {}"}}', (403, 404, 500, 502)),
+        ("application/json", '{{"headers": ["{}{}"', (200, 403, 404, 500, 502)),
+        ("text/plain", "{:.800} {:.60}", (200, 403, 404, 500, 502)),
+    ],
+    ids=["by a page", "by a message", "by a text cut off", "in part"],
+)
+def test_a_token_that_is_shown_back_stands_in_no_message(
+    kind: str, text: str, codes: tuple[int, ...], workflows: Reach, server: StandIn, tmp_path: Path
+) -> None:
+    token = "eyJhbGciOiJSUzI1NiIsImtpZCI6Ik" + "0123456789abcdef/+" * 40  # as long as they are
+    (tmp_path / "token").write_text(token)
+    found = workflows(server=server.url, token={"file": str(tmp_path / "token")})
+    for code in codes:
+        server.page = code, kind, text.format("x" * 900, f"Bearer {token}")
+        for ask in (lambda: found.status("run", nodes=True), lambda: found.create({})):
+            with pytest.raises((HostRefused, HostUnreachable)) as caught:
+                ask()
+            assert token[:20] not in str(caught.value)
+            assert "***" in str(caught.value)
+
+
+def test_a_password_that_is_shown_back_stands_in_no_message(workflows: Reach, server: StandIn, tmp_path: Path) -> None:
+    login = base64.b64encode(b"someone:open sesame").decode()
+    (tmp_path / "token").write_text(f"Basic {login}")
+    found = workflows(server=server.url, token={"file": str(tmp_path / "token")})
+    server.page = 403, "text/plain", f"Authorization: Basic {login}, which is someone with open sesame"
+    with pytest.raises(HostRefused, match=r"Basic \*\*\*, which is someone with \*\*\*"):
+        found.status("run", nodes=True)
 
 
 def test_a_workflow_that_only_argos_database_has_is_told_as_such(workflows: Reach, server: StandIn) -> None:

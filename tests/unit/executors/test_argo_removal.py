@@ -1,13 +1,17 @@
-"""`sciflow deployed NAME --delete`: what is removed, and in which order."""
+"""What is removed of deployments and of runs, in which order, and when not."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sciflow.cli.main import exit_code
+from sciflow.errors import HostError
+from sciflow.executors.argo.remains import clear_at_argo
+from sciflow.executors.settings import ArgoSettings
 from tests.unit.executors.argo_stand_in import stand_in
 from tests.unit.executors.bucket_stand_in import stand_in_bucket
 
@@ -41,3 +45,24 @@ def test_what_is_cut_short_is_found_again(monkeypatch: pytest.MonkeyPatch, capsy
         capsys.readouterr()
         assert exit_code(["deployed", "--on", "argo"]) == 0
         assert "other" not in capsys.readouterr().out
+        server.answers[f"GET {TEMPLATES}"] = server.answers[f"GET {TIMES}"] = 200, {"items": []}
+        assert exit_code(["deployed", "--on", "argo"]) == 0
+        assert "nothing is deployed" in capsys.readouterr().err
+        assert exit_code(["deployed", "nonsuch", "--delete", "--on", "argo"]) == 1
+        assert "nothing is deployed under nonsuch" in capsys.readouterr().err
+
+
+def test_nothing_of_a_run_is_removed_before_argo_itself_says_that_its_workflow_is_not_at_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with stand_in() as server, stand_in_bucket(monkeypatch) as (bucket, objects):
+        settings = ArgoSettings(server=server.url, namespace="argo", storage="bucket")
+        storage = {"type": "s3", "endpoint": repr(bucket).rpartition("/")[0], "bucket": "bucket"}
+        objects.held["runs/run/facts.json"] = b"{}"
+        server.page = 404, "text/plain", "default backend - 404"
+        with pytest.raises(HostError, match="what answers there is not Argo's server"):
+            clear_at_argo("argo", settings, {"bucket": storage}, tmp_path / "run")
+        assert objects.held
+        server.page = None
+        assert clear_at_argo("argo", settings, {"bucket": storage}, tmp_path / "run") == 2
+        assert not objects.held

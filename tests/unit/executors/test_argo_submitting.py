@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from sciflow.cli.main import exit_code
-from tests.unit.executors.argo_stand_in import StandIn, stand_in
+from tests.unit.executors.argo_stand_in import StandIn, missing, stand_in
 from tests.unit.executors.bucket_stand_in import stand_in_bucket
 
 FLOW = Path(__file__).with_name("flow_of_argo.py")
@@ -63,7 +63,7 @@ def test_a_name_that_is_another_runs_is_not_taken_for_ours(
         if call == f"POST {ALL}":
             return 409, {"message": "already exists"}
         if not call.startswith(f"GET {ALL}/"):
-            return 404, {}
+            return 404, missing(call)
         name = call.rpartition("/")[2]  # as a run has it whose id is in capitals
         told = {"annotations": {"sciflow/run": name.upper()}, "labels": {"sciflow/run": name}}
         return 200, {"metadata": told, "status": {"phase": "Running"}}

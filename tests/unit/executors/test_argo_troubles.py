@@ -7,6 +7,9 @@ import shlex
 
 import pytest
 
+from sciflow import op, workflow
+from sciflow.executors.argo.losses import lost
+from sciflow.executors.argo.room import demand
 from sciflow.executors.argo.server.objects import PodEvent
 from sciflow.executors.argo.trouble import advice
 from sciflow.executors.argo.waiting import trouble_of
@@ -52,3 +55,32 @@ def test_a_quota_that_wants_all_containers_to_ask_is_helped_by_defaults_of_the_n
 def test_another_secret_that_is_missing_is_that_of_the_bucket() -> None:
     told = advice('CreateContainerConfigError: secret "s3" not found', settings(), table="[executors.argo]")
     assert "kubectl -n research create secret generic s3 --from-literal=key=..." in told
+
+
+def test_who_asks_for_more_than_a_node_has_is_told_what_the_pod_asks_for() -> None:
+    @op(cpus=2, memory_mb=500)
+    def square(x: int) -> int:
+        return x * x
+
+    @workflow
+    def inner(x: int) -> int:
+        return square(x)
+
+    @workflow
+    def outer(xs: list[int]) -> list[int]:
+        return inner.map(x=xs)
+
+    asked = demand(outer.spec(), "inner/3/square")
+    assert asked == "2 cores, 500 MB of memory"
+    assert demand(outer.spec(), "on-exit") == ""
+    said = "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu."
+    told = advice(said, settings(), table="[executors.argo]", asked=asked)
+    assert "2 cores, 500 MB of memory" in told
+    assert "node_selector" not in told
+
+
+def test_a_pod_whose_image_has_no_python_was_not_lost() -> None:
+    error = lost('main: Error (exit code 64): failed to find name in PATH: exec: "python3": not found')
+    assert error.type == "sciflow:PodNotStarted"
+    assert error.message.startswith("its pod could not be started: its image has no python3")
+    assert lost("pod deleted").message == "no word of it: pod deleted"

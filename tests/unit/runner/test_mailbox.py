@@ -29,7 +29,7 @@ NOTHING_BEFORE: dict[str, Any] = {
     "memory_mb": 0,
     "spent": {},
     "policy": {"retries": 0, "retry_on": [], "backoff_s": 0.0, "backoff_factor": 1.0, "backoff_max_s": 0.0},
-    "earlier": {"folders": {}, "executable": [], "lines": [], "failed": 0},
+    "earlier": {"folders": {}, "executable": [], "contents": {}, "lines": [], "failed": 0},
     "cache": {},
 }
 

@@ -26,7 +26,7 @@ NOTHING_BEFORE = {
     "memory_mb": None,
     "spent": {},
     "policy": {"retries": 0, "retry_on": [], "backoff_s": 0.0, "backoff_factor": 1.0, "backoff_max_s": 0.0},
-    "earlier": {"folders": {}, "executable": [], "lines": [], "failed": 0},
+    "earlier": {"folders": {}, "executable": [], "contents": {}, "lines": [], "failed": 0},
     "cache": {},
 }
 
@@ -61,6 +61,6 @@ def test_a_pod_of_which_earlier_tasks_have_failed_ends_so_although_its_own_succe
     batch = node.batch(SOURCE, ["/"], crew=crew)
     folder.mkdir()
     batch.folder.rename(folder / "1")
-    earlier = {"folders": {}, "executable": [], "lines": [], "failed": 1}
+    earlier = {"folders": {}, "executable": [], "contents": {}, "lines": [], "failed": 1}
     (folder / "pod.json").write_text(json.dumps({"root": str(node.root), **NOTHING_BEFORE, "earlier": earlier}))
     assert subprocess.run([*node.argv, "pod", str(folder)], capture_output=True, check=False).returncode == 10

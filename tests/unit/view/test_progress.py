@@ -50,6 +50,15 @@ def test_many_steps_are_cut_to_those_that_tell_most() -> None:
     assert lines[-1].split() == ["and", "71", "more", "steps"]
 
 
+def test_of_many_steps_those_that_were_not_run_are_a_number() -> None:
+    omitted = msgspec.structs.replace(snapshot().steps[2], phase=Phase.OMITTED)
+    waiting = tuple(msgspec.structs.replace(omitted, path=f"wait-{n}") for n in range(3000))
+    many = msgspec.structs.replace(snapshot(), steps=(*waiting, snapshot().steps[1]))
+    told, more = printed(for_terminal(many, width=80)).splitlines()
+    assert "energy" in told
+    assert more.split() == ["and", "3000", "more", "steps"]
+
+
 def test_plain_lines_appear_when_a_step_begins_and_ends_and_every_ten_seconds() -> None:
     out, now = io.StringIO(), [0.0]
     display = PlainDisplay(out, clock=lambda: now[0])
@@ -60,6 +69,15 @@ def test_plain_lines_appear_when_a_step_begins_and_ends_and_every_ten_seconds() 
     assert [line.split()[:2] for line in lines] == [["strain", "1/1"], ["energy", "1/1,000"], ["energy", "4/1,000"]]
     assert "2 running" in lines[1]
     assert "about 1 min 33 s left" in lines[1]
+
+
+def test_what_a_run_waits_for_is_a_line_when_it_is_new_unless_somebody_has_printed_it() -> None:
+    out, now = io.StringIO(), [0.0]
+    display = PlainDisplay(out, clock=lambda: now[0])
+    told = ((0.0, "waits: a", True), (1.0, "waits: a", True), (2.0, "waits: b", True), (20.0, "no answer", False))
+    for now[0], message, passing in (*told, (21.0, "waits: c", True)):
+        display.show(msgspec.structs.replace(snapshot(), steps=(), message=message, passing=passing))
+    assert out.getvalue().splitlines() == ["waits: a", "waits: c"]
 
 
 def test_into_a_pipe_nothing_is_redrawn() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 OURS = "sciflow-"  # begins the names of templates that are no workflow's
 MOST = 63  # characters of a workflow's name, which is a label too
+MOST_INSIDE = 120  # of one within a workflow: Argo takes 128, and a number may follow
 # keywords and functions of expr-lang, which reads `depends`
 WORDS = frozenset(
     """
@@ -27,10 +28,15 @@ WORDS = frozenset(
 def dns_name(text: str, *, most: int = MOST) -> str:
     """A text as the name of an object in Kubernetes; what is cut off is told by a hash."""
     plain = re.sub(r"[^a-z0-9-]+", "-", text.lower()).strip("-") or "x"
-    if len(plain) <= most:
-        return plain
+    return _shortened(plain, text, most=most)
+
+
+def _shortened(name: str, text: str, *, most: int) -> str:
+    """A name of at most so many characters for a text."""
+    if len(name) <= most:
+        return name
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{plain[: most - 9].rstrip('-')}-{digest}"
+    return f"{name[: most - 9].rstrip('-')}-{digest}"
 
 
 def workflow_name(run: str) -> str:
@@ -49,6 +55,7 @@ class Names:
         """A name as like to a text as may be; none that begins with OURS."""
         plain = re.sub(r"[^A-Za-z0-9-]", "-", text).strip("-") or "t"
         plain = f"t-{plain}" if plain in WORDS or not plain[0].isalpha() or plain.startswith(OURS) else plain
+        plain = _shortened(plain, text, most=MOST_INSIDE)
         name, number = plain, 1
         while name in self._taken:
             number += 1

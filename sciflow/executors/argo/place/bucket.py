@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from sciflow.errors import HostUnreachable, RunDamaged
+from sciflow.errors import HostRefused, HostUnreachable, RunDamaged
 from sciflow.storage.s3_client import MISSING, explained, make_client
 from sciflow.storage.settings import S3Settings
 
@@ -41,6 +41,19 @@ class Bucket:
 
     def __repr__(self) -> str:
         return f"{self._settings.endpoint}/{self._settings.bucket}"
+
+    def demand(self) -> None:
+        """Refuses a bucket that is not there, also where the server would make it when it is written to."""
+        from minio.error import S3Error
+
+        with explained(self._name, self._settings):
+            try:
+                there = self._client.bucket_exists(self._settings.bucket)
+            except S3Error:  # who may not ask for it may yet use it
+                return
+        if not there:
+            fix = f"make it, or correct `bucket` in [storages.{self._name}]: it is that in which Argo keeps artifacts"
+            raise HostRefused(f"{self!r}: there is no such bucket\n    fix:      {fix}")
 
     def get(self, key: str) -> bytes | None:
         """What is under a key; None if nothing is."""

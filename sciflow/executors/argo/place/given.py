@@ -50,6 +50,7 @@ def learn_given(bucket: Bucket, layout: Layout, files: RunFiles) -> None:
     facts = read_facts(bucket, layout)
     if facts is not None:
         files.learn(facts)
+        files.expect(parts_of(facts.inputs))
     for key, text in bucket.get_all(bucket.list(layout.part(f"{ANSWERS}/"))).items():
         given = bucket.read(key, text, _GIVEN.decode)
         files.learn(given)

@@ -15,6 +15,7 @@ from sciflow.core.expr import Tree
 from sciflow.core.trees import parts_of
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.content import Content
 from sciflow.executors.argo.place.facts import Facts, GivenValue
 from sciflow.executors.argo.place.given import read_facts
 from sciflow.executors.argo.place.layout import FACTS, Delivery, Layout
@@ -83,7 +84,10 @@ class Sender:
         except PlaceError as error:
             raise RunDamaged(f"{self._root}: the answer to {path}: {error}") from error
         self._put([file for name in named for file in _files(self._root, name)], below=named)
-        answer = GivenValue(output=msgspec.Raw(text), folders=shapes.folders, executable=shapes.executable)
+        contents = {name: Content(*content) for name, content in shapes.contents.items()}
+        answer = GivenValue(
+            output=msgspec.Raw(text), folders=shapes.folders, executable=shapes.executable, contents=contents
+        )
         self._bucket.put_new(self._layout.answer(path), msgspec.json.encode(answer))
 
     def send_parts(self, parts: Sequence[str]) -> Shapes:

@@ -1,4 +1,7 @@
-"""What a bucket does not keep of files and folders: what there is in a folder, empty folders, links, modes. Pure."""
+"""What a bucket does not keep of files and folders: what there is in a folder, empty folders, links, modes.
+
+And what they were when they were made, since a bucket, or what lies before it, may give something else. Pure.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
+
+from sciflow.executors.argo.place.content import Content
 
 # (path in the folder, "file", "program", "folder" or "link", where a link points)
 Inside: TypeAlias = Sequence[Sequence[str]]
@@ -16,3 +21,4 @@ class Shapes(msgspec.Struct, frozen=True, kw_only=True):
 
     folders: Mapping[str, Inside] = {}
     executable: Sequence[str] = ()  # files
+    contents: Mapping[str, Content] = {}  # of files, and of whole folders

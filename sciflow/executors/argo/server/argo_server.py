@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
 
-from sciflow.errors import HostFailed, HostRefused
+from sciflow.errors import HostFailed, HostRefused, HostUnreachable
 from sciflow.executors.argo.server.connection import MISSING, TAKEN, Connection
 from sciflow.executors.argo.server.objects import PAGE, Continuation, Described, KeptWorkflow, PodEvent, WorkflowStatus
 
+CREATION_S = 180.0  # for which it may check a workflow: that takes longer than linear with the steps
 EVENTS_S = 1.0  # for which no further one has come: there are no more
 FIELDS = (
     "metadata.labels,metadata.deletionTimestamp,spec.suspend,spec.shutdown,"
@@ -21,6 +23,28 @@ LISTED = (  # of each workflow of a list
     "metadata.name", "metadata.labels", "metadata.annotations", "metadata.creationTimestamp",
     "spec.suspend", "status.phase", "status.finishedAt",
 )  # fmt: skip
+
+
+@contextmanager
+def _creating(workflow: Mapping[str, Any]) -> Iterator[None]:
+    """Says of a server that is silent that it may be at work.
+
+    Raises:
+        HostUnreachable: with how large the workflow is.
+    """
+    try:
+        yield
+    except HostUnreachable as error:
+        said = str(error).partition("\n")[0]
+        if "timed out" not in said:
+            raise
+        tasks = sum(len(template.get("dag", {}).get("tasks", ())) for template in workflow["spec"]["templates"])
+        raise HostUnreachable(
+            f"{said}: a workflow of {tasks:,} tasks was to be created, which the server checks first\n"
+            f"    expected: an answer within {CREATION_S:.0f} s, which is enough for some hundred tasks\n"
+            "    fix:      if it has so many, make steps that are alike the slices of a fan, `.map(...)`, or a chain "
+            "of them a loop in an op"
+        ) from error
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -80,7 +104,11 @@ class ArgoServer:
 
     def create(self, workflow: Mapping[str, Any]) -> bool:
         """See `Workflows`."""
-        answer = self._connection.ask("POST", self._all, {"workflow": workflow}, passed=(TAKEN,))
+        with _creating(workflow):
+            answer = self._connection.ask(
+                "POST", self._all, {"workflow": workflow}, passed=(TAKEN,), timeout_s=CREATION_S
+            )
+        self._connection.decoded(answer.content, Described)
         return answer.status_code != TAKEN
 
     def status(self, name: str, *, nodes: bool) -> WorkflowStatus | None:
@@ -88,7 +116,7 @@ class ArgoServer:
         fields = FIELDS
         if nodes:
             fields += ",status.nodes"
-        answer = self._connection.ask("GET", f"{self._place(name)}?fields={fields}", passed=(MISSING,))
+        answer = self._connection.ask("GET", f"{self._place(name)}?fields={fields}", sought=name)
         if answer.status_code == MISSING:
             return None
         found = self._connection.decoded(answer.content, KeptWorkflow)
@@ -96,7 +124,7 @@ class ArgoServer:
 
     def annotation(self, name: str, annotation: str) -> str:
         """See `Workflows`."""
-        answer = self._connection.ask("GET", f"{self._place(name)}?fields=metadata.annotations", passed=(MISSING,))
+        answer = self._connection.ask("GET", f"{self._place(name)}?fields=metadata.annotations", sought=name)
         if answer.status_code == MISSING:
             return ""
         return self._connection.decoded(answer.content, Described).metadata.annotations.get(annotation, "")
@@ -143,6 +171,7 @@ class ArgoServer:
         told = self._connection.decoded(text.strip(), dict[str, Any])
         if "error" in told:
             said, code = told["error"].get("message", ""), told["error"].get("http_code", 500)
+            said = self._connection.shown(str(said))
             raise HostRefused(f"{self.url}: the log: {said} ({code}){self._connection.advice(code)}")
         if "result" in told:
             yield str(told["result"].get("podName", "")), str(told["result"].get("content", ""))
@@ -196,7 +225,8 @@ class ArgoServer:
 
     def delete(self, name: str) -> None:
         """See `Workflows`."""
-        self._connection.ask("DELETE", self._place(name), passed=(MISSING,))
+        answer = self._connection.ask("DELETE", self._place(name), sought=name)
+        self._connection.decoded(answer.content, Described)
 
     @property
     def _all(self) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable, MissingExtra
+from sciflow.executors.argo.server.said import Said, is_word, message_of, says_missing
 
 if TYPE_CHECKING:
     import httpx
@@ -26,7 +27,6 @@ JSON = "application/json"
 MISSING, TAKEN, UNKNOWN = 404, 409, 401
 TRANSIENT = frozenset({409, 429, 502, 503, 504})  # 409: somebody else has changed the workflow at the same time
 FORBIDDEN, FAILED = 403, 500
-LONGEST = 1000  # characters of what a server says
 # What is said, also by 500 or 403, where Kubernetes does not answer Argo's server now, or has no room now.
 PASSING = re.compile(
     r"connection refused|connection reset|connection lost|timed? ?out|deadline exceeded|EOF|TLS handshake|etcdserver: "
@@ -53,8 +53,9 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
     server: str  # what answers
     place: str  # the setting that says where
-    token: str  # where the token comes from, for one that is renewed
+    token: str  # and where it comes from
     ca: str  # where certificates that are trusted are named
+    renewal: str = ""  # what else there is to know of a new token
     plain: str  # how the check of certificates is left out
 
 
@@ -77,6 +78,7 @@ class Connection:
         self._words = words
         self._timeout_s = timeout_s
         self._served = False
+        self._said = Said()
         self.url = ""
         self._client: httpx.Client = self._connected()
         self._outworn: httpx.Client | None = None
@@ -100,7 +102,8 @@ class Connection:
         try:
             return msgspec.json.decode(content or b"{}", type=type_)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise HostUnreachable(f"{self.url}: {self._stranger(f'{_cut(content)} ({error})')}") from error
+            found = f"{self._said.shown(content)} ({self._said.shown(str(error))})"
+            raise HostUnreachable(f"{self.url}: {self._stranger(found)}") from error
 
     def ask(
         self,
@@ -109,9 +112,11 @@ class Connection:
         body: object = None,
         *,
         passed: Sequence[int] = (),
+        sought: str = "",
         kind: str = JSON,
         wanted: str = JSON,
         tokenless: bool = False,
+        timeout_s: float | None = None,
     ) -> httpx.Response:
         """A call that succeeds, or answers with one of the codes `passed`.
 
@@ -120,19 +125,28 @@ class Connection:
             path: with what is asked.
             body: to be JSON.
             passed: codes that are no errors.
+            sought: the name of an object; it is no error, but MISSING, if the server itself says that there is none.
             kind: of the body.
             wanted: the kind of the answer.
             tokenless: it is answered whoever asks, which tells nothing of our token.
+            timeout_s: for which an answer is waited for, if not as long as for others.
         """
+        import httpx
+
         content = None if body is None else msgspec.json.encode(body)
         told = {"Accept": wanted, **({} if body is None else {"Content-Type": kind})}
+        patience = httpx.Timeout(self._timeout_s, read=timeout_s or self._timeout_s)
         with self._explained():
-            answer = self._client.request(method, path, content=content, headers=told)
+            answer = self._client.request(method, path, content=content, headers=told, timeout=patience)
             if answer.status_code == UNKNOWN and self._renewed():
-                answer = self._client.request(method, path, content=content, headers=told)
-        self._judge(answer, f"{method} {path.partition('?')[0]}", passed)
+                answer = self._client.request(method, path, content=content, headers=told, timeout=patience)
+        self._judge(answer, f"{method} {path.partition('?')[0]}", passed, sought)
         self._served = self._served or not tokenless
         return answer
+
+    def shown(self, said: str) -> str:
+        """What a server says, as it may stand in a message: see `Said`."""
+        return self._said.shown(said)
 
     def lines_until_silent(self, path: str, *, silence_s: float) -> list[str]:
         """Those that come before a silence, of an answer that has no end; none if it is refused."""
@@ -166,7 +180,7 @@ class Connection:
         """What to do about an answer."""
         match code:
             case 401:
-                fix = f"renew {self._words.token}: it is missing, wrong, or has expired"
+                fix = f"renew {self._words.token}: it is missing, wrong, or has expired{self._words.renewal}"
             case 403:
                 fix = f"let the account of {self._words.token} do what the page on Argo lists, in that namespace"
             case _:
@@ -181,6 +195,7 @@ class Connection:
         except ModuleNotFoundError as error:
             raise MissingExtra("httpx", "argo", self._words.server) from error
         way = self._access()
+        self._said = self._said.without(way.authorization)
         self.url = way.url.rstrip("/")
         headers = {"Authorization": way.authorization} if way.authorization else {}
         try:
@@ -202,14 +217,18 @@ class Connection:
         self._outworn, self._client = self._client, renewed  # the one may be in use elsewhere
         return True
 
-    def _judge(self, answer: httpx.Response, call: str, passed: Sequence[int]) -> None:
+    def _judge(self, answer: httpx.Response, call: str, passed: Sequence[int], sought: str = "") -> None:
         code = answer.status_code
         if answer.is_redirect or (answer.is_success and "text/html" in answer.headers.get("Content-Type", "")):
             raise self._refusal(f"{self.url}: {call}: {self._stranger(f'a web page ({code})')}")
         if answer.is_success or code in passed:
             return
-        whole = _message(answer.content)
-        said = _cut(whole)
+        if code == MISSING and says_missing(answer.content, sought):
+            return
+        whole = message_of(answer.content)
+        said = self._said.shown(whole)
+        if code == MISSING and not is_word(answer.content):
+            raise self._refusal(f"{self.url}: {call}: {self._stranger(f'{said} ({code})')}")
         if code in TRANSIENT or (code in (FORBIDDEN, FAILED) and PASSING.search(whole)):
             raise HostUnreachable(f"{self.url}: {call}: not now: {said} ({code})")
         if code == FAILED:
@@ -234,7 +253,7 @@ class Connection:
         try:
             yield
         except (httpx.TransportError, httpx.DecodingError) as error:
-            said = str(error) or type(error).__name__
+            said = self._said.shown(str(error) or type(error).__name__)
             text = f"{self.url}: no answer: {said}\n    fix:      {self._way_there(said)}"
             raise (self._refusal(text) if "CERTIFICATE" in said else HostUnreachable(text)) from error
 
@@ -264,19 +283,6 @@ def _asking_for(server_name: str) -> Callable[[httpx.Request], None]:
         request.extensions["sni_hostname"] = server_name
 
     return hook
-
-
-def _message(content: bytes) -> str:
-    try:
-        return str(msgspec.json.decode(content)["message"])
-    except (msgspec.DecodeError, KeyError, TypeError):
-        return content.decode(errors="replace")
-
-
-def _cut(said: bytes | str) -> str:
-    """As much as somebody reads."""
-    text = said if isinstance(said, str) else said[: 4 * LONGEST].decode(errors="replace")
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def certificates(file: str) -> ssl.SSLContext:

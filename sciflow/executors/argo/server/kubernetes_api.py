@@ -92,7 +92,9 @@ class KubernetesApi:
 
     def create(self, workflow: Mapping[str, Any]) -> bool:
         """See `Workflows`."""
-        return self._connection.ask("POST", self._all, _whole(workflow), passed=(TAKEN,)).status_code != TAKEN
+        answer = self._connection.ask("POST", self._all, _whole(workflow), passed=(TAKEN,))
+        self._connection.decoded(answer.content, Described)
+        return answer.status_code != TAKEN
 
     def status(self, name: str, *, nodes: bool) -> WorkflowStatus | None:
         """See `Workflows`; without nodes of what its labels say, since Kubernetes gives no other parts of an object."""
@@ -103,7 +105,7 @@ class KubernetesApi:
         if not nodes and phase not in ENDED:
             version, leaving = described.resource_version, bool(described.deletion_timestamp)
             return WorkflowStatus(phase=phase, progress=version, leaving=leaving, partial=True)
-        answer = self._connection.ask("GET", self._place(name), passed=(MISSING,))
+        answer = self._connection.ask("GET", self._place(name), sought=name)
         if answer.status_code == MISSING:
             return None
         found = self._connection.decoded(answer.content, KeptWorkflow)
@@ -208,22 +210,19 @@ class KubernetesApi:
         return f"{self._all}/{name}"
 
     def _described(self, name: str) -> Metadata | None:
-        answer = self._connection.ask("GET", self._place(name), passed=(MISSING,), wanted=METADATA)
+        answer = self._connection.ask("GET", self._place(name), sought=name, wanted=METADATA)
         if answer.status_code == MISSING:
             return None
         return self._connection.decoded(answer.content, Described).metadata
 
     def _remove(self, name: str, **options: Mapping[str, str]) -> None:
         asked = {"propagationPolicy": "Foreground", **options}
-        self._connection.ask("DELETE", self._place(name), asked, passed=(MISSING,))
+        answer = self._connection.ask("DELETE", self._place(name), asked, sought=name)
+        self._connection.decoded(answer.content, Described)
 
     def _order(self, name: str, patch: Mapping[str, Any]) -> None:
-        self._change(name, patch, passed=(MISSING,))  # of what is gone nothing is left to be done
-
-    def _change(self, name: str, patch: Mapping[str, Any], *, passed: tuple[int, ...]) -> bool:
-        """False if it answers with one of the codes `passed`."""
-        answer = self._connection.ask("PATCH", self._place(name), patch, passed=passed, kind=MERGE)
-        return answer.is_success
+        at = self._place(name)
+        self._connection.ask("PATCH", at, patch, sought=name, kind=MERGE)  # of what is gone nothing is left to be done
 
     def _released(self, name: str, node: str, values: Mapping[str, str]) -> bool:
         """Has a suspended node succeed with these outputs; False if the object has changed meanwhile."""
@@ -246,7 +245,8 @@ class KubernetesApi:
             {"compressedNodes": packed_nodes({**nodes, node: gate | change})} if packed else {"nodes": {node: change}}
         )
         at = {"resourceVersion": found["metadata"]["resourceVersion"]}
-        return self._change(name, {"metadata": at, "status": told}, passed=(TAKEN,))
+        patch = {"metadata": at, "status": told}
+        return self._connection.ask("PATCH", self._place(name), patch, passed=(TAKEN,), kind=MERGE).is_success
 
 
 def _listed(metadata: Metadata) -> KeptWorkflow:

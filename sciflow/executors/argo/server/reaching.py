@@ -50,9 +50,17 @@ def _words(settings: ArgoSettings) -> Words:
             plain="insecure-skip-tls-verify: true",
         )
     token = settings.token
-    renewed = "`token`"
+    where, renewal = "`token`", ""
     if token is not None and token.file:
-        renewed = f"`token`, in {token.file}"
+        where = f"`token`, in {token.file}"
     elif token is not None and token.env:
-        renewed = f"`token`, in ${token.env}, which an engine at work reads no more: a file would be read again"
-    return Words(server="Argo's server", place="`server`", token=renewed, ca="`ca_file`", plain="verify = false")
+        where = f"`token`, in ${token.env}"
+        renewal = "; an engine that is at work has read that variable, and would read a file again"
+    return Words(
+        server="Argo's server",
+        place="`server`",
+        token=where,
+        ca="`ca_file`",
+        renewal=renewal,
+        plain="verify = false",
+    )
