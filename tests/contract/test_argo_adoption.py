@@ -118,6 +118,7 @@ def test_a_run_is_seen_answered_retried_and_read_on_machines_that_have_neither_i
     printed = third.logs("part/1")
     assert printed.index("part 1, attempt 1\n") < printed.index("part 1, attempt 2\n")
 
+    until(lambda: workflow(argo, "get", first, "-o", "jsonpath={.status.phase}") == "Succeeded")
     newest = sciflow.list_runs(on="argo", runs=tmp_path / "third")
     assert [run.started for run in newest] == sorted((run.started for run in newest), reverse=True)
     told = next(run for run in newest if run.id == first.id)
