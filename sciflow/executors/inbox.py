@@ -25,6 +25,10 @@ class Inbox(Generic[T]):
     def put(self, item: T) -> None:
         """Adds something; nobody takes it any more if this is closed."""
         self._queue.put(item)
+        self.wake()
+
+    def wake(self) -> None:
+        """Whoever waits looks up, though nothing may have come."""
         with self._lock, suppress(BlockingIOError):  # it rings already
             if not self._closed:
                 os.write(self._bell, b".")

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sciflow.core.graph import EXIT_NODE
 from sciflow.core.job import Job, Need
 from sciflow.core.records import TaskError
-from sciflow.executors.argo.course import Course, Steering
-from sciflow.executors.argo.follower import Follower
-from sciflow.executors.argo.halting import Halted
-from sciflow.executors.argo.ledger import Ledger
-from sciflow.executors.argo.losses import not_started, refusal
-from sciflow.executors.argo.news import (
+from sciflow.executors.argo.follow.course import Course, Steering
+from sciflow.executors.argo.follow.follower import Follower
+from sciflow.executors.argo.follow.halting import Halted
+from sciflow.executors.argo.follow.ledger import Ledger
+from sciflow.executors.argo.follow.losses import not_started, refusal
+from sciflow.executors.argo.follow.news import (
     Answer,
     Begin,
     Broken,
@@ -37,8 +37,8 @@ from sciflow.executors.argo.news import (
     Unreached,
     Waiting,
 )
-from sciflow.executors.argo.reckoning import Reckoning
-from sciflow.executors.argo.waiting import Waits
+from sciflow.executors.argo.follow.reckoning import Reckoning
+from sciflow.executors.argo.follow.waiting import Waits
 from sciflow.executors.executor import (
     Answered,
     Brought,

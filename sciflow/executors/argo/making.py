@@ -10,19 +10,20 @@ from sciflow.config import Tables
 from sciflow.core.graph import Suspend
 from sciflow.errors import ConfigError
 from sciflow.executors.argo.executor import ArgoExecutor
-from sciflow.executors.argo.follower import Follower
+from sciflow.executors.argo.follow.followed import Followed
+from sciflow.executors.argo.follow.follower import Follower
+from sciflow.executors.argo.follow.orders import Mission
+from sciflow.executors.argo.follow.room import demand
+from sciflow.executors.argo.follow.trouble import advice
+from sciflow.executors.argo.follow.waiting import WaitingPods
 from sciflow.executors.argo.manifest.naming import dns_name, workflow_name
 from sciflow.executors.argo.manifest.version import content_version
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
-from sciflow.executors.argo.orders import Mission
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.sending import Sender
-from sciflow.executors.argo.room import demand
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.server.workflows import Registry
 from sciflow.executors.argo.submission import Submission, submission_of
-from sciflow.executors.argo.trouble import advice
-from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.conducted import note_conductor
 from sciflow.executors.errand import Errand
 from sciflow.executors.settings import ArgoSettings
@@ -45,11 +46,7 @@ def make_argo(name: str, settings: ArgoSettings, storages: Tables, errand: Erran
     gates = any(isinstance(template, Suspend) for template in whole.spec.templates.values())
     note_conductor(errand.root, name)
     follower = Follower(
-        run,
-        server,
-        bucket,
-        layout,
-        here=errand.root,
+        Followed(server=server, bucket=bucket, layout=layout, here=errand.root),
         supply=_Supply(
             run=run,
             sender=Sender(bucket, layout, errand.root, submission.facts(errand), errand.code),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sciflow.config import Tables
-from sciflow.executors.argo.halting import Halted, end_workflow
+from sciflow.executors.argo.follow.halting import Halted, end_workflow
 from sciflow.executors.argo.manifest.naming import workflow_name
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.server.reaching import make_server

@@ -82,7 +82,7 @@ class Courier:
     def close(self, seconds: float) -> None:
         """Ends after what is under way, or when so many seconds have passed; nobody hears of news any more."""
         self._closing.set()
-        self._orders.put(Cancel(elements={}))  # wakes it
+        self._orders.wake()
         self._thread.join(seconds)
         self.news.close()
 

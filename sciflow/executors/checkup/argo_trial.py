@@ -19,6 +19,8 @@ from sciflow.core.graph import Function, Graph, Node, OpTemplate, WorkflowSpec
 from sciflow.core.ports import Type
 from sciflow.core.records import Phase
 from sciflow.errors import HostError
+from sciflow.executors.argo.follow.trouble import BLOCKED, advice
+from sciflow.executors.argo.follow.waiting import BEGINNING, SILENT_S, trouble_of
 from sciflow.executors.argo.manifest import Manifest
 from sciflow.executors.argo.manifest.pod_template import LOCKED
 from sciflow.executors.argo.place.outcomes import read_outcomes
@@ -26,8 +28,6 @@ from sciflow.executors.argo.place.sending import PARTS_GIVEN, Sender
 from sciflow.executors.argo.pod_logs import pod_name
 from sciflow.executors.argo.server.objects import NodeStatus, WorkflowStatus
 from sciflow.executors.argo.submission import Submission
-from sciflow.executors.argo.trouble import BLOCKED, advice
-from sciflow.executors.argo.waiting import BEGINNING, SILENT_S, trouble_of
 from sciflow.executors.checkup.argo import ArgoVisit
 from sciflow.executors.checkup.finding import Finding, bad, note, ok
 from sciflow.executors.errand import Errand, Whole

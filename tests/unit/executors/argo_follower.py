@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sciflow.executors.argo.follower import Follower
-from sciflow.executors.argo.news import News
-from sciflow.executors.argo.orders import Mission
+from sciflow.executors.argo.follow.followed import Followed
+from sciflow.executors.argo.follow.follower import Follower
+from sciflow.executors.argo.follow.news import News
+from sciflow.executors.argo.follow.orders import Mission
+from sciflow.executors.argo.follow.waiting import WaitingPods
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.reaching import make_server
-from sciflow.executors.argo.waiting import WaitingPods
 from sciflow.executors.settings import ArgoSettings
 from tests.unit.executors.argo_stand_in import JSON, StandIn
 
@@ -94,11 +95,7 @@ def following(
     """A follower of the workflow `run`; without `settings` at Argo's server."""
     workflows = make_server(settings or ArgoSettings(server=server.url, namespace="argo", storage="bucket"))
     follower = Follower(
-        "run",
-        workflows,
-        shelf,
-        LAYOUT,
-        here=here,
+        Followed(server=workflows, bucket=shelf, layout=LAYOUT, here=here),
         supply=NoSupply(submits),
         patience=WaitingPods(workflows, "run", limit_s=60.0, advise=lambda *_: ""),
         least_s=0.05,

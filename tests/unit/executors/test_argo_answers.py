@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from sciflow.errors import HostError, HostFailed, HostRefused, HostUnreachable
+from sciflow.executors.argo.follow.waiting import trouble_of
 from sciflow.executors.argo.server.objects import PodEvent
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.server.workflows import Workflows
-from sciflow.executors.argo.waiting import trouble_of
 from sciflow.executors.settings import ArgoSettings
 from tests.unit.executors.argo_stand_in import StandIn, stand_in
 

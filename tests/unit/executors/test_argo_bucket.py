@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from sciflow.errors import HostUnreachable, RunDamaged
-from sciflow.executors.argo.gates import Gates
-from sciflow.executors.argo.harvest import Harvest
-from sciflow.executors.argo.news import News, Told
+from sciflow.executors.argo.follow.followed import Followed
+from sciflow.executors.argo.follow.gates import Gates
+from sciflow.executors.argo.follow.harvest import Harvest
+from sciflow.executors.argo.follow.news import News, Told
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given, read_facts
 from sciflow.executors.argo.place.layout import FACTS, Layout
@@ -54,11 +55,16 @@ def folder(root: Path) -> Path:
     return root
 
 
+def followed(bucket: Bucket, here: Path) -> Followed:
+    """A workflow at whose server nothing answers."""
+    server = make_server(ArgoSettings(server="http://127.0.0.1:9", namespace="argo", storage="bucket"))
+    return Followed(server=server, bucket=bucket, layout=LAYOUT, here=here)
+
+
 def told_by(bucket: Bucket, root: Path) -> list[News]:
     """What is told of the answers in a bucket."""
     told: list[News] = []
-    server = make_server(ArgoSettings(server="http://127.0.0.1:9", namespace="argo", storage="bucket"))
-    gates = Gates(server, "run", bucket=bucket, layout=LAYOUT, here=root, send=lambda *_: None, tell=told.append)
+    gates = Gates(followed(bucket, root), send=lambda *_: None, tell=told.append)
     gates.look()
     gates.look()
     return told
@@ -112,7 +118,7 @@ def test_an_answer_is_sent_and_told(conditional: bool, bucket: Bucket, objects: 
 
 
 def test_what_is_not_ours_in_the_bucket_is_told_with_its_key(bucket: Bucket, tmp_path: Path) -> None:
-    harvest = Harvest(bucket, LAYOUT, tmp_path)
+    harvest = Harvest(followed(bucket, tmp_path))
     source = BucketSource(bucket, LAYOUT, RunFiles(bucket, LAYOUT))  # as pods read it
     damaged = outcome("main/a")[1].replace(b'"Succeeded"', b"7")
     for text in (b"", b"{}", b"{}\n{}\n[]", damaged):
@@ -146,7 +152,7 @@ def test_a_long_value_out_of_the_cache_is_brought_and_no_logs_are_looked_for(
     tag = Pack(str(there), "values/cached-1", inline_bytes=8).put('"long"')
     bucket.put_file(LAYOUT.part("values/cached-1"), there / "values/cached-1")
     bucket.put(*ended(tag, worker=""))
-    (told,) = Harvest(bucket, LAYOUT, here).news(None)
+    (told,) = Harvest(followed(bucket, here)).news(None)
     assert [end.slice for end in told.ends] == [-1]
     assert read_stored(str(here), tag) == b'"long"'
     assert not [asked for asked in objects.asked if "/logs/" in asked]
@@ -170,7 +176,7 @@ def test_what_ends_speak_of_is_written_nowhere_but_to_its_place(
         objects.held[LAYOUT.part(path)] = b"theirs"
     bucket.put(*ended(output, worker=worker))
     with pytest.raises(RunDamaged, match="is no path of a run's file"):
-        list(Harvest(bucket, LAYOUT, here).news(None))
+        list(Harvest(followed(bucket, here)).news(None))
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]
 
 
@@ -257,7 +263,7 @@ def test_files_that_come_damaged_once_are_brought_again(
     asked: list[str], bucket: Bucket, objects: Objects, left: Path, tmp_path: Path
 ) -> None:
     here = folder(tmp_path / "here")
-    harvest = Harvest(bucket, LAYOUT, here)
+    harvest = Harvest(followed(bucket, here))
     list(harvest.news(None))
     objects.instead = [PAGE]
     assert not harvest.fetch(asked).lost
@@ -270,7 +276,7 @@ def test_a_file_that_is_not_what_was_left_is_refused_with_what_was_expected_and_
     damage: bytes, name: str, bucket: Bucket, objects: Objects, left: Path, tmp_path: Path
 ) -> None:
     here = folder(tmp_path / "here")
-    harvest = Harvest(bucket, LAYOUT, here)
+    harvest = Harvest(followed(bucket, here))
     list(harvest.news(None))
     objects.held[LAYOUT.part(f"tasks/node/{'one' if name == 'one' else 'many/tool'}")] = damage
     path = f"tasks/node/{name}"

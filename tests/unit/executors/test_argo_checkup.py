@@ -6,6 +6,7 @@ import json
 import secrets
 
 import pytest
+from minio import Minio
 
 from sciflow.cli.main import exit_code
 from sciflow.executors.checkup.argo import ArgoVisit, bucket
@@ -148,6 +149,10 @@ def test_why_a_pod_does_not_start_is_told_in_the_words_of_kubernetes(there):
 
 
 def test_a_bucket_that_is_not_that_of_argos_artifacts_is_told_with_both_names(there, kubernetes):
+    s3 = kubernetes.s3
+    client = Minio(s3.endpoint, s3.access_key, s3.secret_key, secure=s3.secure, region=s3.region)
+    if not client.bucket_exists("another"):
+        client.make_bucket("another")
     found, code = there("--wait-s", "240", bucket={"type": "s3", "endpoint": kubernetes.s3.url, "bucket": "another"})
     assert code == 1
     assert f"in the bucket '{kubernetes.s3.bucket}'" in found["artifacts"]["found"]
@@ -162,6 +167,6 @@ def test_a_bucket_that_is_not_there_is_told_and_not_made(s3, monkeypatch):
     storages = {"bucket": {"type": "s3", "endpoint": s3.url, "bucket": "nobody-has-made-this"}}
     for _ in range(2):
         (told,) = bucket(ArgoVisit("argo", settings, storages, wait_s=1.0))
-        assert not told.ok
+        assert told.state == "bad"
         assert "there is no such bucket" in told.found
         assert "correct `bucket`" in told.fix

@@ -14,9 +14,9 @@ from sciflow.core.job import Job, Need
 from sciflow.core.ports import ANY
 from sciflow.core.records import TaskError
 from sciflow.executors.argo.executor import ArgoExecutor
-from sciflow.executors.argo.news import Waiting
-from sciflow.executors.argo.orders import Mission
-from sciflow.executors.argo.waiting import Waits
+from sciflow.executors.argo.follow.news import Waiting
+from sciflow.executors.argo.follow.orders import Mission
+from sciflow.executors.argo.follow.waiting import Waits
 from sciflow.executors.executor import Advanced, Denied, Died, Ended, Lost, Report, Steered
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, outcome
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from sciflow.errors import HostFailed, HostRefused, HostUnreachable, SciflowError
-from sciflow.executors.argo import follower as follower_module
-from sciflow.executors.argo.halting import Halted
-from sciflow.executors.argo.lookout import SETTLED_S
-from sciflow.executors.argo.news import (
+from sciflow.executors.argo.follow import follower as follower_module
+from sciflow.executors.argo.follow.halting import Halted
+from sciflow.executors.argo.follow.lookout import SETTLED_S
+from sciflow.executors.argo.follow.news import (
     Answer,
     Begin,
     CaughtUp,
@@ -31,7 +31,7 @@ from sciflow.executors.argo.news import (
     Revive,
     Unreached,
 )
-from sciflow.executors.argo.orders import Mission
+from sciflow.executors.argo.follow.orders import Mission
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, heard, outcome, workflow
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.executors.argo.follower import Follower
-from sciflow.executors.argo.news import Answer, Begin, CaughtUp, News, Notice, Obeyed, Order, Revive
-from sciflow.executors.argo.orders import Mission
+from sciflow.executors.argo.follow.follower import Follower
+from sciflow.executors.argo.follow.news import Answer, Begin, CaughtUp, News, Notice, Obeyed, Order, Revive
+from sciflow.executors.argo.follow.orders import Mission
 from tests.unit.executors.argo_follower import HERE, Shelf, following, heard
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in
 

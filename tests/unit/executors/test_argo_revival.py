@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.executors.argo.news import Begin, CaughtUp, News, Obeyed, Order, Refused, Revive, Told
-from sciflow.executors.argo.orders import Mission
+from sciflow.executors.argo.follow.news import Begin, CaughtUp, News, Obeyed, Order, Refused, Revive, Told
+from sciflow.executors.argo.follow.orders import Mission
 from sciflow.executors.settings import ArgoSettings
 from tests.unit.executors.argo_follower import HERE, LAYOUT, Shelf, following, heard, workflow
 from tests.unit.executors.argo_stand_in import JSON, StandIn, stand_in

@@ -8,11 +8,11 @@ import shlex
 import pytest
 
 from sciflow import op, workflow
-from sciflow.executors.argo.losses import lost
-from sciflow.executors.argo.room import demand
+from sciflow.executors.argo.follow.losses import lost
+from sciflow.executors.argo.follow.room import demand
+from sciflow.executors.argo.follow.trouble import advice
+from sciflow.executors.argo.follow.waiting import trouble_of
 from sciflow.executors.argo.server.objects import PodEvent
-from sciflow.executors.argo.trouble import advice
-from sciflow.executors.argo.waiting import trouble_of
 from sciflow.executors.settings import ArgoSettings, parse_executor
 
 

@@ -20,17 +20,15 @@ from collections.abc import Callable
 import msgspec
 
 from sciflow.errors import HostFailed, HostRefused
-from sciflow.executors.argo.advance import COSTS, NodesDue
-from sciflow.executors.argo.gates import Gates
-from sciflow.executors.argo.halting import read_halted
-from sciflow.executors.argo.harvest import Harvest
-from sciflow.executors.argo.news import CaughtUp, News, Waiting
-from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.layout import Layout
+from sciflow.executors.argo.follow.advance import COSTS, NodesDue
+from sciflow.executors.argo.follow.followed import Followed
+from sciflow.executors.argo.follow.gates import Gates
+from sciflow.executors.argo.follow.halting import read_halted
+from sciflow.executors.argo.follow.harvest import Harvest
+from sciflow.executors.argo.follow.news import CaughtUp, News, Waiting
+from sciflow.executors.argo.follow.sight import Sight
+from sciflow.executors.argo.follow.waiting import SILENT_S, WaitingPods, Waits
 from sciflow.executors.argo.server.objects import WorkflowStatus
-from sciflow.executors.argo.server.workflows import Watch
-from sciflow.executors.argo.sight import Sight
-from sciflow.executors.argo.waiting import SILENT_S, WaitingPods, Waits
 
 # Of the time since the last news passes until the next look: so much later than it is an end is seen at most. A watch
 # would tell it at once, but with the whole object, which may be megabytes, at each change of any of its nodes.
@@ -45,11 +43,8 @@ class Lookout:
 
     def __init__(
         self,
-        server: Watch,
-        name: str,
+        followed: Followed,
         *,
-        bucket: Bucket,
-        layout: Layout,
         sight: Sight,
         harvest: Harvest,
         gates: Gates | None,
@@ -59,10 +54,7 @@ class Lookout:
         tell: Callable[[News], None],
     ) -> None:
         """`gates`: None if the run waits for no answers; `least_s`, `most_s`: between two looks."""
-        self._server = server
-        self._name = name
-        self._bucket = bucket
-        self._layout = layout
+        self._followed = followed
         self._sight = sight
         self._harvest = harvest
         self._gates = gates
@@ -104,9 +96,11 @@ class Lookout:
 
     def _read(self, *, nodes: bool) -> WorkflowStatus:
         """How far it is; what was not looked at is as it was."""
-        status = self._server.status(self._name, nodes=nodes)
+        status = self._followed.server.status(self._followed.name, nodes=nodes)
         if status is None:
-            return WorkflowStatus(phase="Error", gone=True, message=f"{self._server.url}: {self._name} {GONE}")
+            return WorkflowStatus(
+                phase="Error", gone=True, message=f"{self._followed.server.url}: {self._followed.name} {GONE}"
+            )
         return msgspec.structs.replace(status, suspended=self._sight.suspended) if status.partial else status
 
     def _reap(self, status: WorkflowStatus) -> bool:
@@ -147,7 +141,7 @@ class Lookout:
 
     def _tell_state(self, status: WorkflowStatus, *, first: bool) -> None:
         over = self._is_over(status, first=first)
-        halted = read_halted(self._bucket, self._layout, status)
+        halted = read_halted(self._followed.bucket, self._followed.layout, status)
         self._tell(CaughtUp(status=status, over=over, found=self._sight.found and not status.gone, halted=halted))
 
     def _is_over(self, status: WorkflowStatus, *, first: bool) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from sciflow.core.records import TaskError
-from sciflow.executors.argo.advance import advances, begun
-from sciflow.executors.argo.course import Course, Steering
-from sciflow.executors.argo.ledger import Ledger
-from sciflow.executors.argo.losses import missing, refusal, unbegun
-from sciflow.executors.argo.news import CaughtUp, Order, Revive
+from sciflow.executors.argo.follow.advance import advances, begun
+from sciflow.executors.argo.follow.course import Course, Steering
+from sciflow.executors.argo.follow.ledger import Ledger
+from sciflow.executors.argo.follow.losses import missing, refusal, unbegun
+from sciflow.executors.argo.follow.news import CaughtUp, Order, Revive
 from sciflow.executors.argo.server.objects import WorkflowStatus
 from sciflow.executors.executor import Advanced, Lost, Report, never_began
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 
 from sciflow.core.records import Phase
-from sciflow.executors.argo.news import Ends
+from sciflow.executors.argo.follow.news import Ends
 from sciflow.executors.executor import Ended
 
 

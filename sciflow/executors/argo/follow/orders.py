@@ -8,16 +8,15 @@ from typing import Protocol
 import msgspec
 
 from sciflow.errors import HostFailed, HostRefused, HostUnreachable, SciflowError
-from sciflow.executors.argo.gates import Gates
-from sciflow.executors.argo.halting import Halted, end_workflow
-from sciflow.executors.argo.harvest import Harvest
+from sciflow.executors.argo.follow.followed import Followed
+from sciflow.executors.argo.follow.gates import Gates
+from sciflow.executors.argo.follow.halting import Halted, end_workflow
+from sciflow.executors.argo.follow.harvest import Harvest
+from sciflow.executors.argo.follow.news import Answer, Begin, End, Fetch, News, Order, Pause, Refused, Resume, Revive
+from sciflow.executors.argo.follow.sight import Sight
 from sciflow.executors.argo.manifest.workflow import RUN_LABEL
-from sciflow.executors.argo.news import Answer, Begin, End, Fetch, News, Order, Pause, Refused, Resume, Revive
-from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.layout import HALTED, OUTCOMES, Layout
+from sciflow.executors.argo.place.layout import HALTED, OUTCOMES
 from sciflow.executors.argo.server.objects import WorkflowStatus
-from sciflow.executors.argo.server.workflows import Workflows
-from sciflow.executors.argo.sight import Sight
 
 
 class Supply(Protocol):
@@ -48,11 +47,8 @@ class Orders:
 
     def __init__(
         self,
-        server: Workflows,
-        name: str,
+        followed: Followed,
         *,
-        bucket: Bucket,
-        layout: Layout,
         mission: Mission,
         supply: Supply,
         sight: Sight,
@@ -60,10 +56,8 @@ class Orders:
         harvest: Harvest,
         tell: Callable[[News], None],
     ) -> None:
-        self._server = server
-        self._name = name
-        self._bucket = bucket
-        self._layout = layout
+        self._server, self._name = followed.server, followed.name
+        self._bucket, self._layout = followed.bucket, followed.layout
         self._mission = mission
         self._supply = supply
         self._sight = sight

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from pathlib import Path
 
 from sciflow.errors import HostFailed, HostRefused
+from sciflow.executors.argo.follow.followed import Followed
+from sciflow.executors.argo.follow.news import Answer, News, Obeyed, Told
 from sciflow.executors.argo.manifest.gate import ANSWER, ANSWERED
-from sciflow.executors.argo.news import Answer, News, Obeyed, Told
-from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.facts import GivenValue
 from sciflow.executors.argo.place.given import bring_packs
-from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.server.objects import WorkflowStatus
-from sciflow.executors.argo.server.workflows import Control
 
 
 class AnswerState(Enum):
@@ -33,25 +30,18 @@ class Gates:
 
     def __init__(
         self,
-        server: Control,
-        name: str,
+        followed: Followed,
         *,
-        bucket: Bucket,
-        layout: Layout,
-        here: Path,
         send: Callable[[str, bytes], None],
         tell: Callable[[News], None],
         opens: bool = False,
     ) -> None:
-        """`here`: the run folder; `send`: puts an answer into the bucket, unless one is there.
+        """`send`: puts an answer into the bucket, unless one is there.
 
         `opens`: of a run of what is deployed, whose nodes ask for no value: Argo lets them go on without an answer.
         """
-        self._server = server
-        self._name = name
-        self._bucket = bucket
-        self._layout = layout
-        self._here = here
+        self._followed = followed
+        self._bucket, self._layout = followed.bucket, followed.layout
         self._send = send
         self._tell = tell
         self._opens = opens
@@ -101,7 +91,7 @@ class Gates:
         for path in [path for path, state in self._states.items() if state is AnswerState.TOLD]:
             if path in status.gates:
                 try:
-                    self._server.release(self._name, status.gates[path], {ANSWER: ANSWERED})
+                    self._followed.server.release(self._followed.name, status.gates[path], {ANSWER: ANSWERED})
                 except (HostFailed, HostRefused) as error:
                     refused = refused or error
             elif path in passed:
@@ -125,7 +115,7 @@ class Gates:
         told = self._bucket.decoded(self._layout.answer(path), GivenValue)
         if told is None:
             return None
-        bring_packs(self._bucket, self._layout, self._here, [bytes(told.output)])
+        bring_packs(self._bucket, self._layout, self._followed.here, [bytes(told.output)])
         return bytes(told.output)
 
     def _know(self, path: str, text: bytes) -> None:

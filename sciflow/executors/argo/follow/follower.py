@@ -9,14 +9,13 @@ import errno
 import select
 import threading
 import time
-from pathlib import Path
 
 from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable, SciflowError
-from sciflow.executors.argo.gates import Gates
-from sciflow.executors.argo.harvest import Harvest
-from sciflow.executors.argo.lookout import Lookout
-from sciflow.executors.argo.manifest.naming import workflow_name
-from sciflow.executors.argo.news import (
+from sciflow.executors.argo.follow.followed import Followed
+from sciflow.executors.argo.follow.gates import Gates
+from sciflow.executors.argo.follow.harvest import Harvest
+from sciflow.executors.argo.follow.lookout import Lookout
+from sciflow.executors.argo.follow.news import (
     Answer,
     Broken,
     End,
@@ -27,16 +26,12 @@ from sciflow.executors.argo.news import (
     Obeyed,
     Order,
     Refused,
-    Resume,
     Told,
     Unreached,
 )
-from sciflow.executors.argo.orders import Mission, Orders, Supply
-from sciflow.executors.argo.place.bucket import Bucket
-from sciflow.executors.argo.place.layout import Layout
-from sciflow.executors.argo.server.workflows import Workflows
-from sciflow.executors.argo.sight import Sight
-from sciflow.executors.argo.waiting import WaitingPods
+from sciflow.executors.argo.follow.orders import Mission, Orders, Supply
+from sciflow.executors.argo.follow.sight import Sight
+from sciflow.executors.argo.follow.waiting import WaitingPods
 from sciflow.executors.inbox import Inbox
 
 AGAIN_S = 2.0  # after a server has not answered; each time twice as long
@@ -49,35 +44,32 @@ class Follower:
 
     def __init__(
         self,
-        run: str,
-        server: Workflows,
-        bucket: Bucket,
-        layout: Layout,
+        followed: Followed,
         *,
-        here: Path,
         supply: Supply,
         patience: WaitingPods,
         least_s: float,
         most_s: float,
         mission: Mission,
     ) -> None:
-        """`here`: the run folder."""
+        """`least_s`, `most_s`: between two looks."""
         self.news: Inbox[News] = Inbox()
-        self._server = server
-        name, sight, tell = workflow_name(run), Sight(), self.news.put
-        harvest = Harvest(bucket, layout, here)
-        gates = Gates(
-            server, name, bucket=bucket, layout=layout, here=here, send=supply.send_answer, tell=tell,
-            opens=mission.opens,
-        )  # fmt: skip
+        self._server = followed.server
+        sight, harvest, tell = Sight(), Harvest(followed), self.news.put
+        gates = Gates(followed, send=supply.send_answer, tell=tell, opens=mission.opens)
         self._deeds = Orders(
-            server, name, bucket=bucket, layout=layout, mission=mission, supply=supply, sight=sight, gates=gates,
-            harvest=harvest, tell=tell,
-        )  # fmt: skip
+            followed, mission=mission, supply=supply, sight=sight, gates=gates, harvest=harvest, tell=tell
+        )
         self._lookout = Lookout(
-            server, name, bucket=bucket, layout=layout, sight=sight, harvest=harvest, patience=patience,
-            gates=gates if mission.gates else None, least_s=least_s, most_s=most_s, tell=tell,
-        )  # fmt: skip
+            followed,
+            sight=sight,
+            harvest=harvest,
+            patience=patience,
+            gates=gates if mission.gates else None,
+            least_s=least_s,
+            most_s=most_s,
+            tell=tell,
+        )
         self._most_s = most_s
         self._orders: Inbox[Order] = Inbox()
         self._pending: list[Order] = []
@@ -86,7 +78,7 @@ class Follower:
         self._failing: tuple[Order, float] | None = None  # an order that a server fails to do, and since when
         self._next_look = 0.0
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"argo {name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"argo {followed.name}", daemon=True)
         self._thread.start()
 
     def order(self, order: Order) -> None:
@@ -96,7 +88,7 @@ class Follower:
     def close(self, seconds: float) -> None:
         """Ends after what is under way, or when so many seconds have passed."""
         self._closing.set()
-        self._orders.put(Resume())  # wakes it
+        self._orders.wake()
         self._thread.join(seconds)
         self.news.close()
 

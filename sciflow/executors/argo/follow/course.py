@@ -7,8 +7,8 @@ from enum import Enum
 from typing import Literal
 
 from sciflow.core.records import TaskError
-from sciflow.executors.argo.halting import Halted
-from sciflow.executors.argo.news import CaughtUp
+from sciflow.executors.argo.follow.halting import Halted
+from sciflow.executors.argo.follow.news import CaughtUp
 from sciflow.executors.executor import Steered
 
 

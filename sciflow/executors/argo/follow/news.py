@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 import msgspec
 
-from sciflow.executors.argo.halting import Halted
+from sciflow.executors.argo.follow.halting import Halted
+from sciflow.executors.argo.follow.waiting import Waits
 from sciflow.executors.argo.place.outcomes import TaskEnd
 from sciflow.executors.argo.server.objects import WorkflowStatus
-from sciflow.executors.argo.waiting import Waits
 
 # --- orders
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 
-from sciflow.executors.argo.news import Ends, Fetched
-from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.follow.followed import Followed
+from sciflow.executors.argo.follow.news import Ends, Fetched
 from sciflow.executors.argo.place.given import bring_packs, learn_given
 from sciflow.executors.argo.place.inside import place_in
-from sciflow.executors.argo.place.layout import OUTCOMES, Layout
+from sciflow.executors.argo.place.layout import OUTCOMES
 from sciflow.executors.argo.place.outcomes import Outcomes, read_outcomes
 from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.server.objects import WorkflowStatus, ended_pods
@@ -18,12 +17,9 @@ from sciflow.executors.argo.server.objects import WorkflowStatus, ended_pods
 class Harvest:
     """Knows what it has told."""
 
-    def __init__(self, bucket: Bucket, layout: Layout, here: Path) -> None:
-        """`here`: the run folder."""
-        self._bucket = bucket
-        self._layout = layout
-        self._here = here
-        self._files = RunFiles(bucket, layout)
+    def __init__(self, followed: Followed) -> None:
+        self._bucket, self._layout, self._here = followed.bucket, followed.layout, followed.here
+        self._files = RunFiles(followed.bucket, followed.layout)
         self._seen: dict[str, str] = {}
 
     def news(self, begun: WorkflowStatus | None) -> Iterator[Ends]:

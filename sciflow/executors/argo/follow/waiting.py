@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
+from sciflow.executors.argo.follow.trouble import BLOCKED
 from sciflow.executors.argo.pod_logs import pod_name
 from sciflow.executors.argo.server.objects import NodeStatus, PodEvent, WorkflowStatus
 from sciflow.executors.argo.server.workflows import Watch
-from sciflow.executors.argo.trouble import BLOCKED
 
 SILENT_S = 10.0  # for which nothing has been heard of a workflow, before it is asked what its pods wait for
 MOST = 3  # reasons that are told at once, and pods of which is asked why they do not start
