@@ -69,6 +69,8 @@ def _in_turn(visit: V, checks: Mapping[str, Check[V]]) -> Iterator[Finding]:
         if left and any(finding.state == "bad" for finding in findings):
             yield note("not checked", ", ".join(left), "mend the above first")
             return
+    for subject in checks.keys() & SUBMITTED.keys() if visit.wait_s == 0 else ():
+        yield note("not checked", f"{subject}: {SUBMITTED[subject]}", "without --no-job all is")
 
 
 def describe(settings: ExecutorSettings) -> str:
@@ -102,7 +104,10 @@ def container(visit: Visit) -> Iterator[Finding]:
             yield note("image", "none", f"ops name theirs: .options(image=...), or `image` in {visit.table} for all")
 
 
-SUBMITTED = frozenset({"test job", "test workflow"})
+SUBMITTED: Mapping[str, str] = {  # and what it alone shows
+    "test job": "whether jobs start and run, and what they leave comes back",
+    "test workflow": "whether images are to be had, pods start and run, and artifacts lie in the bucket above",
+}
 CHECKS: Mapping[str, Check[Visit]] = {
     "host, host key and login": way,
     "python": python,

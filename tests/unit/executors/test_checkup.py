@@ -210,6 +210,7 @@ def test_without_a_job_none_is_submitted(desk):
     found, code = desk.doctor("--no-job")
     assert code == 0
     assert "test job" not in found
+    assert found["not checked"]["found"].startswith("test job: whether jobs start and run")
 
 
 def test_doctor_alone_lists_the_executors(desk, capsys):
