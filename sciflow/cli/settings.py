@@ -31,7 +31,8 @@ def config(ctx: click.Context) -> None:
 @json_option
 def show_settings(as_json: bool) -> None:
     """Every setting with its value and its source."""
-    from sciflow.config import SETTINGS, load
+    from sciflow.config import load
+    from sciflow.setting import SETTINGS
 
     settings = load()
     values = {name: getattr(settings, name) for name in settings._fields if name in SETTINGS}
@@ -54,7 +55,8 @@ def show_settings(as_json: bool) -> None:
 @config.command("keys")
 def show_keys() -> None:
     """Every setting that there is, and what it takes."""
-    from sciflow.config import SETTINGS, variable
+    from sciflow.config import variable
+    from sciflow.setting import SETTINGS
 
     for name, setting in SETTINGS.items():
         click.echo(f"{name}  ({variable(name)})\n    {setting.about}\n    {setting.expected}")

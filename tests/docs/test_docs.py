@@ -49,7 +49,7 @@ def test_every_page_is_in_the_index() -> None:
 
 
 def test_the_page_of_settings_has_every_setting() -> None:
-    from sciflow.config import SETTINGS
+    from sciflow.setting import SETTINGS
 
     page = (ROOT / "docs" / "configuration.md").read_text("utf-8")
     assert [name for name in SETTINGS if f"| `{name}` |" not in page] == []

@@ -16,7 +16,8 @@ import pytest
 
 from sciflow.errors import ConfigError, HostRefused, HostUnreachable, InvalidSettings
 from sciflow.executors.argo.server import argo_server
-from sciflow.executors.argo.server.connection import Access, Connection, Words
+from sciflow.executors.argo.server.access import Access, Words
+from sciflow.executors.argo.server.connection import Connection
 from sciflow.executors.argo.server.kubeconfig import Entries, kubeconfig_access
 from sciflow.executors.argo.server.reaching import make_server
 from sciflow.executors.argo.server.workflows import Workflows

@@ -7,15 +7,14 @@ served us before may do so again, however it refuses our token or shows another 
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from sciflow.errors import ConfigError, HostFailed, HostRefused, HostUnreachable, MissingExtra
+from sciflow.executors.argo.server.access import Access, Words
 from sciflow.executors.argo.server.said import Said, is_word, message_of, says_missing
 
 if TYPE_CHECKING:
@@ -33,30 +32,6 @@ PASSING = re.compile(
     r"(leader|no leader|too many)|object has been modified|exceeded quota|try again",
     re.IGNORECASE,
 )
-
-
-class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """The way to a server, and who speaks."""
-
-    url: str
-    authorization: str = ""  # a header
-    trust: Any = True  # an SSLContext, or whether certificates are looked at
-    server_name: str = ""  # in the certificate, if it is not the one in `url`
-
-    def __repr__(self) -> str:
-        """Without what gives access."""
-        return f"Access({self.url!r})"
-
-
-class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """How what is to be done is spoken of."""
-
-    server: str  # what answers
-    place: str  # the setting that says where
-    token: str  # and where it comes from
-    ca: str  # where certificates that are trusted are named
-    renewal: str = ""  # what else there is to know of a new token
-    plain: str  # how the check of certificates is left out
 
 
 class Connection:
@@ -283,20 +258,3 @@ def _asking_for(server_name: str) -> Callable[[httpx.Request], None]:
         request.extensions["sni_hostname"] = server_name
 
     return hook
-
-
-def certificates(file: str) -> ssl.SSLContext:
-    """Trust in what is in a file alone.
-
-    Raises:
-        ConfigError: there are no certificates in it.
-    """
-    try:
-        return ssl.create_default_context(cafile=str(Path(file).expanduser()))
-    except OSError as error:
-        raise ConfigError(f"`ca_file` {file}: {error.strerror or error}") from error
-
-
-def bearer(token: str) -> str:
-    """The header of a token, which may have the word in front."""
-    return token if not token or token.lower().startswith(("bearer ", "basic ")) else f"Bearer {token}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sciflow.errors import ConfigError, MissingExtra
-from sciflow.executors.argo.server.connection import Access, bearer
+from sciflow.executors.argo.server.access import Access, bearer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sciflow.executors.argo.server.access import Access, Words, bearer, certificates
 from sciflow.executors.argo.server.argo_server import ArgoServer
-from sciflow.executors.argo.server.connection import Access, Connection, Words, bearer, certificates
+from sciflow.executors.argo.server.connection import Connection
 from sciflow.executors.argo.server.kubeconfig import kubeconfig_access
 from sciflow.executors.argo.server.kubernetes_api import KubernetesApi
 from sciflow.executors.argo.server.workflows import Workflows
