@@ -94,8 +94,8 @@ class Reader:
         return {key: path if slice_ < 0 else f"{path}/{slice_}" for key, path, slice_ in rows}
 
     def last_end(self) -> float | None:
-        """When the last task ended by its own clock; None: none has."""
-        ((found,),) = self._all("SELECT MAX(started + seconds) FROM task")
+        """When the last task ended by its own clock; None: none has. Of what nobody ran it is not known."""
+        ((found,),) = self._all("SELECT MAX(started + seconds) FROM task WHERE worker != ''")
         return found or None
 
     def attempts(self, node: int, slice_: int) -> list[TaskRow]:

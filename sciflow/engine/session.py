@@ -87,17 +87,18 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 def session_of(folder: RunFolder, db: Writer, *, reopens: bool, follows: bool) -> Session:
     """The next session of the run; `reopens`: what failed was taken up again."""
+    anew = follows and bool(db.text("adopted")) and db.text("phase") in RUN_ENDS
     return Session(
         folder=folder,
         db=db,
         origin=stored_origin(db),
         number=int(db.fact("sessions") or 0) + 1,
         started=float(db.fact("started") or time.time()),
-        idle_s=_idle_s(db),
+        idle_s=0.0 if anew else _idle_s(db),
         adopted=db.text("adopted"),
         follows=follows,
         again=not follows and (reopens or db.text("phase") in RUN_ENDS),
-        anew=follows and bool(db.text("adopted")) and db.text("phase") in RUN_ENDS,
+        anew=anew,
     )
 
 

@@ -111,6 +111,9 @@ def explained(name: str, settings: S3Settings) -> Iterator[None]:
         raise _answered(where, said, settings) from error
     except InvalidResponseError as error:
         raise _answered(where, _read(str(error)), settings) from error
+    except UnicodeEncodeError as error:  # of a name
+        fix = "rename the file: where S3 keeps files, their names are UTF-8"
+        raise HostRefused(f"{where}: {error.object!a} cannot be a name there\n    fix:      {fix}") from error
     except (ParseError, ValueError) as error:  # of a body that is not S3's, though its code says success
         raise HostUnreachable(f"{where}: {_stranger(str(error))}") from error
     except (HTTPError, MinioException) as error:

@@ -82,7 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(404, "NoSuchKey")
 
     def do_DELETE(self) -> None:
-        self.objects.held.pop(self._note(), None)
+        key = self._note()
+        if key not in self.objects.held:  # S3 itself answers 204 here, too; others do not
+            self._fail(404, "NoSuchKey")
+            return
+        del self.objects.held[key]
         self._answer(204, b"")
 
     def _note(self) -> str:

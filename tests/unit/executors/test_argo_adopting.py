@@ -68,11 +68,11 @@ class Cluster:
             self.removed.append(name)
         return self._server.answers.get(name, (404, missing(call)))
 
-    def leave(self, run: str, value: int, *, phase: str = "Succeeded") -> None:
+    def leave(self, run: str, value: int, *, phase: str = "Succeeded", began: float = 0.0) -> None:
         """Has the pod of a run leave its outcome, and the run's workflow end."""
         status = {"phase": phase, "finishedAt": "2020-01-01T00:00:00Z"}
         self._server.answers[run] = 200, {"metadata": {"annotations": {"sciflow/run": run}}, "status": status}
-        reply = [0, 0, phase, value, 0.0, 1.0, 0, 0]
+        reply = [0, 0, phase, value, began, 1.0, 0, 0]
         lines = [{"path": "double", "chunk": 0, "succeeded": 1}, {}, [SINGLE, 1, f"w{value}", 0, 0, reply]]
         self.objects.held[Layout("", run).outcomes("double", 0)] = "\n".join(map(json.dumps, lines)).encode() + b"\n"
 
@@ -120,6 +120,17 @@ def test_a_run_that_was_adopted_is_read_anew_while_there_is_something_to_read(
     assert (run.phase, run.result_tree()) == ("Succeeded", 2)
     cluster.leave(run.id, 3)  # as after a retry elsewhere
     assert adopted().result_tree() == 3
+
+
+def test_a_run_that_is_adopted_once_more_has_taken_as_long_as_before(
+    cluster: Cluster, adopted: Callable[[], Run[Any]]
+) -> None:
+    run = adopted()
+    cluster.leave(run.id, 2, began=time.time() - 0.5)
+    seconds = adopted().snapshot().seconds
+    assert seconds > 0
+    time.sleep(1.0)
+    assert adopted().snapshot().seconds == adopted().snapshot().seconds == seconds
 
 
 def test_what_is_known_of_a_run_stays_when_nothing_of_it_is_left_elsewhere(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sciflow.errors import HostUnreachable, RunDamaged
+from sciflow.errors import HostRefused, HostUnreachable, RunDamaged
 from sciflow.executors.argo.follow.followed import Followed
 from sciflow.executors.argo.follow.gates import Gates
 from sciflow.executors.argo.follow.harvest import Harvest
@@ -108,6 +108,18 @@ def test_an_answer_that_is_here_in_part_is_not_sent(bucket: Bucket, objects: Obj
     with pytest.raises(RunDamaged, match=r"the answer to gate: .*values/1-engine"):
         Sender(bucket, LAYOUT, root, facts(), {}).send_answer("gate", json.dumps(tag).encode())
     assert not objects.held
+
+
+def test_what_is_not_there_may_be_removed(bucket: Bucket, objects: Objects) -> None:
+    bucket.put("a", b"1")
+    bucket.delete_all(["a", "b"])
+    assert not objects.held
+
+
+def test_a_file_whose_name_is_not_utf_8_is_refused_by_name_and_not_waited_for(bucket: Bucket, tmp_path: Path) -> None:
+    (tmp_path / "caf\udce9").write_text("x")
+    with pytest.raises(HostRefused, match=r"caf\\udce9' cannot be a name there\n    fix:      rename"):
+        bucket.put_file("caf\udce9", tmp_path / "caf\udce9")
 
 
 @pytest.mark.parametrize("conditional", [True, False], ids=["", "on a server that knows no conditions"])

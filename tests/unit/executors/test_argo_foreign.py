@@ -56,7 +56,7 @@ def run_files(place: tuple[Bucket, Objects], *paths: str, **folders: Inside) -> 
 def test_links_may_point_anywhere(place: tuple[Bucket, Objects], root: Path) -> None:
     files = run_files(place, f"{OUT}/all/a", all=[["a", "file", ""], ["b", "link", "a"], ["c/d", "link", "/etc"]])
     for _ in range(2):
-        assert files.bring_all([f"{OUT}/all"], root) == {f"{OUT}/all"}
+        assert files.bring_all([f"{OUT}/all"], root) == {}
         assert (root / OUT / "all/b").read_text() == "theirs"
         assert (root / OUT / "all/c/d").readlink() == Path("/etc")
 
@@ -69,7 +69,7 @@ def test_a_file_of_a_folder_is_not_written_through_its_link(
     assert not list(home.iterdir())
 
 
-@pytest.mark.parametrize("path", [f"{OUT}/all/l/keys", f"{OUT}/all/l", f"{OUT}/all/l/folder"])
+@pytest.mark.parametrize("path", [f"{OUT}/all/l/keys", f"{OUT}/all/l/folder"])
 def test_nothing_is_written_through_the_link_of_another_value(
     path: str, place: tuple[Bucket, Objects], root: Path, home: Path
 ) -> None:
@@ -78,6 +78,14 @@ def test_nothing_is_written_through_the_link_of_another_value(
     files.bring_all([f"{OUT}/all"], root)
     with pytest.raises(RunDamaged, match="all/l is a link"):
         files.bring_all([path], root)
+    assert not list(home.iterdir())
+
+
+def test_a_link_within_a_folder_is_brought_as_a_link(place: tuple[Bucket, Objects], root: Path, home: Path) -> None:
+    files = run_files(place, f"{OUT}/all/l/keys", all=[["l", "link", str(home)]])
+    for _ in range(2):
+        assert files.bring_all([f"{OUT}/all/l"], root) == {}
+        assert (root / OUT / "all/l").readlink() == home
     assert not list(home.iterdir())
 
 

@@ -145,8 +145,20 @@ def test_a_workflow_that_a_server_does_not_come_to_the_end_of_is_told_with_its_s
     chain = {"spec": {"templates": [{"dag": {"tasks": [{}] * 3000}}, {"container": {}}]}}
     with socket.create_server(("127.0.0.1", 0)) as silent:
         found = workflows(server=f"http://127.0.0.1:{silent.getsockname()[1]}")
-        with pytest.raises(HostUnreachable, match=r"(?s)timed out: a workflow of 3,000 tasks was to be created.*fix:"):
+        with pytest.raises(HostUnreachable, match=r"(?s)timed out.*found: +a workflow of 3,000 tasks was .*VPN"):
             found.create(chain)
+
+
+def test_a_proxy_that_does_not_wait_for_a_large_workflow_and_a_server_that_is_away_are_told_apart(
+    workflows: Reach, server: StandIn
+) -> None:
+    chain = {"spec": {"templates": [{"dag": {"tasks": [{}] * 3000}}, {"container": {}}]}}
+    server.page = 504, "text/html", "<h1>504 Gateway Time-out</h1>"
+    with pytest.raises(HostUnreachable, match=r"(?s)\(504\).*found: +a workflow of 3,000 tasks was to be created"):
+        workflows(server=server.url).create(chain)
+    with pytest.raises(HostUnreachable) as caught:
+        workflows(server="http://127.0.0.1:9").create(chain)
+    assert "tasks" not in str(caught.value)
 
 
 # --- what is told of workflows
@@ -252,6 +264,17 @@ def test_a_password_that_is_shown_back_stands_in_no_message(workflows: Reach, se
         found.status("run", nodes=True)
 
 
+def test_a_short_password_does_not_spoil_messages_in_which_its_letters_stand(
+    workflows: Reach, server: StandIn, tmp_path: Path
+) -> None:
+    login = base64.b64encode(b"me:argo").decode()
+    (tmp_path / "token").write_text(f"Basic {login}")
+    found = workflows(server=server.url, token={"file": str(tmp_path / "token")})
+    server.page = 403, "text/plain", f"workflows.argoproj.io: not for me:argo, {login}"
+    with pytest.raises(HostRefused, match=r"workflows\.argoproj\.io: not for \*\*\*, \*\*\* "):
+        found.status("run", nodes=True)
+
+
 def test_a_workflow_that_only_argos_database_has_is_told_as_such(workflows: Reach, server: StandIn) -> None:
     label = {"workflows.argoproj.io/workflow-archiving-status": "Persisted"}
     server.answers[f"GET {THERE}"] = 200, {"metadata": {"labels": label}, "status": {"phase": "Failed"}}
@@ -328,6 +351,14 @@ def test_of_a_workflow_that_is_gone_nothing_is_left_to_be_done(server: StandIn, 
 def test_a_cluster_without_argo_is_told_with_what_may_be_wrong(cluster: Workflows) -> None:
     with pytest.raises(HostRefused, match="no workflows of Argo\n    fix:      is `context`"):
         cluster.version()
+
+
+def test_a_run_in_a_cluster_without_argo_is_told_so_and_not_of_proxies_alone(
+    cluster: Workflows, server: StandIn
+) -> None:
+    server.page = 404, "text/plain", "404 page not found"
+    with pytest.raises(HostRefused, match="Has the cluster workflows of Argo at all"):
+        cluster.status("run", nodes=True)
 
 
 # --- kubeconfigs

@@ -197,9 +197,15 @@ class Bucket:
         return True
 
     def delete(self, key: str) -> None:
-        """Removes what is under a key, if anything is."""
+        """Removes what is under a key, if anything is: not all servers pass over it if nothing is."""
+        from minio.error import S3Error
+
         with explained(self._name, self._settings):
-            self._client.remove_object(self._settings.bucket, key)
+            try:
+                self._client.remove_object(self._settings.bucket, key)
+            except S3Error as error:
+                if error.code not in MISSING:
+                    raise
 
     def delete_all(self, keys: Iterable[str]) -> None:
         """Removes what is under all of these."""

@@ -32,6 +32,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     token: str  # and where it comes from
     ca: str  # where certificates that are trusted are named
     renewal: str = ""  # what else there is to know of a new token
+    unknown: str = ""  # what else may be amiss where it knows no such address
     plain: str  # how the check of certificates is left out
 
 

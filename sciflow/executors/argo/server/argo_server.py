@@ -32,18 +32,20 @@ def _creating(workflow: Mapping[str, Any]) -> Iterator[None]:
     Raises:
         HostUnreachable: with how large the workflow is.
     """
+    import httpx
+
     try:
         yield
     except HostUnreachable as error:
-        said = str(error).partition("\n")[0]
-        if "timed out" not in said:
+        said, _, way = str(error).partition("\n    fix:      ")
+        if not isinstance(error.__cause__, httpx.ReadTimeout) and "(504)" not in said:  # that is a proxy's word for it
             raise
         tasks = sum(len(template.get("dag", {}).get("tasks", ())) for template in workflow["spec"]["templates"])
         raise HostUnreachable(
-            f"{said}: a workflow of {tasks:,} tasks was to be created, which the server checks first\n"
+            f"{said}\n    found:    a workflow of {tasks:,} tasks was to be created, which the server checks first\n"
             f"    expected: an answer within {CREATION_S:.0f} s, which is enough for some hundred tasks\n"
             "    fix:      if it has so many, make steps that are alike the slices of a fan, `.map(...)`, or a chain "
-            "of them a loop in an op"
+            f"of them a loop in an op; else {way or 'ask those who run the server'}"
         ) from error
 
 

@@ -99,7 +99,7 @@ class Connection:
             method: of HTTP.
             path: with what is asked.
             body: to be JSON.
-            passed: codes that are no errors.
+            passed: codes that are no errors, whoever says them: of nothing that is concluded from.
             sought: the name of an object; it is no error, but MISSING, if the server itself says that there is none.
             kind: of the body.
             wanted: the kind of the answer.
@@ -203,7 +203,7 @@ class Connection:
         whole = message_of(answer.content)
         said = self._said.shown(whole)
         if code == MISSING and not is_word(answer.content):
-            raise self._refusal(f"{self.url}: {call}: {self._stranger(f'{said} ({code})')}")
+            raise self._refusal(f"{self.url}: {call}: {self._stranger(f'{said} ({code})')}{self._words.unknown}")
         if code in TRANSIENT or (code in (FORBIDDEN, FAILED) and PASSING.search(whole)):
             raise HostUnreachable(f"{self.url}: {call}: not now: {said} ({code})")
         if code == FAILED:
@@ -228,8 +228,8 @@ class Connection:
         try:
             yield
         except (httpx.TransportError, httpx.DecodingError) as error:
-            said = self._said.shown(str(error) or type(error).__name__)
-            text = f"{self.url}: no answer: {said}\n    fix:      {self._way_there(said)}"
+            said = str(error) or type(error).__name__
+            text = f"{self.url}: no answer: {self._said.shown(said)}\n    fix:      {self._way_there(said)}"
             raise (self._refusal(text) if "CERTIFICATE" in said else HostUnreachable(text)) from error
 
     def _way_there(self, said: str) -> str:

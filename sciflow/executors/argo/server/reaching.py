@@ -48,6 +48,7 @@ def _words(settings: ArgoSettings) -> Words:
             place=f"`server` of {file}",
             token=f"the token in {file}",
             ca=f"`certificate-authority` in {file}",
+            unknown=" Has the cluster workflows of Argo at all?",
             plain="insecure-skip-tls-verify: true",
         )
     token = settings.token

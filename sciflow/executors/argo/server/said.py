@@ -14,6 +14,7 @@ import msgspec
 LONGEST = 1000  # characters that somebody reads
 HIDDEN = "***"
 NOT_FOUND = 5  # a code of gRPC, in which Argo's server speaks
+SHORT = 8  # characters, below which a password is no secret that could be kept
 KNOWN = 12  # characters by which a token is known that was cut off
 _REST = r"[\w.~+/=%\\-]*"  # of a token
 
@@ -46,7 +47,10 @@ def _secrets(authorization: str) -> Iterator[str]:
             login = b64decode(secret, validate=True).decode()
         except (Error, UnicodeDecodeError):
             return
-        yield from filter(None, (login, login.partition(":")[2]))
+        yield login
+        password = login.partition(":")[2]
+        if len(password) >= SHORT:  # the letters of a shorter one may stand in any message, and were known by its gaps
+            yield password
 
 
 def _forms(secret: str) -> Iterator[str]:
