@@ -94,6 +94,8 @@ def test_no_two_cases_have_the_same_name() -> None:
 
 def test_what_is_chosen_or_excepted_stands_in_the_table() -> None:
     names = {case.name for _, case in TABLE}
-    assert {*selection.EVERYWHERE, *selection.FAR, *selection.EXCEPTIONS} <= names
-    assert {*selection.WHOLE, *selection.MORE} <= set(BACKENDS)
+    assert {*selection.EVERYWHERE, *selection.NEAR, *selection.FAR, *selection.EXCEPTIONS, *selection.SHOWN} <= names
+    assert {*selection.WHOLE, *selection.MORE, *selection.LESS} <= set(BACKENDS)
     assert {name for reasons in selection.EXCEPTIONS.values() for name in reasons} <= set(BACKENDS)
+    root = Path(__file__).parents[2]
+    assert all((root / test).is_file() for shown in selection.SHOWN.values() for test in shown.values())

@@ -23,7 +23,7 @@ from tests.faults.cluster import PATIENCE_S, Cluster, ends, engine_log, is_over,
 from tests.faults.harness import NEEDS_LINUX, eventually
 from tests.faults.programs import jobs
 
-KILLS = int(os.environ.get("SCIFLOW_TEST_KILLS", "20"))
+KILLS = int(os.environ.get("SCIFLOW_TEST_KILLS", "12"))
 SEED = os.environ.get("SCIFLOW_TEST_SEED", "")
 SETTLED_S = 10.0
 

@@ -18,7 +18,7 @@ import sciflow
 from tests.faults.harness import NEEDS_LINUX, Bench, Record, eventually, integrity
 from tests.faults.programs import kills
 
-KILLS = int(os.environ.get("SCIFLOW_TEST_KILLS", "200"))
+KILLS = int(os.environ.get("SCIFLOW_TEST_KILLS", "100"))
 SEED = os.environ.get("SCIFLOW_TEST_SEED", "")
 ANSWER = 7
 SUCCEEDED = 2
