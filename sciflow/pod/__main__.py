@@ -18,6 +18,7 @@ import msgspec
 
 from sciflow.errors import HostUnreachable, SciflowError
 from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.content import Changed
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.pod.binder import Binder
 from sciflow.pod.workplace import PodSetup, Workplace
@@ -68,7 +69,7 @@ def main(argv: list[str]) -> int:
                 return BAD_REQUEST
     except SciflowError as error:
         sys.stderr.write(f"sciflow: {error}\n")
-        return UNREACHABLE if isinstance(error, HostUnreachable) else 1
+        return UNREACHABLE if isinstance(error, HostUnreachable | Changed) else 1
     return 0
 
 

@@ -15,6 +15,7 @@ from sciflow.core.trees import parts_of, with_inner, with_parts
 from sciflow.engine.values import StoredValues, is_folded, read_folded
 from sciflow.errors import RunDamaged
 from sciflow.executors.argo.place.bucket import Bucket
+from sciflow.executors.argo.place.content import Changed
 from sciflow.executors.argo.place.layout import Layout
 from sciflow.executors.argo.place.run_files import RunFiles
 from sciflow.pod.node_output import NodeOutput, is_told, node_of, told_text, whole
@@ -141,7 +142,7 @@ class BroughtValues:
         for tree in trees:
             value = data[tree["at"] - begin :][: tree["size"]]
             if hashlib.sha256(value).hexdigest() != tree["sha256"]:
-                raise RunDamaged(f"{key}: a value of the run is missing or was changed")
+                raise Changed(f"{key}: a value of the run is missing or was changed")
             (self._root / self._place(tree)).write_bytes(value)
 
     def _value(self, tree: Mapping[str, Tree]) -> dict[str, Tree]:
@@ -163,7 +164,9 @@ class BroughtValues:
 
     def _bring_artifacts(self, paths: AbstractSet[str]) -> None:
         for path, why in self._files.bring_all(paths, self._root / HERE).items():
-            raise RunDamaged(f"{self._layout.part(path)}: {why or 'a file of the run is not in the bucket any more'}")
+            if why:
+                raise Changed(f"{self._layout.part(path)}: {why}")
+            raise RunDamaged(f"{self._layout.part(path)}: a file of the run is not in the bucket any more")
 
 
 def _refers(text: bytes) -> bool:

@@ -11,7 +11,7 @@ from sciflow.runner.packs import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator
+    from typing import Any, Collection, Iterator
 
 BLOCK_BYTES = 1 << 18
 FICLONE = 0x40049409  # linux/fs.h: make this file share the blocks of that one
@@ -30,11 +30,18 @@ def file_hash(path: str) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def folder_hash(path: str) -> tuple[str, int]:
+def is_program(path: str) -> bool:
+    """Whether a file may be executed by its mode, also where the file system is mounted so that nothing may."""
+    return bool(os.stat(path).st_mode & stat.S_IXUSR)
+
+
+def folder_hash(path: str, *, programs: Collection[str] | None = None) -> tuple[str, int]:
     """SHA-256 of a folder's content and the size of its files together.
 
     Over the sorted entries: relative path, kind, whether it may be executed, the file's own hash or the link's target.
     Empty folders count; times, owners and other modes do not.
+
+    `programs`: the files in it that may be executed, whatever their modes say: some file systems know none.
     """
     from hashlib import sha256
 
@@ -47,7 +54,7 @@ def folder_hash(path: str) -> tuple[str, int]:
         else:
             content, size = file_hash(entry.path)
             total += size
-            executable = "x" if entry.stat().st_mode & stat.S_IXUSR else "-"
+            executable = "x" if (is_program(entry.path) if programs is None else relative in programs) else "-"
             fact = f"file\0{executable}\0{content}"
         digest.update(f"{relative}\0{fact}\0\n".encode(errors="surrogateescape"))
     return digest.hexdigest(), total

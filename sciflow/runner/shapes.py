@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from sciflow.runner.hashing import is_program
 from sciflow.runner.packs import read_stored
 from sciflow.runner.text import parse
 
@@ -45,7 +46,7 @@ class Shapes:
         place = f"{self._root}/{path}"
         if os.path.isdir(place) and not os.path.islink(place):
             self.folders[path] = list(inside(place))
-        elif os.access(place, os.X_OK):
+        elif os.path.isfile(place) and is_program(place):
             self.executable.append(path)
 
 
@@ -59,4 +60,4 @@ def inside(folder: str, above: str = "") -> Iterator[list[str]]:
             yield [place, "folder", ""]
             yield from inside(path, f"{place}/")
         else:
-            yield [place, "program" if os.access(path, os.X_OK) else "file", ""]
+            yield [place, "program" if is_program(path) else "file", ""]

@@ -30,12 +30,23 @@ class Objects:
         self.kind = "application/xml"  # of all that it answers
         self.page: str | None = None  # that the network answers in its place
         self.instead: list[bytes] = []  # what the next ones get that ask for an object that there is
+        self.most = 0  # connections at a time
         self.breaks_at: int | None = None  # after so many bytes it breaks off what it sends
 
 
 class _Handler(BaseHTTPRequestHandler):
     objects: Objects
     protocol_version = "HTTP/1.1"
+    connections: set[int]
+
+    def setup(self) -> None:
+        super().setup()
+        self.connections.add(id(self))
+        self.objects.most = max(self.objects.most, len(self.connections))
+
+    def finish(self) -> None:
+        self.connections.discard(id(self))
+        super().finish()
 
     def parse_request(self) -> bool:
         fits = super().parse_request()
@@ -128,7 +139,7 @@ def stand_in_bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Bucket, O
     objects = Objects()
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "someone")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "something")
-    handler = type("Handler", (_Handler,), {"objects": objects})
+    handler = type("Handler", (_Handler,), {"objects": objects, "connections": set()})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)

@@ -10,27 +10,20 @@ from pathlib import Path
 import pytest
 
 from sciflow.errors import HostRefused, HostUnreachable, RunDamaged
-from sciflow.executors.argo.follow.followed import Followed
 from sciflow.executors.argo.follow.gates import Gates
 from sciflow.executors.argo.follow.harvest import Harvest
 from sciflow.executors.argo.follow.news import News, Told
 from sciflow.executors.argo.place.bucket import Bucket
 from sciflow.executors.argo.place.given import learn_given, read_facts
-from sciflow.executors.argo.place.layout import FACTS, Layout
+from sciflow.executors.argo.place.layout import FACTS
 from sciflow.executors.argo.place.run_files import RunFiles, bring_files
 from sciflow.executors.argo.place.sending import Sender
-from sciflow.executors.argo.server.reaching import make_server
-from sciflow.executors.settings import ArgoSettings
-from sciflow.pod.brought_values import BroughtValues
 from sciflow.pod.bucket_source import BucketSource
-from sciflow.runner.hashing import file_hash, folder_hash
 from sciflow.runner.packs import Pack, read_stored
-from sciflow.runner.shapes import Shapes
 from tests.unit.executors.argo_facts import facts
 from tests.unit.executors.argo_follower import outcome
+from tests.unit.executors.argo_left import LAYOUT, ended, folder, followed
 from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket
-
-LAYOUT = Layout("", "run")
 
 
 @pytest.fixture
@@ -47,18 +40,6 @@ def bucket(place: tuple[Bucket, Objects]) -> Bucket:
 @pytest.fixture
 def objects(place: tuple[Bucket, Objects]) -> Objects:
     return place[1]
-
-
-def folder(root: Path) -> Path:
-    for part in ("artifacts", "values", "code"):
-        (root / part).mkdir(parents=True)
-    return root
-
-
-def followed(bucket: Bucket, here: Path) -> Followed:
-    """A workflow at whose server nothing answers."""
-    server = make_server(ArgoSettings(server="http://127.0.0.1:9", namespace="argo", storage="bucket"))
-    return Followed(server=server, bucket=bucket, layout=LAYOUT, here=here)
 
 
 def told_by(bucket: Bucket, root: Path) -> list[News]:
@@ -229,94 +210,3 @@ def test_nothing_is_left_of_a_file_whose_transfer_was_broken_off(
     with pytest.raises(HostUnreachable):
         bucket.fetch("long", tmp_path / "long")
     assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def left(bucket: Bucket, objects: Objects, tmp_path: Path) -> Path:
-    """What a task has left in the bucket: a file, and a folder with a program, a link and an empty folder."""
-    root = folder(tmp_path / "there")
-    place = root / "tasks/node"
-    (place / "many/none").mkdir(parents=True)
-    (place / "one").write_text("x" * 1000)
-    (place / "many/tool").write_text("true")
-    (place / "many/tool").chmod(0o755)
-    (place / "many/link").symlink_to("tool")
-    shapes = Shapes(str(root))
-    tags = {name: artifact(root, f"tasks/node/{name}") for name in ("one", "many")}
-    shapes.add(tags)
-    told = {"folders": shapes.folders, "executable": shapes.executable, "contents": shapes.contents}
-    bucket.put(*ended(tags, worker="", shapes=told))
-    for path in ("one", "many/tool"):
-        objects.held[LAYOUT.part(f"tasks/node/{path}")] = (place / path).read_bytes()
-    return place
-
-
-def artifact(root: Path, path: str) -> dict[str, object]:
-    """The tag of a file or folder, as a runner makes it."""
-    kind = "folder" if (root / path).is_dir() else "file"
-    sha256, size = (folder_hash if kind == "folder" else file_hash)(str(root / path))
-    return {"$": "artifact", "path": path, "kind": kind, "sha256": sha256, "size": size, "at": "argo"}
-
-
-PAGE = b"<html>login</html>"
-
-
-def wholes(root: Path) -> dict[str, str]:
-    """All that is below a folder: what it is, and a file's text."""
-    return {
-        str(path.relative_to(root)): str(path.readlink()) if path.is_symlink()
-        else f"{path.stat().st_mode & 0o100}{path.read_text()}" if path.is_file() else ""
-        for path in root.rglob("*")
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("asked", [["tasks/node"], ["tasks/node/one", "tasks/node/many"]], ids=["all", "outputs"])
-def test_files_that_come_damaged_once_are_brought_again(
-    asked: list[str], bucket: Bucket, objects: Objects, left: Path, tmp_path: Path
-) -> None:
-    here = folder(tmp_path / "here")
-    harvest = Harvest(followed(bucket, here))
-    list(harvest.news(None))
-    objects.instead = [PAGE]
-    assert not harvest.fetch(asked).lost
-    assert wholes(here / "tasks/node") == wholes(left)
-
-
-@pytest.mark.parametrize("name", ["one", "many"])
-@pytest.mark.parametrize("damage", [b"x" * 500, PAGE, b""], ids=["half", "a page", "nothing"])
-def test_a_file_that_is_not_what_was_left_is_refused_with_what_was_expected_and_found(
-    damage: bytes, name: str, bucket: Bucket, objects: Objects, left: Path, tmp_path: Path
-) -> None:
-    here = folder(tmp_path / "here")
-    harvest = Harvest(followed(bucket, here))
-    list(harvest.news(None))
-    objects.held[LAYOUT.part(f"tasks/node/{'one' if name == 'one' else 'many/tool'}")] = damage
-    path = f"tasks/node/{name}"
-    why = harvest.fetch([path]).lost[path]
-    size = 1000 if name == "one" else len("true")
-    assert f"expected: {size:,} bytes, SHA-256 " in why
-    assert f"found:    {len(damage):,} bytes, SHA-256 " in why
-    assert "`sciflow fetch here`" in why
-    assert not [one for one in (here / "tasks").rglob("*") if one.name != "node"]
-    assert left.exists()
-
-
-def test_a_pod_takes_no_file_that_is_not_what_was_left(
-    bucket: Bucket, objects: Objects, left: Path, tmp_path: Path
-) -> None:
-    root = tmp_path / "pod"
-    values = BroughtValues(
-        root, bucket, LAYOUT, RunFiles(bucket, LAYOUT), inline_bytes=8, told=lambda _: b""
-    )  # fmt: skip
-    tag = artifact(left.parents[1], "tasks/node/one")
-    objects.held[LAYOUT.part("tasks/node/one")] = PAGE
-    with pytest.raises(RunDamaged, match=r"tasks/node/one: not what was left there\n    expected: 1,000 bytes"):
-        values.localised([json.dumps(tag, separators=(",", ":")).encode()])
-
-
-def ended(output: object, *, worker: str, shapes: object = ()) -> tuple[str, bytes]:
-    """What the only task of a node has left: a key, and what is under it."""
-    reply = [0, 0, "Succeeded", output, 0.0, 1.0, 0, 0]
-    lines = [{"path": "node", "chunk": 0, "succeeded": 1}, shapes or {}, [-1, 1, worker, 0, 0, reply]]
-    texts = [json.dumps(line, separators=(",", ":")) for line in lines]
-    return LAYOUT.outcomes("node", 0), "\n".join(texts).encode() + b"\n"

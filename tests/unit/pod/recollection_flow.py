@@ -71,6 +71,11 @@ def names(files: list[Path]) -> list[str]:
 
 
 @workflow
+def read(files: list[Path]) -> list[str]:
+    return names(files)
+
+
+@workflow
 def read_again(n: int) -> list[str]:
     return names(several(n))
 

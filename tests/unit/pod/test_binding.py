@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from sciflow import Workflow
-from sciflow.runner.exit_codes import SOME_FAILED
+from sciflow.runner.exit_codes import SOME_FAILED, UNREACHABLE
 from tests.unit.executors.argo_facts import facts
 from tests.unit.executors.bucket_stand_in import Objects
 from tests.unit.pod import recollection_flow as flow
@@ -43,6 +43,19 @@ def test_a_run_that_another_version_has_written_down_is_refused(
     place[0].held["runs/run/facts.json"] = b'{"format": 2, "unheard": "of"}'
     assert place[1].run("bind", "double", "0")[0] == 1
     assert "expected: format 1\n    found:    format 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("long", [False, True], ids=["a file", "a long value"])
+def test_a_pod_to_which_something_else_comes_than_was_left_is_replaced(
+    long: bool, place: tuple[Objects, Pods], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = "values/1" if long else "artifacts/1"
+    there: dict[str, Any] = {"sha256": "0" * 64, "size": 9}
+    there |= {"$": "value", "file": path, "at": 0} if long else {"$": "artifact", "path": path, "kind": "file"}
+    told = facts(spec=flow.read.spec(), inputs={"files": there if long else [there]})
+    place[0].held |= {"runs/run/facts.json": msgspec.json.encode(told), f"runs/run/{path}": b"<html>..."}
+    assert place[1].run("bind", "names", "0")[0] == UNREACHABLE
+    assert path in capsys.readouterr().err
 
 
 def begin(place: tuple[Objects, Pods], work: Workflow[..., Any]) -> None:

@@ -133,6 +133,20 @@ def test_the_hash_of_a_folder_sees_content_names_and_the_executable_bit(tmp_path
     assert len(seen) == 6
 
 
+def test_the_hash_of_a_folder_stays_what_it_was_in_the_first_version(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name, mode in (("data", 0o644), ("tool", 0o755)):
+        (tmp_path / name).write_text(name)
+        (tmp_path / name).chmod(mode)
+    (tmp_path / "link").symlink_to("tool")
+    kept = folder_hash(str(tmp_path))
+    facts = [f"{x}\0{hashlib.sha256(name).hexdigest()}" for x, name in (("-", b"data"), ("x", b"tool"))]
+    lines = [f"data\0file\0{facts[0]}", "empty\0folder\0", "link\0link\0tool", f"tool\0file\0{facts[1]}"]
+    assert kept == (hashlib.sha256("".join(f"{line}\0\n" for line in lines).encode()).hexdigest(), 8)
+    (tmp_path / "data").chmod(0o755)
+    assert folder_hash(str(tmp_path), programs={"tool"}) == kept != folder_hash(str(tmp_path))
+
+
 def test_an_empty_folder_is_an_output(start: Any) -> None:
     ended = started(start, "\n    def f() -> Path: os.mkdir('d'); return Path('d')\n").call()
     assert (ended.output["path"], ended.output["kind"], ended.output["size"]) == ("tasks/step/1/d", "folder", 0)

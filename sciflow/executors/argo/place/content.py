@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
@@ -21,13 +22,15 @@ class Content(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Changed(RunDamaged):
-    """What comes is not what was left there: contents."""
-
-    def __init__(self, expected: object, found: object) -> None:
-        super().__init__(f"not what was left there\n    expected: {expected}\n    found:    {found}")
+    """What comes is not what was left there, which may pass: something on the way may have answered in its place."""
 
 
-def content_of(place: Path) -> Content:
-    """What a file or folder is now."""
-    sha256, size = (folder_hash if place.is_dir() else file_hash)(str(place))
+def changed_from(expected: object, found: object) -> str:
+    """What is said of what is not what was left there."""
+    return f"not what was left there\n    expected: {expected}\n    found:    {found}"
+
+
+def content_of(place: Path, programs: Collection[str] = ()) -> Content:
+    """What a file is now, or a folder in which these are programs: not all file systems know."""
+    sha256, size = folder_hash(str(place), programs=programs) if place.is_dir() else file_hash(str(place))
     return Content(size, sha256)
