@@ -36,7 +36,7 @@ def napping(count: int) -> list[int]:
 
 @op
 def rest(i: int) -> int:
-    time.sleep(0.5)
+    time.sleep(1.5)  # where pods run them, two that are meant to run at once begin a second apart
     return i
 
 
