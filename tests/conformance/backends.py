@@ -282,6 +282,7 @@ class OnArgo(Elsewhere):
             "image": service.ase_image,
             "pods": 3,
             "parallelism": 4,
+            "keep_workflow_s": 120,  # hundreds of them, and their pods, would make the cluster slow
             "secrets": {
                 **{name: f"{self._secret}/{name}" for name in SECRETS},
                 str(self._file): f"{self._secret}/file",

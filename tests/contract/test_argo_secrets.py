@@ -110,7 +110,7 @@ def of_kubernetes(cluster: Kubernetes, run: Run[object]) -> Iterator[tuple[str, 
     inside = ("-n", cluster.namespace)
     label = f"{RUN_LABEL}={dns_name(run.id)}"
     for kind in KINDS:
-        yield kind, cluster.run("kubectl", "get", kind, *inside, "-o", "yaml").encode()
+        yield kind, cluster.run("kubectl", "get", kind, *inside, "-o", "yaml", timeout_s=300).encode()
     pods = cluster.run("kubectl", "get", "pods", *inside, "-l", label, "-o", "json")
     logs: dict[str, str] = {}
     for pod in json.loads(pods)["items"]:
