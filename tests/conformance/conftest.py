@@ -22,7 +22,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it takes a tenth of a core for as long as it is there
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a cluster of Dask with two workers, for all tests."""
     pytest.importorskip("distributed", reason="no Dask: pip install 'sciflow-hpc[dask]'")
