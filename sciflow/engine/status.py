@@ -22,13 +22,14 @@ STARTING_S = 20.0  # within which a detached engine must have taken the run up
 
 def snapshot_of(folder: RunFolder, reader: Reader) -> Snapshot:
     """The run as its database and its lock tell."""
-    live = reader.fact("live")
+    # Read before the picture: the last one is there when the run has ended, so that no end is told with one before it.
     phase = Phase(reader.text("phase") or Phase.PENDING)
     started = float(reader.text("started") or 0)
     ended = reader.text("ended")
     message = reader.text("message")
     seconds = (float(ended) if ended and phase is not Phase.RUNNING else time.time()) - started
     seconds -= float(reader.fact("idle") or 0)
+    live = reader.fact("live")
     deserted = _deserted(folder, reader, phase, seconds)
     full = is_full(folder)  # which its engine has no room to say
     if deserted:

@@ -27,7 +27,7 @@ def test_children_that_ignore_sigterm_end_with_an_op_that_runs_out_of_time(kind:
     began = time.monotonic()
     run = trouble.parents.run(xs=[0, 1], kind=kind, then="hang")
     assert run.result == [None, 1]
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     (error,) = run.errors
     assert "time limit of 4 s" in error.message
     assert bench.processes.gone(1.0), bench.processes.all()

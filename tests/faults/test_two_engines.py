@@ -41,7 +41,7 @@ def test_a_second_engine_is_refused_and_the_first_goes_on(bench: Bench) -> None:
 
 
 def test_the_lock_of_a_dead_engine_is_recognised(bench: Bench) -> None:
-    run = trouble.slowly.submit(xs=[0, 1, 2, 3], seconds=0.3)
+    run = trouble.slowly.submit(xs=[0, 1, 2, 3], seconds=1.0)
     assert eventually(lambda: bench.tally.read().total() > 2)
     for engine in bench.processes.engines():
         engine.kill()

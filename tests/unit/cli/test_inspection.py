@@ -74,7 +74,7 @@ def test_logs_are_those_of_a_task_or_of_all_that_failed(failed: Sciflow) -> None
 
 
 def test_what_running_tasks_print_is_followed_until_the_run_ends(sciflow: Sciflow) -> None:
-    assert sciflow("submit", "eos.py:eos", "--scales", "[0.9, 1.0, 1.1, 1.2]", "--seconds", "0.7").returncode == 0
+    assert sciflow("submit", "eos.py:eos", "--scales", "[0.9, 1.0, 1.1, 1.2]", "--seconds", "3.0").returncode == 0
     followed = sciflow("logs", "last", "--follow")
     assert followed.returncode == 0
     assert "scale 1.2\n" in followed.stdout

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 
 from sciflow import context, list_runs, op, suspend, workflow
 from sciflow.core.records import Phase
+from sciflow.engine.records_db import Reader
+from sciflow.engine.run_folder import RunFolder
+from sciflow.engine.status import snapshot_of
 
 
 @op
@@ -187,3 +193,28 @@ def all_warn(xs: list[int]) -> list[int]:
 def test_a_warning_is_in_the_log_of_every_slice_that_gave_it() -> None:
     run = all_warn.options(workers=1).run([0, 1, 2])
     assert ["a long way off" in run.logs(f"warns/{i}") for i in range(3)] == [True, True, True]
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_not_told_to_have_ended_with_an_earlier_picture() -> None:
+    run = sums.submit(3)
+    run.wait()
+    folder = RunFolder(Path(run.folder))
+    with closing(sqlite3.connect(folder.database, isolation_level=None)) as db:
+        ended = db.execute("SELECT name, value FROM fact WHERE name IN ('live', 'phase')").fetchall()
+        earlier = msgspec.json.encode(msgspec.structs.replace(run.snapshot(), steps=()))
+        db.execute("UPDATE fact SET value = ? WHERE name = 'live'", (earlier,))
+        db.execute("UPDATE fact SET value = 'Running' WHERE name = 'phase'")
+
+        class Watched(Reader):
+            """The database of a run that ends when its phase is asked for."""
+
+            def text(self, name: str) -> str:
+                if name == "phase":
+                    db.executemany("UPDATE fact SET value = ?2 WHERE name = ?1", ended)
+                return super().text(name)
+
+        reader = Watched(folder.database)
+        told = snapshot_of(folder, reader)
+        reader.close()
+    assert told.phase == "Succeeded"
+    assert [step.done for step in told.steps if step.path == "energy"] == [3]
