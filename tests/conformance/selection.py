@@ -6,7 +6,7 @@ is, is how tasks, files, values and signals get there and back.
 
 from __future__ import annotations
 
-EVERYWHERE = (
+EVERYWHERE = (  # but where less will do, see NEAR
     "a chain hands every value on",
     "a fan runs over a list that is known only while running",
     "the outcome tells the exception, cut to the user's frames, the inputs and the end of the log",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,23 +22,7 @@ from sciflow.runner.packs import Pack, read_stored
 from tests.unit.executors.argo_facts import facts
 from tests.unit.executors.argo_follower import outcome
 from tests.unit.executors.argo_left import LAYOUT, ended, folder, followed
-from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket
-
-
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Bucket, Objects]]:
-    with stand_in_bucket(monkeypatch) as found:
-        yield found
-
-
-@pytest.fixture
-def bucket(place: tuple[Bucket, Objects]) -> Bucket:
-    return place[0]
-
-
-@pytest.fixture
-def objects(place: tuple[Bucket, Objects]) -> Objects:
-    return place[1]
+from tests.unit.executors.bucket_stand_in import Objects
 
 
 def told_by(bucket: Bucket, root: Path) -> list[News]:

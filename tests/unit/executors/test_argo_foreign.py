@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,10 @@ from sciflow.executors.argo.place.shapes import Inside, Shapes
 from sciflow.executors.argo.run_list import find_at_argo
 from sciflow.executors.settings import ArgoSettings
 from tests.unit.executors.argo_facts import facts
-from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket
+from tests.unit.executors.bucket_stand_in import Objects
 
 LAYOUT = Layout("", "run")
 OUT = "tasks/a/out"
-
-
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Bucket, Objects]]:
-    with stand_in_bucket(monkeypatch) as found:
-        yield found
 
 
 @pytest.fixture

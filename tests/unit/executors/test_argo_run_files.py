@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,23 +18,7 @@ from sciflow.pod.brought_values import BroughtValues
 from sciflow.runner.shapes import Shapes
 from tests.unit.executors.argo_facts import facts
 from tests.unit.executors.argo_left import LAYOUT, artifact, ended, folder, followed
-from tests.unit.executors.bucket_stand_in import Objects, stand_in_bucket
-
-
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Bucket, Objects]]:
-    with stand_in_bucket(monkeypatch) as found:
-        yield found
-
-
-@pytest.fixture
-def bucket(place: tuple[Bucket, Objects]) -> Bucket:
-    return place[0]
-
-
-@pytest.fixture
-def objects(place: tuple[Bucket, Objects]) -> Objects:
-    return place[1]
+from tests.unit.executors.bucket_stand_in import Objects
 
 
 @pytest.fixture
